@@ -1,0 +1,42 @@
+"""Carlini–Wagner on the smoothed classifier itself."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from attacks.access import WhiteBox
+from attacks.base import Attack, register
+from attacks.carlini_wagner import CarliniWagner
+from attacks.smoothed import soft_probabilities, vote_probabilities
+from targets.abstention import log_abstention_probability
+from targets.noise import Streams
+
+
+@register("cw")
+class CW(Attack):
+    """Carlini–Wagner ℓ2 towards abstention, on the smoothed classifier's exact abstention condition.
+
+    Carlini & Wagner 2017 with f = -log P[PREDICT abstains], a function of the smoothed probabilities, n and
+    alpha. The smallest perturbation found is returned, within the budget or not, as in the seed paper.
+    """
+
+    access = WhiteBox
+    search_steps: int = 2
+    steps: int = 14
+    samples: int = 64
+    learning_rate: float = 0.1
+    initial_const: float = 0.1
+    temperature: float = 0.5
+
+    def __call__(self, model: WhiteBox, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:
+        def loss(adversarial: Tensor) -> tuple[Tensor, Tensor]:
+            logits = model.logits(adversarial, model.noise(images, self.samples, generator))
+            p = soft_probabilities(logits, self.temperature)
+            f = -log_abstention_probability(p, model.n, model.alpha)
+            votes = vote_probabilities(logits.detach(), self.temperature)
+            success = log_abstention_probability(votes, model.n, model.alpha) > torch.log(torch.tensor(0.5))
+            return f.float(), success
+
+        search = CarliniWagner(self.search_steps, self.steps, self.learning_rate, self.initial_const)
+        return search(loss, images)

@@ -1,0 +1,76 @@
+"""A cell: one target, one attack, one epsilon and one shard of images, with all that can change its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from attacks import Attack
+from benchmark.suite import Suite
+from targets import SmoothedClassifier
+
+PROTOCOL = 1
+"""Part of every key; raise it when evaluation, noise streams or the budget rule change."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is run and stored together.
+
+    Attributes:
+        attack_name: the name the attack is registered under.
+        images: the images' indices in the evaluation split.
+    """
+
+    suite: Suite
+    target: SmoothedClassifier
+    attack_name: str
+    attack: Attack
+    epsilon: float
+    images: tuple[int, ...]
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that can change the result, and what the board says of it."""
+        return {
+            "suite": self.suite.name,
+            "target": self.target.name,
+            "data": self.target.data,
+            "sigma": self.target.sigma,
+            "weights": self.target.digest,
+            "attack": self.attack_name,
+            "access": self.attack.access.kind,
+            "description": self.attack.summary(),
+            "parameters": self.attack.parameters(),
+            "version": self.attack.version,
+            "epsilon": self.epsilon,
+            "n": self.suite.samples,
+            "alpha": self.suite.alpha,
+            "ceiling_samples": self.suite.ceiling_samples,
+            "query_budget": self.suite.query_budget,
+            "seed": self.suite.seed,
+            "images": list(self.images),
+        }
+
+    @property
+    def key(self) -> str:
+        """The cell's name in the store."""
+        identity = {name: value for name, value in self.settings().items() if name != "description"}
+        return key_of({"protocol": PROTOCOL, **identity})
+
+
+def key_of(identity: dict[str, Any]) -> str:
+    """A hash of JSON-able settings, the same on every machine."""
+    content = json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def cells(suite: Suite, target: SmoothedClassifier, indices: list[int]) -> Iterator[Cell]:
+    """A target's cells: attack by attack, epsilon by epsilon, shard by shard."""
+    for name in suite.attack_names():
+        attack = suite.attack(name)
+        for epsilon in suite.epsilons:
+            for start in range(0, len(indices), suite.shard):
+                yield Cell(suite, target, name, attack, epsilon, tuple(indices[start : start + suite.shard]))

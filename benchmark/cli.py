@@ -1,0 +1,101 @@
+"""The command line. Nothing heavy is imported here: each verb imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+INTERRUPTED = 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    root = argparse.ArgumentParser(
+        prog="python -m benchmark",
+        description="Can an attacker make a certified classifier refuse to answer?",
+        allow_abbrev=False,
+    )
+    verbs = root.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    run = verbs.add_parser("run", help="run attacks on targets and print the board", allow_abbrev=False)
+    what = run.add_mutually_exclusive_group()
+    what.add_argument("--all", action="store_true", help="the default suite, every attack on every target of it")
+    what.add_argument("--suite", metavar="NAME|FILE.toml", help="a suite by name, or one of your own")
+    run.add_argument("--targets", nargs="+", metavar="PATTERN", help="targets, by name or shell-style pattern")
+    run.add_argument("--attacks", nargs="+", metavar="PATTERN", help="attacks, by name or shell-style pattern")
+    run.add_argument("--epsilons", nargs="+", type=float, metavar="E", help="ℓ2 budgets (default 0.25 0.5 1.0)")
+    run.add_argument("--images", type=int, metavar="N", help="evaluation images, spread evenly (default 100)")
+    run.add_argument("--samples", type=int, metavar="N", help="PREDICT's n (default 1000)")
+    run.add_argument("--alpha", type=float, metavar="A", help="PREDICT's level (default 0.001)")
+    run.add_argument("--seed", type=int, metavar="S", help="keys every random stream (default 0)")
+    run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    _add_plugin(run)
+    run.add_argument("--quiet", action="store_true", help="no progress, only the board")
+    run.set_defaults(command="benchmark.commands.run")
+
+    listing = verbs.add_parser("list", help="list what is registered", allow_abbrev=False)
+    listing.add_argument("what", choices=("targets", "attacks", "suites"))
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    _add_plugin(listing)
+    listing.set_defaults(command="benchmark.commands.listing")
+
+    publish = verbs.add_parser("publish", help="write the board as a page, JSON and picture", allow_abbrev=False)
+    publish.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    publish.add_argument(
+        "--output",
+        type=Path,
+        default=Path("leaderboard/published"),
+        metavar="DIR",
+        help="default: leaderboard/published",
+    )
+    publish.set_defaults(command="benchmark.commands.publish")
+
+    train = verbs.add_parser("train", help="train a target's base classifier again", allow_abbrev=False)
+    train.add_argument("target", metavar="TARGET")
+    train.add_argument("--output", type=Path, default=Path("weights"), metavar="DIR", help="default: weights")
+    train.add_argument("--seed", type=int, default=0, metavar="S")
+    train.add_argument("--quiet", action="store_true", help="no progress bar")
+    train.set_defaults(command="benchmark.commands.train")
+    return root
+
+
+def _add_plugin(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--plugin",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE.py",
+        help="files that register attacks or targets",
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code.
+
+    0: done. 1: done, but some cells failed. 2: bad input, said in one line. 130: interrupted.
+    """
+    chosen = parser().parse_args(arguments)
+    from importlib import import_module
+
+    from leaderboard.errors import StoreError
+
+    try:
+        command = import_module(chosen.command)
+        from targets.errors import InputError, TargetError
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    try:
+        code: int = command.main(chosen)
+    except (InputError, TargetError, StoreError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of the output (head, less) has seen enough
+        sys.stderr.close()
+        return 0
+    return code

@@ -1,0 +1,66 @@
+"""``list``: targets, attacks and suites."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any
+
+from benchmark.commands.plugins import load_plugins
+
+
+def _targets() -> list[dict[str, Any]]:
+    from targets import TARGETS
+
+    return [
+        {"name": t.name, "sigma": t.sigma, "data": t.data, "description": t.description}
+        for t in (TARGETS[name] for name in TARGETS)
+    ]
+
+
+def _attacks() -> list[dict[str, Any]]:
+    from attacks import ATTACKS
+
+    return [
+        {
+            "name": name,
+            "access": ATTACKS[name].access.kind,
+            "description": ATTACKS[name].summary(),
+            "parameters": {f.name: f.default for f in dataclasses.fields(ATTACKS[name])},  # type: ignore[arg-type]
+        }
+        for name in ATTACKS
+    ]
+
+
+def _suites() -> list[dict[str, Any]]:
+    from benchmark.suite import load_suite, suite_names
+
+    return [dataclasses.asdict(load_suite(name)) for name in suite_names()]
+
+
+LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "targets": _targets,
+    "attacks": _attacks,
+    "suites": _suites,
+}
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Returns 0."""
+    from tabulate import tabulate
+
+    load_plugins(arguments.plugin)
+    entries = LISTS[arguments.what]()
+    if arguments.json:
+        print(json.dumps(entries, indent=2))
+    else:
+        hidden = {"parameters", "settings", "ceiling_samples", "shard", "query_budget"}
+        shown = [{k: _text(v) for k, v in entry.items() if k not in hidden} for entry in entries]
+        print(tabulate(shown, headers="keys", disable_numparse=True))
+    return 0
+
+
+def _text(value: Any) -> str:
+    return ", ".join(str(v) for v in value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,17 @@
+"""Loading plugins for a command: installed ones, and the files it names."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmark.plugins import load_file, load_installed
+
+
+def load_plugins(files: Iterable[Path]) -> None:
+    """Load every plugin; a bad installed one is warned of, a bad file is an :class:`InputError`."""
+    for problem in load_installed():
+        print(f"warning: {problem}", file=sys.stderr)
+    for path in files:
+        load_file(path)

@@ -1,0 +1,72 @@
+"""``run``: every missing cell of a suite, then the board."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import signal
+import sys
+from types import FrameType
+from typing import Any, NoReturn
+
+from benchmark.cli import INTERRUPTED
+from benchmark.commands.plugins import load_plugins
+from benchmark.commands.publish import write_board
+from benchmark.progress import reporter
+from benchmark.runner import count_cells, run
+from benchmark.suite import DEFAULT, Suite, load_suite
+from leaderboard import Store, rows, terminal
+from targets import InputError
+from targets.target import device_named
+
+OVERRIDES = ("targets", "attacks", "epsilons", "images", "samples", "alpha", "seed")
+
+
+def chosen_suite(arguments: argparse.Namespace) -> Suite:
+    """The suite asked for, with the command line's values over the file's."""
+    given: dict[str, Any] = {name: getattr(arguments, name) for name in OVERRIDES}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not (arguments.all or arguments.suite or given):
+        raise InputError("say what to run: --all, --suite NAME, or --targets and --attacks")
+    for name in ("targets", "attacks", "epsilons"):
+        if name in given:
+            given[name] = tuple(dict.fromkeys(given[name]))
+    suite = dataclasses.replace(load_suite(arguments.suite or DEFAULT), **given)
+    suite.check()
+    return suite
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Returns 0, 1 where cells failed, or 130 where interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    load_plugins(arguments.plugin)
+    device_named(arguments.device)
+    suite = chosen_suite(arguments)
+    store = Store.open(arguments.results)
+    total = count_cells(suite)
+    progress = reporter(total, suite.attack_names(), arguments.quiet)
+    try:
+        summary = run(suite, store, arguments.device, progress)
+    except KeyboardInterrupt:
+        progress.close()
+        print(
+            f"stopped; finished cells are kept in {arguments.results}. Run the same command again to go on.",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    finally:
+        progress.close()
+    print(terminal(rows(store, summary.keys)))
+    files = write_board(store, arguments.results)
+    print(f"\n{summary.ran} cells run, {summary.stored} held already, {summary.failed} failed.")
+    print(f"Results: {arguments.results}. Board: {', '.join(str(path) for path in files)}.")
+    if summary.failed:
+        print(
+            f"{summary.failed} cells failed; the board says why. The next run tries them again.",
+            file=sys.stderr,
+        )
+    return 1 if summary.failed else 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

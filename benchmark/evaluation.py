@@ -1,0 +1,79 @@
+"""Evaluation: the budget rule, then PREDICT on noise that the attack never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+SLACK = 1e-6
+"""Relative slack of the budget, for rounding."""
+
+
+class AttackError(RuntimeError):
+    """An attack returned something that is not a batch of images."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What the adversary sends, after the budget rule.
+
+    Attributes:
+        images: (N, C, H, W), the original wherever what the attack returned breaks a rule.
+        validity: per image "valid", "not-finite", "out-of-range" or "over-budget".
+        l2, linf: norms of what the attack returned minus the original; NaN where it is not finite.
+        changed: whether what is sent differs from the original.
+    """
+
+    images: Tensor
+    validity: NDArray[Any]
+    l2: NDArray[np.float64]
+    linf: NDArray[np.float64]
+    changed: NDArray[np.bool_]
+
+
+def enforce(images: Tensor, returned: object, epsilon: float) -> Sent:
+    """The budget rule (Covington): what is not finite, leaves [0, 1] or is over budget is not sent.
+
+    Args:
+        images: originals (N, C, H, W).
+        returned: what the attack returned for them.
+
+    Raises:
+        AttackError: it is no floating-point tensor of the originals' shape.
+    """
+    if not isinstance(returned, Tensor):
+        raise AttackError(f"the attack returned {type(returned).__name__}; expected a tensor")
+    if returned.shape != images.shape or not returned.is_floating_point():
+        raise AttackError(
+            f"the attack returned {returned.dtype} of shape {tuple(returned.shape)}; "
+            f"expected floating point of shape {tuple(images.shape)}"
+        )
+    candidates = returned.detach().to(images.device, torch.float32)
+    delta = (candidates.double() - images.double()).flatten(1)
+    l2 = delta.norm(dim=1)
+    finite = torch.isfinite(delta).all(1)
+    in_range = ((candidates >= 0) & (candidates <= 1)).flatten(1).all(1)
+    in_budget = l2 <= epsilon * (1 + SLACK)
+    valid = finite & in_range & in_budget
+    sent = torch.where(valid[:, None, None, None], candidates, images)
+    reasons = [~finite.cpu().numpy(), ~in_range.cpu().numpy(), ~in_budget.cpu().numpy()]
+    linf = delta.abs().amax(1) if delta.numel() else l2
+    nan = torch.full_like(l2, torch.nan)
+    return Sent(
+        images=sent,
+        validity=np.select(reasons, ["not-finite", "out-of-range", "over-budget"], default="valid"),
+        l2=torch.where(finite, l2, nan).cpu().numpy(),
+        linf=torch.where(finite, linf, nan).cpu().numpy(),
+        changed=(sent != images).flatten(1).any(1).cpu().numpy(),
+    )
+
+
+def take(split_images: Tensor, indices: Sequence[int]) -> Tensor:
+    """Rows of a split, by index."""
+    return split_images[torch.as_tensor(list(indices), dtype=torch.int64)]

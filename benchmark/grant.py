@@ -1,0 +1,68 @@
+"""Granting access: the only place where a target becomes something that an attack can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from attacks import Access, Decision, Deployment, Meter, NoAccess, Score, Transfer, WhiteBox
+from attacks.access import Predict, Votes
+from benchmark.cell import Cell
+from benchmark.shared import Surrogates
+from targets import DATA, SmoothedClassifier
+from targets.binomial import decide
+from targets.smoothing import ABSTAIN
+from targets.votes import checked_logits
+
+
+def grant(cell: Cell, meter: Meter, surrogates: Surrogates) -> Access:
+    """The access object of a cell's attack, holding functions of the target and never the target."""
+    target, suite = cell.target, cell.suite
+    shape = DATA[target.data].shape
+    deployment = Deployment(target.num_classes, shape, target.sigma, suite.samples, suite.alpha)
+    kind = cell.attack.access
+    if kind is NoAccess:
+        return NoAccess(deployment, meter)
+    if kind is Transfer:
+        return Transfer(surrogates, deployment, meter)
+    if kind is WhiteBox:
+        return WhiteBox(_logits(target), deployment, meter)
+    if kind is Score:
+        return Score(_votes(cell), deployment, meter)
+    if kind is Decision:
+        return Decision(_predict(cell), deployment, meter)
+    raise TypeError(f"no access is granted for {kind.__name__}")
+
+
+def _logits(target: SmoothedClassifier) -> Callable[[Tensor], Tensor]:
+    def logits(images: Tensor) -> Tensor:
+        return checked_logits(target.base_classifier, images, target.num_classes)
+
+    return logits
+
+
+def _votes(cell: Cell) -> Votes:
+    """Each query on noise of its own, keyed by the image and by how many of its queries went before."""
+
+    def votes(images: Tensor, rows: Sequence[int], ordinals: Sequence[int], samples: int) -> NDArray[np.int64]:
+        return cell.target.votes(
+            images,
+            samples,
+            seed=cell.suite.seed,
+            purpose=f"query {cell.attack_name} {cell.epsilon!r}",
+            indices=[(cell.images[row], ordinal) for row, ordinal in zip(rows, ordinals, strict=True)],
+        )
+
+    return votes
+
+
+def _predict(cell: Cell) -> Predict:
+    votes = _votes(cell)
+
+    def predict(images: Tensor, rows: Sequence[int], ordinals: Sequence[int]) -> NDArray[np.int64]:
+        return decide(votes(images, rows, ordinals, cell.suite.samples), cell.suite.alpha, ABSTAIN)
+
+    return predict

@@ -1,0 +1,92 @@
+"""Plugins: attacks and targets from files and from installed packages."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from attacks import ATTACKS
+from targets import TARGETS, InputError
+
+GROUPS = ("abstention_bench.attacks", "abstention_bench.targets")
+
+
+def load_installed() -> list[str]:
+    """Load the entry points of installed packages; a bad one is reported and the others go on.
+
+    Returns:
+        One line for each that failed.
+    """
+    problems = []
+    for group in GROUPS:
+        for entry in entry_points(group=group):
+            before = _registered()
+            try:
+                entry.load()
+            except Exception as error:  # somebody else's package must not take the benchmark down
+                _forget(before)
+                problems.append(f"plugin {entry.name} ({entry.value}) was left out: {type(error).__name__}: {error}")
+    return problems
+
+
+def load_file(path: Path) -> list[str]:
+    """Load one plugin file.
+
+    Returns:
+        The names that it registered.
+
+    Raises:
+        InputError: no such file, it does not import, it registers nothing, or takes a registered name. What it
+            had registered until then is taken out again.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no plugin file {path}")
+    content = path.read_bytes()
+    digest = hashlib.blake2b(content, digest_size=8).hexdigest()
+    module_name = f"abstention_bench_plugin_{path.stem}_{digest}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"plugin {path.name} is no Python file; give a file that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    before = _registered()
+    sys.modules[module_name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except InputError as error:
+        _forget(before)
+        raise InputError(f"plugin {path.name}: {error}") from error
+    except Exception as error:
+        _forget(before)
+        raise InputError(f"plugin {path.name} does not import: {_where(error, path)}") from error
+    new = [name for _, name in sorted(_registered() - before)]
+    if not new:
+        raise InputError(
+            f'plugin {path.name} registers no attack and no target; decorate one with @attacks.register("its-name")'
+        )
+    for name in new:
+        if name in ATTACKS:
+            # Results of an edited plugin must never be taken for those of its old self.
+            ATTACKS[name].version = f"{ATTACKS[name].version}+{digest}"
+    return new
+
+
+def _where(error: Exception, path: Path) -> str:
+    """The error in one line, with the plugin's line that it comes from."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    at = f" (line {line})" if line else ""
+    return f"{type(error).__name__}: {message}".replace("\n", " ") + at
+
+
+def _registered() -> set[tuple[str, str]]:
+    return {("attack", name) for name in ATTACKS} | {("target", name) for name in TARGETS}
+
+
+def _forget(before: set[tuple[str, str]]) -> None:
+    for kind, name in _registered() - before:
+        (ATTACKS if kind == "attack" else TARGETS).remove(name)

@@ -1,0 +1,157 @@
+"""Progress on standard error: two bars on a terminal, one line a cell elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmark.cell import Cell
+
+
+class Quiet:
+    """Says nothing."""
+
+    def start(self, cell: Cell, position: int) -> None: ...
+
+    def tick(self) -> None: ...
+
+    def finish(self, cell: Cell, seconds: float, status: str, abstention_rate: float | None) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Forecast:
+    """Predicts seconds from what the same attack took before; an attack not met yet counts as the average one.
+
+    Args:
+        total: number of cells in the run.
+    """
+
+    def __init__(self, total: int, attacks: list[str]) -> None:
+        self.left = {name: total / max(1, len(attacks)) for name in attacks}
+        self._seen: dict[str, list[float]] = defaultdict(list)
+
+    def add(self, attack: str, seconds: float | None) -> None:
+        """One cell of ``attack`` is done, in ``seconds``, or was held by the store (None)."""
+        self.left[attack] = max(0.0, self.left.get(attack, 0.0) - 1)
+        if seconds is not None:
+            self._seen[attack].append(seconds)
+
+    def cell(self, attack: str) -> float | None:
+        """Expected seconds of one cell, or None before any is known."""
+        times = self._seen.get(attack) or [s for seen in self._seen.values() for s in seen]
+        return sum(times) / len(times) if times else None
+
+    def remaining(self) -> float | None:
+        """Expected seconds of all cells that are left."""
+        expected = {name: self.cell(name) for name in self.left}
+        if any(seconds is None for seconds in expected.values()):
+            return None
+        return sum(self.left[name] * (seconds or 0.0) for name, seconds in expected.items())
+
+
+def clock(seconds: float | None) -> str:
+    """Seconds for people: "8 s", "3:05", "1:02:03"."""
+    if seconds is None:
+        return "?"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Lines:
+    """One line a finished cell."""
+
+    def __init__(self, total: int, attacks: list[str]) -> None:
+        self.total = total
+        self.forecast = Forecast(total, attacks)
+        self.position = 0
+
+    def start(self, cell: Cell, position: int) -> None:
+        self.position = position
+
+    def tick(self) -> None: ...
+
+    def finish(self, cell: Cell, seconds: float, status: str, abstention_rate: float | None) -> None:
+        self.forecast.add(cell.attack_name, None if status == "stored" else seconds)
+        if status == "stored":
+            return
+        rate = "" if abstention_rate is None else f", abstention {abstention_rate:.1%}"
+        left = clock(self.forecast.remaining())
+        print(
+            f"[{self.position}/{self.total}] {describe(cell)}: {status}{rate} ({seconds:.1f} s; {left} left)",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def close(self) -> None: ...
+
+
+class Bars:
+    """An overall bar and one for the current cell, both with the time left."""
+
+    SMALLEST_WAIT = 0.1
+
+    def __init__(self, total: int, attacks: list[str]) -> None:
+        from tqdm import tqdm
+
+        self.forecast = Forecast(total, attacks)
+        style: dict[str, Any] = {"file": sys.stderr, "dynamic_ncols": True, "leave": False}
+        self.overall = tqdm(
+            total=total,
+            position=0,
+            unit="cell",
+            bar_format="{desc} {bar} {n_fmt}/{total_fmt} cells, {postfix}",
+            **style,
+        )
+        self.overall.set_description_str("all cells")
+        self.current = tqdm(total=100, position=1, bar_format="{desc} {bar} {postfix}", **style)
+        self.begun = self.drawn = time.monotonic()
+        self.expected: float | None = None
+
+    def start(self, cell: Cell, position: int) -> None:
+        self.begun = time.monotonic()
+        self.expected = self.forecast.cell(cell.attack_name)
+        self.current.set_description_str(describe(cell), refresh=False)
+        self._draw()
+
+    def tick(self) -> None:
+        if time.monotonic() - self.drawn >= self.SMALLEST_WAIT:
+            self._draw()
+
+    def finish(self, cell: Cell, seconds: float, status: str, abstention_rate: float | None) -> None:
+        self.forecast.add(cell.attack_name, None if status == "stored" else seconds)
+        if status == "failed":
+            self.overall.write(f"{describe(cell)}: failed", file=sys.stderr)
+        self.overall.update(1)
+        self._draw()
+
+    def _draw(self) -> None:
+        self.drawn = time.monotonic()
+        elapsed = self.drawn - self.begun
+        left = None if self.expected is None else max(0.0, self.expected - elapsed)
+        self.current.n = 0 if self.expected is None else min(99, round(100 * elapsed / max(self.expected, 1e-9)))
+        self.current.set_postfix_str(f"{clock(elapsed)}, {clock(left)} left")
+        self.overall.set_postfix_str(f"{clock(self.forecast.remaining())} left")
+
+    def close(self) -> None:
+        self.current.close()
+        self.overall.close()
+
+
+def describe(cell: Cell) -> str:
+    """The cell in a few words."""
+    return f"{cell.target.name} × {cell.attack_name} × ε {cell.epsilon:g}"
+
+
+def reporter(total: int, attacks: list[str], quiet: bool) -> Quiet | Lines | Bars:
+    """Bars on a terminal, lines elsewhere, nothing where ``quiet``."""
+    if quiet:
+        return Quiet()
+    return Bars(total, attacks) if sys.stderr.isatty() else Lines(total, attacks)

@@ -1,0 +1,60 @@
+"""Where a result comes from: versions, commit and device. Recorded with every cell, never part of its key."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+DISTRIBUTION = "abstention-bench"
+PACKAGES = ("torch", "numpy", "scipy", "foolbox", "adversarial-robustness-toolbox")
+
+
+@cache
+def commit() -> str:
+    """The commit this package runs from, with "+changes" where the tree differs from it; else its version."""
+    here = Path(__file__).resolve()
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(here.parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        # Installed inside somebody else's repository, git would answer with theirs.
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != here.parent.parent:
+            return f"v{version(DISTRIBUTION)}"
+        changes = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "--short=12", "HEAD") + ("+changes" if changes else "")
+    except (OSError, subprocess.SubprocessError):
+        return f"v{version(DISTRIBUTION)}"
+
+
+def provenance(device: torch.device) -> dict[str, Any]:
+    """Versions, commit and device as JSON-able facts."""
+    import torch
+
+    return {
+        "version": version(DISTRIBUTION),
+        "commit": commit(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+@cache
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:  # not Linux
+        pass
+    return platform.processor() or platform.machine()

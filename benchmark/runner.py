@@ -1,0 +1,163 @@
+"""The run: each cell that the store does not hold yet, one after the other."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from attacks import Meter
+from benchmark.cell import Cell, cells
+from benchmark.evaluation import enforce, take
+from benchmark.grant import grant
+from benchmark.provenance import provenance
+from benchmark.shared import Surrogates, shared_votes
+from benchmark.suite import Suite
+from leaderboard import Store
+from leaderboard.records import frame
+from targets import ABSTAIN, DATA, TARGETS, SmoothedClassifier, load
+from targets.binomial import decide, p_value, top_two
+from targets.ceiling import ceilings
+from targets.data import evenly_spaced
+from targets.noise import Streams
+from targets.smoothing import certificate
+
+
+class Progress(Protocol):
+    """What a run tells of itself."""
+
+    def start(self, cell: Cell, position: int) -> None:
+        """A cell begins."""
+
+    def tick(self) -> None:
+        """The cell is at work."""
+
+    def finish(self, cell: Cell, seconds: float, status: str, abstention_rate: float | None) -> None:
+        """A cell is done: "ok", "failed" or, where the store held it, "stored"."""
+
+
+@dataclass
+class Summary:
+    """What a run did: the keys of its cells, and how many were run, held already, and failed."""
+
+    keys: list[str] = field(default_factory=list)
+    ran: int = 0
+    stored: int = 0
+    failed: int = 0
+
+
+def count_cells(suite: Suite) -> int:
+    """How many cells a suite has."""
+    shards = -(-suite.images // suite.shard)
+    return len(suite.target_names()) * len(suite.attack_names()) * len(suite.epsilons) * shards
+
+
+def run(suite: Suite, store: Store, device: str, progress: Progress) -> Summary:
+    """Run a suite's missing cells and store each.
+
+    An attack that raises is stored as a failed cell, which the next run tries again; the others go on.
+    """
+    summary = Summary()
+    for name in suite.target_names():
+        _run_target(suite, load(name, device), store, progress, summary)
+    return summary
+
+
+def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress: Progress, summary: Summary) -> None:
+    available = len(DATA[TARGETS[target.name].data].split("evaluation").images)
+    surrogates = Surrogates(store, target, suite.samples, suite.alpha, suite.seed)
+    facts = provenance(target.device)
+    for cell in cells(suite, target, evenly_spaced(available, suite.images)):
+        key = cell.key
+        summary.keys.append(key)
+        progress.start(cell, len(summary.keys))
+        held = store.cell(key)
+        if held is not None and held.status == "ok":
+            summary.stored += 1
+            progress.finish(cell, held.seconds, "stored", None)
+            continue
+        begun = time.perf_counter()
+        try:
+            records, images = run_cell(cell, store, surrogates, progress.tick)
+        except Exception:  # whatever a plugin may raise: its traceback is stored and shown, and it is retried
+            seconds = time.perf_counter() - begun
+            store.write_failure(key, cell.settings(), traceback.format_exc(), provenance=facts, seconds=seconds)
+            summary.failed += 1
+            progress.finish(cell, seconds, "failed", None)
+            continue
+        seconds = time.perf_counter() - begun
+        store.write_cell(
+            key,
+            cell.settings(),
+            frame(records),
+            images,
+            provenance=facts,
+            seconds=seconds,
+            surrogate_queries=surrogates.queries if cell.attack.access.kind == "transfer" else 0,
+        )
+        summary.ran += 1
+        progress.finish(cell, seconds, "ok", float(np.mean(records["outcome"] == ABSTAIN)))
+
+
+def run_cell(
+    cell: Cell, store: Store, surrogates: Surrogates, tick: Callable[[], None]
+) -> tuple[dict[str, Any], np.ndarray[Any, np.dtype[np.float32]]]:
+    """One cell: clean votes, attack, budget rule, evaluation on fresh noise.
+
+    Returns:
+        Its records, by column, and the images as the attack returned them (N, C, H, W) float32.
+    """
+    suite, target = cell.suite, cell.target
+    split = DATA[target.data].split("evaluation")
+    images = take(split.images, cell.images).to(target.device)
+    labels = take(split.labels, cell.images)
+    clean = shared_votes(store, target, images, cell.images, suite.samples, suite.seed, "clean")
+    tick()
+    proof = shared_votes(store, target, images, cell.images, suite.ceiling_samples, suite.seed, "ceiling")
+    tick()
+
+    meter = Meter(len(images), suite.query_budget, tick)
+    access = grant(cell, meter, surrogates)
+    streams = Streams((suite.seed, target.name, "attack", cell.attack_name, repr(cell.epsilon)), cell.images)
+    begun = time.perf_counter()
+    returned = cell.attack(access, images.clone(), labels.to(target.device), cell.epsilon, streams)
+    seconds = (time.perf_counter() - begun) / len(images)
+
+    sent = enforce(images, returned, cell.epsilon)
+    votes = target.votes(sent.images, suite.samples, seed=suite.seed, purpose="evaluation", indices=list(cell.images))
+    certified_label, certified_radius = certificate(clean.argmax(1), proof, target.sigma, suite.alpha)
+    records = {
+        "image": np.array(cell.images),
+        "label": labels.numpy(),
+        "clean_outcome": decide(clean, suite.alpha, ABSTAIN),
+        "outcome": decide(votes, suite.alpha, ABSTAIN),
+        **_test("clean_", clean),
+        **_test("", votes),
+        "l2": sent.l2,
+        "linf": sent.linf,
+        "changed": sent.changed,
+        "validity": sent.validity,
+        "queries": meter.queries,
+        "forward_samples": meter.forward,
+        "backward_samples": meter.backward,
+        "seconds": np.full(len(images), seconds),
+        "ceiling": ceilings(proof, cell.epsilon, target.sigma, suite.samples, suite.alpha),
+        "certified_label": certified_label,
+        "certified_radius": certified_radius,
+    }
+    return records, returned.detach().cpu().numpy().astype(np.float32)
+
+
+def _test(prefix: str, votes: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, Any]:
+    first, first_votes, second, second_votes = top_two(votes)
+    return {
+        f"{prefix}first": first,
+        f"{prefix}first_votes": first_votes,
+        f"{prefix}second": second,
+        f"{prefix}second_votes": second_votes,
+        f"{prefix}p": p_value(first_votes, second_votes),
+    }

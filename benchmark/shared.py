@@ -1,0 +1,105 @@
+"""What cells share: votes on clean images, the target's answers to the adversary, and surrogates."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from attacks.access import Fit
+from benchmark.cell import PROTOCOL, key_of
+from leaderboard import Store
+from targets import DATA, SmoothedClassifier
+from targets.binomial import decide
+from targets.smoothing import ABSTAIN
+
+
+def shared_votes(
+    store: Store,
+    target: SmoothedClassifier,
+    images: Tensor,
+    indices: Sequence[int],
+    n: int,
+    seed: int,
+    purpose: str,
+) -> NDArray[np.int64]:
+    """Votes (N, K) of a target on unchanged images, computed once and read from the store ever after."""
+    settings = {
+        "protocol": PROTOCOL,
+        "what": "votes",
+        "target": target.name,
+        "weights": target.digest,
+        "purpose": purpose,
+        "n": n,
+        "seed": seed,
+        "images": list(indices),
+    }
+    key = key_of(settings)
+    stored = store.shared(key)
+    if stored is not None:
+        return stored["votes"]
+    votes = target.votes(images, n, seed=seed, purpose=purpose, indices=list(indices))
+    store.write_shared(key, settings, {"votes": votes})
+    return votes
+
+
+@dataclass
+class Surrogates:
+    """The substitute models trained on one target's answers, each trained once.
+
+    Attributes:
+        queries: decision queries that the answers have cost, once for all surrogates of the target.
+    """
+
+    store: Store
+    target: SmoothedClassifier
+    n: int
+    alpha: float
+    seed: int
+    queries: int = 0
+    _trained: dict[str, nn.Module] = field(default_factory=dict)
+
+    def __call__(self, recipe: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
+        """The surrogate of that recipe: from memory, from the store, or trained now."""
+        images = DATA[self.target.data].split("adversary").images
+        self.queries = len(images)
+        if recipe not in self._trained:
+            self._trained[recipe] = self._from_store(recipe, build, fit, images)
+        return self._trained[recipe]
+
+    def _from_store(self, recipe: str, build: Callable[[], nn.Module], fit: Fit, images: Tensor) -> nn.Module:
+        settings = {
+            "protocol": PROTOCOL,
+            "what": "surrogate",
+            "target": self.target.name,
+            "weights": self.target.digest,
+            "recipe": recipe,
+            "n": self.n,
+            "alpha": self.alpha,
+            "seed": self.seed,
+        }
+        key = key_of(settings)
+        stored = self.store.shared(key)
+        seed = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest(), "little")
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            module = build().to(self.target.device)
+            if stored is None:
+                answers = torch.from_numpy(self._answers(images)).to(self.target.device)
+                fit(module, images.to(self.target.device), answers, seed)
+                arrays = {name: value.detach().cpu().numpy() for name, value in module.state_dict().items()}
+                self.store.write_shared(key, settings, arrays)
+            else:
+                module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in stored.items()})
+        return module.eval().requires_grad_(False)
+
+    def _answers(self, images: Tensor) -> NDArray[np.int64]:
+        votes = shared_votes(
+            self.store, self.target, images, range(len(images)), self.n, self.seed, purpose="adversary"
+        )
+        return decide(votes, self.alpha, ABSTAIN)

@@ -1,0 +1,158 @@
+"""A suite: what is run, by name or from a TOML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from attacks import ATTACKS, Attack
+from targets import DATA, TARGETS, InputError
+from targets.data import evenly_spaced
+from targets.registry import unknown
+from targets.smoothing import check_test
+
+FOLDER = Path(__file__).parent / "suites"
+DEFAULT = "digits"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Targets, attacks and every setting that can change a result.
+
+    Attributes:
+        targets, attacks: shell-style patterns of registered names.
+        epsilons: ℓ2 budgets in [0, 1] pixel units.
+        images: how many evaluation images, spread evenly over the split.
+        samples: PREDICT's n.
+        alpha: PREDICT's level.
+        seed: keys every random stream.
+        ceiling_samples: noise samples behind the certified ceiling and radius of an image.
+        shard: images a cell.
+        query_budget: most queries an image for metered accesses; None for no limit.
+        settings: hyper-parameters by attack name, over the attack's own defaults.
+    """
+
+    name: str
+    targets: tuple[str, ...] = ("*",)
+    attacks: tuple[str, ...] = ("*",)
+    epsilons: tuple[float, ...] = (0.25, 0.5, 1.0)
+    images: int = 100
+    samples: int = 1000
+    alpha: float = 0.001
+    seed: int = 0
+    ceiling_samples: int = 10_000
+    shard: int = 100
+    query_budget: int | None = None
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise :class:`InputError` for the first thing that cannot be run."""
+        for name in ("targets", "attacks", "epsilons"):
+            if not getattr(self, name):
+                raise InputError(f"{name} is empty; give at least one")
+        for epsilon in self.epsilons:
+            if not 0 < epsilon < float("inf"):
+                raise InputError(f"epsilon is {epsilon:g}; give a number above 0")
+        for name in ("images", "ceiling_samples", "shard"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; give a number of at least 1")
+        if self.query_budget is not None and self.query_budget < 1:
+            raise InputError(f"query_budget is {self.query_budget}; give a number of at least 1")
+        check_test(self.samples, self.alpha)
+        for name in self.target_names():
+            evenly_spaced(len(DATA[TARGETS[name].data].split("evaluation").images), self.images)
+        for name in self.settings:
+            self.attack(name)
+        self.attack_names()
+
+    def target_names(self) -> list[str]:
+        """Names of the targets."""
+        return TARGETS.match(self.targets)
+
+    def attack_names(self) -> list[str]:
+        """Names of the attacks."""
+        return ATTACKS.match(self.attacks)
+
+    def attack(self, name: str) -> Attack:
+        """The attack with this suite's settings. Raises :class:`InputError` for a hyper-parameter it lacks."""
+        cls = ATTACKS[name]
+        settings = self.settings.get(name, {})
+        defaults = {f.name: f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        for key, value in settings.items():
+            if key not in defaults:
+                raise unknown(f"hyper-parameter of {name}", key, defaults)
+            _check_type(f"settings.{name}.{key}", value, defaults[key])
+        return cls(**settings)
+
+
+def _check_type(key: str, value: Any, example: Any) -> None:
+    """Whether a value from TOML can stand where ``example`` stands."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(example, bool):
+        fits = isinstance(value, bool)
+    elif isinstance(example, int):
+        fits = number and isinstance(value, int)
+    elif isinstance(example, float):
+        fits = number
+    else:
+        fits = example is None or isinstance(value, type(example))
+    if not fits:
+        raise InputError(f"{key} is {value!r}; give {_article(example)}")
+
+
+def _article(example: Any) -> str:
+    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list"}
+    return kinds.get(type(example), "a table")
+
+
+def suite_names() -> list[str]:
+    """The suites that come with the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load_suite(name: str) -> Suite:
+    """The suite of that name, or of that TOML file.
+
+    Raises:
+        InputError: no such suite or file, not TOML, unknown keys, or values of the wrong type.
+    """
+    if name.endswith(".toml") or "/" in name:
+        path = Path(name)
+        if not path.is_file():
+            raise InputError(f"there is no suite file {name}; give a TOML file or one of: {', '.join(suite_names())}")
+    elif name in suite_names():
+        path = FOLDER / f"{name}.toml"
+    else:
+        raise unknown("suite", name, suite_names())
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} is not TOML: {error}") from error
+    return from_table(table, default_name=path.stem)
+
+
+def from_table(table: Mapping[str, Any], default_name: str) -> Suite:
+    """A suite from parsed TOML. Raises :class:`InputError` for unknown keys and wrong types."""
+    defaults = Suite(name=default_name)
+    values: dict[str, Any] = {"name": default_name}
+    for key, value in table.items():
+        if not hasattr(defaults, key) or key not in {f.name for f in dataclasses.fields(Suite)}:
+            raise unknown("suite key", key, [f.name for f in dataclasses.fields(Suite)])
+        example = 1 if key == "query_budget" else getattr(defaults, key)
+        if isinstance(example, tuple):
+            if not isinstance(value, list):
+                raise InputError(f"{key} is {value!r}; give a list")
+            for item in value:
+                _check_type(key, item, example[0])
+            value = tuple(float(v) for v in value) if key == "epsilons" else tuple(value)
+        elif isinstance(example, Mapping):
+            if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
+                raise InputError(f"{key} must be tables, one an attack: [settings.margin]")
+        else:
+            _check_type(key, value, example)
+        values[key] = value
+    return Suite(**values)

@@ -1,0 +1,143 @@
+"""The board: from the cells of a store to ranked rows."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any, Literal
+
+from leaderboard.row import UNDEFINED, Row, measure
+from leaderboard.store import Store, StoredCell
+
+_IDENTITY = ("suite", "target", "attack", "epsilon", "n", "alpha")
+# Settings that cells of one variant may differ in; a difference in any other would mix two experiments.
+_NOT_VARIANT = {"images", "description"}
+
+
+def rows(store: Store, keys: Collection[str] | None = None) -> list[Row]:
+    """The board of a store (of the cells with these `keys`, if given), in the order that it is shown.
+
+    A row is one (suite, target, attack, epsilon, n, alpha); its cells are image shards. Where the store holds
+    it by several settings (parameters, version, seed, weights, ...), the newest count and the others are left
+    out. Within a target and ε, rows are ranked by abstention rate, ties by name, failed rows last, unranked.
+    """
+    cells = [cell for cell in store.cells() if keys is None or cell.key in keys]
+    cells.sort(key=lambda cell: (cell.created, cell.key))
+    board = []
+    for group in _grouped(cells, _IDENTITY):
+        names = sorted({name for cell in group for name in cell.settings} - _NOT_VARIANT)
+        variant = max(_grouped(group, names), key=lambda cells: (cells[-1].created, cells[-1].key))
+        board.append(_row(store, variant, superseded_cells=len(group) - len(variant)))
+    _mark_partial(board)
+    board.sort(key=_order)
+    _rank(board)
+    return board
+
+
+def _grouped(cells: Iterable[StoredCell], names: Iterable[str]) -> list[list[StoredCell]]:
+    """Cells with equal settings under these names, together."""
+    names = tuple(names)
+    groups: dict[str, list[StoredCell]] = defaultdict(list)
+    for cell in cells:
+        groups[json.dumps([cell.settings.get(name) for name in names], sort_keys=True)].append(cell)
+    return list(groups.values())
+
+
+def _row(store: Store, cells: list[StoredCell], superseded_cells: int) -> Row:
+    """The row of the cells of one variant, oldest first; its rank and whether it is partial come later."""
+    import pandas as pd
+
+    done = [cell for cell in cells if cell.status == "ok"]
+    covered = {image for cell in done for image in cell.settings["images"]}
+    # A failed shard may have been run again since, in shards of another size and so under other keys.
+    failed = [cell for cell in cells if not covered.issuperset(cell.settings["images"])]
+
+    statistics, images = UNDEFINED, 0
+    status: Literal["ok", "failed"] = "failed"
+    error: str | None = _last_line(failed[-1].error) if failed else "no images"
+    if covered:
+        records = pd.concat([store.records(cell.key) for cell in done], ignore_index=True)
+        records = records.drop_duplicates("image", keep="last").sort_values("image", ignore_index=True)
+        images = len(records)
+        if not failed:
+            statistics, status, error = measure(records, cells[-1].settings["alpha"]), "ok", None
+
+    settings: dict[str, Any] = cells[-1].settings
+    return {
+        "rank": None,
+        "suite": settings["suite"],
+        "target": settings["target"],
+        "sigma": settings["sigma"],
+        "data": settings["data"],
+        "attack": settings["attack"],
+        "access": settings["access"],
+        "description": settings["description"],
+        "epsilon": settings["epsilon"],
+        "n": settings["n"],
+        "alpha": settings["alpha"],
+        "seed": settings["seed"],
+        "images": images,
+        "status": status,
+        **statistics,
+        # The shards share one surrogate, whose queries are made once.
+        "surrogate_queries": max(cell.surrogate_queries for cell in cells),
+        "superseded_cells": superseded_cells,
+        "parameters": settings["parameters"],
+        "error": error,
+    }
+
+
+def _last_line(traceback: str | None) -> str:
+    lines = (traceback or "").strip().splitlines()
+    return lines[-1].strip() if lines else "unknown error"
+
+
+def _mark_partial(board: list[Row]) -> None:
+    """Say which rows have seen fewer images than another of their suite, target, n and alpha."""
+    largest: dict[tuple[Any, ...], int] = defaultdict(int)
+    for row in board:
+        largest[_place(row)[:-1]] = max(largest[_place(row)[:-1]], row["images"])
+    for row in board:
+        if row["status"] == "ok" and row["images"] < largest[_place(row)[:-1]]:
+            row["status"] = "partial"
+
+
+def _rank(board: list[Row]) -> None:
+    count: dict[tuple[Any, ...], int] = defaultdict(int)
+    for row in board:
+        if row["status"] != "failed":
+            count[_place(row)] += 1
+            row["rank"] = count[_place(row)]
+
+
+def _order(row: Row) -> tuple[Any, ...]:
+    return (*_place(row), row["status"] == "failed", -(row["abstention_rate"] or 0.0), row["attack"])
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    """Where on the board a row competes."""
+    return (row["suite"], row["target"], row["n"], row["alpha"], row["epsilon"])
+
+
+def by_strength(rows: Iterable[Row]) -> list[str]:
+    """The attacks in these rows by mean abstention rate, highest first; those with a failed row after."""
+    rates: dict[str, list[float | None]] = defaultdict(list)
+    for row in rows:
+        rates[row["attack"]].append(row["abstention_rate"])
+
+    def order(attack: str) -> tuple[bool, float, str]:
+        # A mean over what happened to run would favour an attack that failed where it is hard.
+        known = [rate for rate in rates[attack] if rate is not None]
+        return len(known) < len(rates[attack]), -sum(known) / max(len(known), 1), attack
+
+    return sorted(rates, key=order)
+
+
+def fullest(rows: Iterable[Row]) -> Row | None:
+    """Of the rows of one target and ε, one that saw the most images and did not fail; None if all failed.
+
+    It speaks for the clean rate and the ceiling, which the images decide and not the attack.
+    """
+    done = (row for row in rows if row["status"] != "failed")
+    return max(done, key=lambda row: row["images"], default=None)

@@ -1,0 +1,113 @@
+"""A row of the board: the statistics of one (suite, target, attack, ε, n, alpha)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
+
+from leaderboard.records import ABSTAIN
+from leaderboard.statistics import binomial_quantile, clopper_pearson, mcnemar, rate
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class Statistics(TypedDict):
+    """What a row's records say. Rates are in [0, 1] and over images; None: not defined, or the row failed."""
+
+    abstention_rate: float | None
+    abstention_low: float | None  # 95% Clopper–Pearson interval
+    abstention_high: float | None
+    clean_abstention_rate: float | None  # the same images unattacked, by independent noise
+    mcnemar_p: float | None  # exact, paired with the clean run
+    accuracy: float | None  # answered, and rightly
+    clean_accuracy: float | None
+    confident_wrong_rate: float | None  # answered, and wrongly
+    valid_rate: float | None  # kept the budget rule; for the others the original image was sent
+    not_finite: int | None  # images
+    out_of_range: int | None
+    over_budget: int | None
+    l2_mean: float | None  # over valid images that the attack changed, in [0,1] pixel units
+    l2_median: float | None
+    l2_max: float | None
+    queries_mean: float | None  # per image, without the surrogate's
+    forward_samples_mean: float | None
+    backward_samples_mean: float | None
+    seconds_per_image: float | None
+    ceiling: float | None  # proven maximum of the expected abstention rate within ε
+    share_of_ceiling: float | None  # abstention_rate / ceiling; sampling may take it just over 1
+    flips_inside_radius: int | None  # confident answers against the certificate, inside its radius
+    certified_answers: int | None  # images with a certificate
+    flips_allowed: int | None  # what alpha allows in 99.9% of runs
+
+
+class Row(Statistics):
+    """One row of the board; safe as JSON (no NaN)."""
+
+    rank: int | None  # within suite, target, n, alpha and ε, 1 abstains most; None where the row failed
+    suite: str
+    target: str
+    sigma: float
+    data: str
+    attack: str
+    access: str
+    description: str
+    epsilon: float
+    n: int
+    alpha: float
+    seed: int
+    images: int  # with a record
+    status: Literal["ok", "partial", "failed"]
+    surrogate_queries: int
+    superseded_cells: int  # in the store, left out: the same row by other settings, and older
+    parameters: dict[str, Any]
+    error: str | None  # last line of the traceback
+
+
+UNDEFINED = cast(Statistics, dict.fromkeys(Statistics.__annotations__))
+"""The statistics of a row that failed: an attack that raises is never scored as a weak one."""
+
+
+def measure(records: DataFrame, alpha: float) -> Statistics:
+    """The statistics of at least one record (columns: `leaderboard.records.COLUMNS`)."""
+    n = len(records)
+    abstains, clean_abstains = records.outcome == ABSTAIN, records.clean_outcome == ABSTAIN
+    right = records.outcome == records.label
+    low, high = clopper_pearson(int(abstains.sum()), n)
+    abstention_rate, ceiling = int(abstains.sum()) / n, float(records.ceiling.mean())
+
+    sent = (records.validity == "valid") & records.changed
+    l2 = records.l2[sent]
+    # PREDICT and CERTIFY each err with probability ≤ alpha: a certified answer flips with at most 2 alpha.
+    certified = records.certified_label != ABSTAIN
+    flips = (
+        certified
+        & (records.l2.where(sent, 0.0) < records.certified_radius)
+        & ~abstains
+        & (records.outcome != records.certified_label)
+    )
+    return Statistics(
+        abstention_rate=abstention_rate,
+        abstention_low=low,
+        abstention_high=high,
+        clean_abstention_rate=rate(int(clean_abstains.sum()), n),
+        mcnemar_p=mcnemar(int((abstains & ~clean_abstains).sum()), int((~abstains & clean_abstains).sum())),
+        accuracy=rate(int(right.sum()), n),
+        clean_accuracy=rate(int((records.clean_outcome == records.label).sum()), n),
+        confident_wrong_rate=rate(int((~abstains & ~right).sum()), n),
+        valid_rate=rate(int((records.validity == "valid").sum()), n),
+        not_finite=int((records.validity == "not-finite").sum()),
+        out_of_range=int((records.validity == "out-of-range").sum()),
+        over_budget=int((records.validity == "over-budget").sum()),
+        l2_mean=float(l2.mean()) if len(l2) else None,
+        l2_median=float(l2.median()) if len(l2) else None,
+        l2_max=float(l2.max()) if len(l2) else None,
+        queries_mean=float(records.queries.mean()),
+        forward_samples_mean=float(records.forward_samples.mean()),
+        backward_samples_mean=float(records.backward_samples.mean()),
+        seconds_per_image=float(records.seconds.mean()),
+        ceiling=ceiling,
+        share_of_ceiling=abstention_rate / ceiling if ceiling > 0 else None,
+        flips_inside_radius=int(flips.sum()),
+        certified_answers=int(certified.sum()),
+        flips_allowed=binomial_quantile(0.999, int(certified.sum()), 2 * alpha),
+    )

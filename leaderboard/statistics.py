@@ -1,0 +1,43 @@
+"""The board's statistics: an interval for a rate, a paired test, and what chance allows."""
+
+from __future__ import annotations
+
+
+def rate(k: int, n: int) -> float | None:
+    """Share of `k` hits among `n` trials, in [0, 1]; None where there was no trial."""
+    return k / n if n else None
+
+
+def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Exact two-sided interval, within [0, 1], for the rate behind `k` hits in `n` trials.
+
+    (0, 1) where n = 0: no trial says nothing. Clopper and Pearson (1934), Biometrika 26(4).
+    """
+    from scipy.special import betaincinv
+
+    if not 0 <= k <= n:
+        raise ValueError(f"{k} hits in {n} trials")
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(k, n - k + 1, tail)) if k > 0 else 0.0
+    high = float(betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
+    return low, high
+
+
+def mcnemar(b: int, c: int) -> float:
+    """Exact two-sided p-value that two paired rates are equal, given the two counts of discordant pairs.
+
+    Under that hypothesis b ~ Binomial(b + c, 1/2). 1 where no pair differs.
+    McNemar (1947), Psychometrika 12(2).
+    """
+    from scipy.special import bdtr
+
+    if b == c:  # also both 0
+        return 1.0
+    return min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5)))
+
+
+def binomial_quantile(quantile: float, n: int, p: float) -> int:
+    """Smallest count that Binomial(n, p) does not exceed with probability `quantile`; p is cut to [0, 1]."""
+    from scipy.stats import binom
+
+    return int(binom.ppf(quantile, n, min(max(p, 0.0), 1.0))) if n else 0

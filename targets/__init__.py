@@ -1,0 +1,21 @@
+"""Targets: smoothed classifiers, by name. This room knows nothing of attacks."""
+
+from targets import digits as digits  # registers the embedded targets
+from targets.data import DATA, DataSet, Split
+from targets.errors import InputError, TargetError
+from targets.smoothing import ABSTAIN, SmoothedClassifier
+from targets.target import TARGETS, Target, load, register
+
+__all__ = [
+    "ABSTAIN",
+    "DATA",
+    "TARGETS",
+    "DataSet",
+    "InputError",
+    "SmoothedClassifier",
+    "Split",
+    "Target",
+    "TargetError",
+    "load",
+    "register",
+]

@@ -1,0 +1,98 @@
+"""The certified ceiling: no attack inside ε makes PREDICT abstain with a larger probability.
+
+For every class c the map x ↦ Φ⁻¹(p_c(x)) of a smoothed classifier is 1/σ-Lipschitz in ℓ2 (Salman et al. 2019,
+Lemma 1). So with confidence bounds on the class probabilities at the clean image, every x' with ‖x' - x‖₂ ≤ ε has
+
+    p_A(x') ≥ a   = Φ(Φ⁻¹(p_A_low) - ε/σ)
+    p_B(x') ≤ b_B = min(1 - a, Φ(Φ⁻¹(p_B_high) + ε/σ))          for each other class B.
+
+PREDICT abstains only if some B's count is not significantly below A's (if A's count were significantly above
+each other count, A would be the leader and every test against a runner-up would reject). By the union bound
+
+    P[abstain at x'] ≤ Σ_B P[(n_A, n_B) does not reject in A's favour].
+
+**Monotonicity.** Let R = {(n_A, n_B): the test rejects in A's favour}. If (n_A, n_B) ∈ R then (n_A + 1, n_B),
+(n_A, n_B - 1) and (n_A + 1, n_B - 1) are in R too: each raises the smallest-tail evidence for A, since
+P[Bin(m, ½) ≤ n_B] falls when m grows at fixed n_B, and falls when n_B shrinks and m with it (the event
+"at most n_B - 1 among m - 1" is contained in "at most n_B among m" on the same coin flips). Take n independent
+voters, each casting A, B or something else with (p_A, p_B), and couple them voter by voter with (a, b_B), a ≤ p_A,
+b_B ≥ p_B: voters move only from A to another side or from elsewhere to B, so n_A can only fall and n_B only rise.
+Hence P[R] is smallest at (a, b_B), and the trinomial at (a, b_B) bounds each term of the sum.
+
+A second bound needs p_A alone: all votes not for A may go to one rival, so P[abstain] ≤ P[Bin(n, a) < t] with t
+the smallest count out of n that rejects. With n_A ≥ t and n_B ≤ n - t for each B, (n_A, n_B) ∈ R by the
+monotonicity above, so the bound holds for any number of classes; it falls as p_A rises.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import bdtr, ndtr, ndtri
+from scipy.stats import binom
+
+from targets.binomial import largest_loser
+from targets.smoothing import lower_confidence_bound, upper_confidence_bound
+
+FloatArray = NDArray[np.float64]
+
+
+def no_rejection(a: float, b: float, n: int, alpha: float) -> float:
+    """P[the test does not reject in A's favour] for (n_A, n_B) trinomial with n trials at (a, b).
+
+    Exact: m = n_A + n_B ~ Bin(n, a + b) and n_B | m ~ Bin(m, b / (a + b)).
+    """
+    total = min(a + b, 1.0)
+    if total <= 0:
+        return 1.0
+    totals = np.arange(n + 1)
+    loser = largest_loser(n, alpha)
+    weight = binom.pmf(totals, n, total)
+    rejects = np.where(loser >= 0, bdtr(np.maximum(loser, 0).astype(np.float64), totals, b / total), 0.0)
+    return float(np.clip(1.0 - np.sum(weight * rejects), 0.0, 1.0))
+
+
+def abstention_bound(p_low: float, p_high: FloatArray, epsilon: float, sigma: float, n: int, alpha: float) -> float:
+    """The largest P[PREDICT abstains] within ``epsilon`` of an image, from bounds on its class probabilities.
+
+    Args:
+        p_low: lower bound on the probability of class A at the image.
+        p_high: upper bounds on the other classes' probabilities, shape (K - 1,).
+    """
+    a = float(ndtr(ndtri(p_low) - epsilon / sigma))
+    rivals = np.minimum(1.0 - a, ndtr(ndtri(p_high) + epsilon / sigma))
+    loser = int(largest_loser(n, alpha)[n])
+    single = float(bdtr(n - loser - 1, n, a)) if loser >= 0 else 1.0
+    # Nearly equal rivals share one term; rounding up keeps it a bound.
+    union = 0.0
+    for b, times in zip(*np.unique(np.ceil(rivals * 1e9) / 1e9, return_counts=True), strict=True):
+        if a <= b:
+            return min(1.0, single)
+        union += times * no_rejection(a, float(b), n, alpha)
+        if union >= single:
+            break
+    return float(min(1.0, single, union))
+
+
+def ceilings(
+    votes: NDArray[np.int64], epsilon: float, sigma: float, n: int, alpha: float, confidence: float = 0.999
+) -> FloatArray:
+    """A bound on P[abstain] within ``epsilon`` of each image; all of an image's hold with ``confidence``.
+
+    Args:
+        votes: counts at the clean images on noise of their own, shape (N, K).
+        n, alpha: PREDICT's.
+
+    Returns:
+        Bounds in [0, 1], shape (N,); 1 where nothing can be proven.
+    """
+    counts = np.asarray(votes, dtype=np.int64)
+    level = (1 - confidence) / counts.shape[1]  # Bonferroni over the classes
+    samples = counts.sum(1, keepdims=True)
+    low = lower_confidence_bound(counts, np.broadcast_to(samples, counts.shape), level)
+    high = upper_confidence_bound(counts, np.broadcast_to(samples, counts.shape), level)
+    bounds = np.ones(len(counts))
+    for i, leader in enumerate(counts.argmax(1)):
+        rivals = np.delete(high[i], leader)
+        bounds[i] = abstention_bound(float(low[i, leader]), rivals, epsilon, sigma, n, alpha)
+    return bounds

@@ -1,0 +1,60 @@
+"""The embedded data set (scikit-learn's 1,797 scans of digits) and its four targets."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+
+from targets.data import DATA, DataSet, Split, SplitName
+from targets.models import SmallCNN
+from targets.target import TARGETS, Target
+from targets.training import Recipe
+
+SPLITS: dict[SplitName, slice] = {
+    "train": slice(0, 1000),
+    "adversary": slice(1000, 1400),
+    "evaluation": slice(1400, 1797),
+}
+"""Disjoint parts of one fixed shuffle."""
+
+SHA256 = {
+    0.12: "d44f272dbafc941890bcd32028d6845ad5b78faee8197069f03236a4c4eef500",
+    0.25: "3a99079997fd892f3646a89b2c53466f4199ff69d8c58f411d0a78380d769f01",
+    0.50: "eac13c01df8f771da043577b46448d1f02c2ab70dbf40fff0be21e305a658133",
+    1.00: "84d1c7d968c6d7878d4c6a0f8a9136efc0ceb954da9ed37e9905b26d0c5089b6",
+}
+
+
+@cache
+def _shuffled() -> Split:
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    order = np.random.Generator(np.random.PCG64(1797)).permutation(len(labels))
+    pixels = (images[order] / 16).astype(np.float32).reshape(-1, 1, 8, 8)
+    return Split(torch.from_numpy(pixels), torch.from_numpy(labels[order].astype(np.int64)))
+
+
+def split(name: SplitName) -> Split:
+    """One split of the digits: images (N, 1, 8, 8) in [0, 1]."""
+    everything = _shuffled()
+    return Split(everything.images[SPLITS[name]], everything.labels[SPLITS[name]])
+
+
+DATA.add("digits", DataSet("digits", num_classes=10, shape=(1, 8, 8), split=split))
+
+for sigma, digest in SHA256.items():
+    TARGETS.add(
+        f"digits-sigma{sigma:.2f}",
+        Target(
+            name=f"digits-sigma{sigma:.2f}",
+            sigma=sigma,
+            data="digits",
+            build=SmallCNN,
+            sha256=digest,
+            recipe=Recipe(),
+            description=f"small CNN on 8×8 digits, trained with noise of σ = {sigma:.2f}",
+        ),
+    )

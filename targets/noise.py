@@ -1,0 +1,73 @@
+"""Keyed random streams: what is drawn for an image depends on its key alone.
+
+The noise of sample j of image i comes from block ``j // BLOCK`` of the stream keyed by (seed, target, image,
+purpose), so that results do not depend on batch size, shard, order, resume or number of workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+BLOCK = 100
+"""Noise samples that are drawn together. Part of the streams' definition: changing it changes every result."""
+
+
+Key = int | str | tuple[int, int]
+
+
+def keyed_generator(*key: Key) -> np.random.Generator:
+    """A NumPy generator that is a pure function of ``key`` (128 bits of BLAKE2b seed SFC64)."""
+    digest = hashlib.blake2b(repr(key).encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.SFC64(int.from_bytes(digest, "little")))
+
+
+class Noise:
+    """Standard normal noise of one purpose: ``block(image, b, shape)`` is always the same array.
+
+    Args:
+        key: what keys the stream beside the image and the block: seed, target and purpose.
+    """
+
+    def __init__(self, *key: Key) -> None:
+        self.key = key
+
+    def block(self, image: Key, index: int, shape: Sequence[int]) -> NDArray[np.float32]:
+        """Samples ``index * BLOCK`` to ``(index + 1) * BLOCK`` of an image: (BLOCK, *shape) float32."""
+        generator = keyed_generator(*self.key, image, index)
+        return generator.standard_normal((BLOCK, *shape), dtype=np.float32)
+
+
+class Streams:
+    """One random generator an image, handed to an attack: draws for an image are the batch's business never.
+
+    Args:
+        key: what keys the streams beside the image.
+        images: the image's index in its data set, for each row of the attack's batch.
+    """
+
+    def __init__(self, key: Sequence[Key], images: Sequence[int]) -> None:
+        self.key = tuple(key)
+        self.images = [int(i) for i in images]
+        self._generators = [keyed_generator(*key, i) for i in self.images]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, row: int) -> np.random.Generator:
+        """The generator of one row's image."""
+        return self._generators[row]
+
+    def normal(self, shape: Sequence[int], rows: Sequence[int] | None = None) -> Tensor:
+        """Standard normal draws of shape (len(rows), *shape), row by row from each image's own generator."""
+        chosen = range(len(self)) if rows is None else rows
+        if len(chosen) == 0:
+            return torch.zeros((0, *shape))
+        return torch.from_numpy(
+            np.stack([self._generators[r].standard_normal(tuple(shape), dtype=np.float32) for r in chosen])
+        )

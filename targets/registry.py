@@ -1,0 +1,71 @@
+"""Names and what they stand for: one small class behind the targets' and the attacks' registries."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import Generic, TypeVar
+
+from targets.errors import InputError
+
+T = TypeVar("T")
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
+    """The error for a name that is not ``known``, with "did you mean" where one is close."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+    return InputError(f"unknown {kind} {name!r}; {hint}")
+
+
+class Registry(Generic[T]):
+    """A mapping from name to entry that refuses a name twice.
+
+    Args:
+        kind: what an entry is called in messages ("target", "attack").
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, T] = {}
+
+    def add(self, name: str, entry: T) -> None:
+        """Register ``entry``. Raises :class:`InputError` where the name is empty or taken."""
+        if not name or any(c.isspace() or c in "*?[]/" for c in name):
+            raise InputError(f"{name!r} cannot name a {self.kind}: use letters, digits, '-', '_' and '.'")
+        if name in self._entries:
+            raise InputError(f"the {self.kind} name {name!r} is taken; register yours under another name")
+        self._entries[name] = entry
+
+    def remove(self, name: str) -> None:
+        """Forget ``name`` (a plugin that failed half-way is taken out whole)."""
+        del self._entries[name]
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._entries:
+            raise unknown(self.kind, name, self._entries)
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def match(self, patterns: Iterable[str]) -> list[str]:
+        """Names that match any of the shell-style ``patterns``, in the order of registration.
+
+        Raises :class:`InputError` for a pattern that matches nothing.
+        """
+        chosen: set[str] = set()
+        for pattern in patterns:
+            found = {name for name in self._entries if fnmatchcase(name, pattern)}
+            if not found:
+                raise unknown(self.kind, pattern, self._entries)
+            chosen |= found
+        return [name for name in self._entries if name in chosen]

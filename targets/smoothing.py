@@ -1,0 +1,166 @@
+"""Randomized smoothing: PREDICT and CERTIFY (Cohen et al. 2019, Algorithm 1 and section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import beta
+from torch import Tensor, nn
+
+from targets.binomial import always_abstains, decide, smallest_sufficient
+from targets.errors import InputError
+from targets.noise import Key, Noise
+from targets.votes import BATCH, count_votes
+
+ABSTAIN = -1
+
+
+def check_test(n: int, alpha: float) -> None:
+    """Raise :class:`InputError` unless PREDICT can answer with ``n`` samples at level ``alpha``."""
+    if not 0 < alpha < 1:
+        raise InputError(f"alpha is {alpha:g}; give a number strictly between 0 and 1")
+    if n < 1:
+        raise InputError(f"n is {n}; give at least 1 noise sample")
+    if always_abstains(n, alpha):
+        raise InputError(
+            f"with n = {n} at alpha = {alpha:g} PREDICT would always abstain; "
+            f"give n of at least {smallest_sufficient(alpha)}"
+        )
+
+
+@dataclass
+class SmoothedClassifier:
+    """g(x) = argmax_c P[f(x + ε) = c], ε ~ N(0, σ²I).
+
+    Attributes:
+        base_classifier: f, images in [0, 1] of shape (N, C, H, W) → logits (N, K), on ``device``.
+        sigma: standard deviation of the noise, in [0, 1] pixel units.
+        num_classes: K.
+        name: keys the noise, so that two targets never share theirs.
+        digest: identifies the weights.
+        data: name of the data set that the target classifies.
+    """
+
+    base_classifier: nn.Module
+    sigma: float
+    num_classes: int
+    name: str = "unnamed"
+    digest: str = ""
+    data: str = ""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    batch: int = BATCH
+
+    def __post_init__(self) -> None:
+        if not self.sigma > 0:
+            raise InputError(f"sigma of target {self.name!r} is {self.sigma:g}; give a number above 0")
+        if self.num_classes < 2:
+            raise InputError(f"target {self.name!r} has {self.num_classes} classes; PREDICT compares two")
+        # Only gradients with respect to images are ever wanted.
+        self.base_classifier = self.base_classifier.to(self.device).eval().requires_grad_(False)
+
+    def votes(
+        self,
+        images: Tensor,
+        n: int,
+        *,
+        seed: int = 0,
+        purpose: str = "predict",
+        indices: Sequence[Key] | None = None,
+    ) -> NDArray[np.int64]:
+        """SAMPLEUNDERNOISE: votes (N, K) over ``n`` noise samples an image.
+
+        Args:
+            images: (N, C, H, W) in [0, 1].
+            purpose: keys the noise; draws of two purposes are independent.
+            indices: the images' indices in their data set, which key the noise; 0 … N-1 without.
+
+        Raises:
+            InputError: an image outside [0, 1] or of the wrong rank.
+            TargetError: the base classifier returns NaN or the wrong number of classes.
+        """
+        if images.ndim != 4:
+            raise InputError(f"images have shape {tuple(images.shape)}; give (N, C, H, W)")
+        if images.numel() and not bool(((images >= 0) & (images <= 1)).all()):
+            raise InputError("images must be finite and lie in [0, 1]")
+        return count_votes(
+            self.base_classifier,
+            images.to(self.device, torch.float32),
+            n,
+            sigma=self.sigma,
+            num_classes=self.num_classes,
+            noise=Noise(seed, self.name, purpose),
+            indices=range(len(images)) if indices is None else indices,
+            batch=self.batch,
+        )
+
+    def predict(
+        self,
+        images: Tensor,
+        n: int = 1000,
+        alpha: float = 0.001,
+        seed: int = 0,
+        *,
+        purpose: str = "predict",
+        indices: Sequence[Key] | None = None,
+    ) -> NDArray[np.int64]:
+        """PREDICT: the labels g gives, right with probability 1 - ``alpha`` where it answers at all.
+
+        Returns:
+            Labels (N,), ``ABSTAIN`` where the top two counts are not significantly different.
+        """
+        check_test(n, alpha)
+        counts = self.votes(images, n, seed=seed, purpose=purpose, indices=indices)
+        return decide(counts, alpha, ABSTAIN)
+
+    def certify(
+        self,
+        images: Tensor,
+        n0: int = 100,
+        n: int = 10_000,
+        alpha: float = 0.001,
+        seed: int = 0,
+        *,
+        indices: Sequence[Key] | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """CERTIFY: labels (N,), ``ABSTAIN`` where none is certified, and ℓ2 radii (N,) in pixel units.
+
+        With probability 1 - ``alpha`` an image, g answers that label everywhere inside the radius.
+        """
+        if not 0 < alpha < 1:
+            raise InputError(f"alpha is {alpha:g}; give a number strictly between 0 and 1")
+        if n0 < 1 or n < 1:
+            raise InputError(f"n0 = {n0} and n = {n}; give at least 1 noise sample each")
+        counts0 = self.votes(images, n0, seed=seed, purpose="certify-select", indices=indices)
+        counts = self.votes(images, n, seed=seed, purpose="certify-estimate", indices=indices)
+        return certificate(counts0.argmax(1), counts, self.sigma, alpha)
+
+
+def certificate(
+    selected: NDArray[np.int64], counts: NDArray[np.int64], sigma: float, alpha: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """CERTIFY's answer for classes (N,) selected on other noise, given counts (N, K): labels and ℓ2 radii."""
+    hits = np.take_along_axis(counts, selected[:, None], axis=1)[:, 0] if len(counts) else selected
+    p_low = lower_confidence_bound(hits, counts.sum(1), alpha)
+    certified = p_low > 0.5
+    labels = np.where(certified, selected, ABSTAIN)
+    radii = np.where(certified, sigma * ndtri(np.where(certified, p_low, 0.5)), 0.0)
+    return labels, radii
+
+
+def lower_confidence_bound(k: NDArray[np.int64], n: NDArray[np.int64], alpha: float) -> NDArray[np.float64]:
+    """LOWERCONFBOUND: the one-sided (1 - ``alpha``) Clopper–Pearson lower bound on k successes of n."""
+    with np.errstate(invalid="ignore"):
+        bound: NDArray[np.float64] = np.where(k > 0, beta.ppf(alpha, np.maximum(k, 1), n - k + 1), 0.0)
+    return bound
+
+
+def upper_confidence_bound(k: NDArray[np.int64], n: NDArray[np.int64], alpha: float) -> NDArray[np.float64]:
+    """The one-sided (1 - ``alpha``) Clopper–Pearson upper bound on k successes of n."""
+    with np.errstate(invalid="ignore"):
+        bound: NDArray[np.float64] = np.where(k < n, beta.ppf(1 - alpha, k + 1, np.maximum(n - k, 1)), 1.0)
+    return bound

@@ -1,0 +1,109 @@
+"""The registry of targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from targets.data import DATA, DataSet
+from targets.errors import InputError, TargetError
+from targets.registry import Registry
+from targets.smoothing import SmoothedClassifier
+from targets.training import Recipe
+from targets.weights import FOLDER, load_weights, module_digest
+
+Build = TypeVar("Build", bound=Callable[[], nn.Module])
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the registry knows of a target before it is loaded.
+
+    Attributes:
+        build: makes the base classifier; an architecture where ``sha256`` is given, else ready to use.
+        sha256: digest of the shipped weights ``weights/NAME.safetensors``.
+        recipe: how ``benchmark train`` makes the weights again; None where it cannot.
+        description: one line.
+    """
+
+    name: str
+    sigma: float
+    data: str
+    build: Callable[[], nn.Module]
+    sha256: str | None = None
+    recipe: Recipe | None = None
+    description: str = ""
+
+    @property
+    def data_set(self) -> DataSet:
+        """The data set that the target classifies."""
+        return DATA[self.data]
+
+    @property
+    def weights(self) -> Path:
+        """Where the shipped weights lie."""
+        return FOLDER / f"{self.name}.safetensors"
+
+
+TARGETS: Registry[Target] = Registry("target")
+
+
+def register(name: str, *, sigma: float, data: str) -> Callable[[Build], Build]:
+    """Register a target: decorate a function without arguments that returns the base classifier.
+
+    Args:
+        name: the target's name, e.g. ``"digits-mine"``.
+        sigma: standard deviation of the smoothing noise, in [0, 1] pixel units.
+        data: name of the data set it classifies, e.g. ``"digits"``.
+
+    Raises:
+        InputError: the name is taken, sigma is not above 0, or the data set is unknown.
+    """
+    if not sigma > 0:
+        raise InputError(f"sigma of target {name!r} is {sigma:g}; give a number above 0")
+    DATA[data]
+
+    def decorate(build: Build) -> Build:
+        doc = (build.__doc__ or "").strip().splitlines()
+        TARGETS.add(name, Target(name, sigma, data, build, description=doc[0] if doc else ""))
+        return build
+
+    return decorate
+
+
+def device_named(device: str) -> torch.device:
+    """ "auto" (CUDA where there is one), "cpu" or "cuda" → a device. Raises :class:`InputError`."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device 'cuda' asked for, but PyTorch sees no CUDA device; use --device cpu")
+    return torch.device(device)
+
+
+def load(name: str, device: str = "auto") -> SmoothedClassifier:
+    """The smoothed classifier registered as ``name``.
+
+    Raises:
+        InputError: unknown name or device.
+        TargetError: its weights are missing or damaged, or its builder does not return an ``nn.Module``.
+    """
+    target = TARGETS[name]
+    module = target.build()
+    if not isinstance(module, nn.Module):
+        raise TargetError(f"target {name!r} must return a torch.nn.Module, not {type(module).__name__}")
+    if target.sha256 is not None:
+        module = load_weights(module, target.weights, target.sha256)
+    return SmoothedClassifier(
+        module,
+        sigma=target.sigma,
+        num_classes=target.data_set.num_classes,
+        name=name,
+        digest=target.sha256 or module_digest(module),
+        data=target.data,
+        device=device_named(device),
+    )

@@ -1,0 +1,57 @@
+"""Synthetic stores, and a clock that ticks at every write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from leaderboard_data import make_records, make_settings
+
+import leaderboard.store
+from leaderboard import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store.open(tmp_path / "results")
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every write is a second after the last."""
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    ticks = (start + timedelta(seconds=second) for second in range(1_000_000))
+    monkeypatch.setattr(leaderboard.store, "_now", lambda: next(ticks).isoformat(timespec="microseconds"))
+
+
+@pytest.fixture
+def add(store: Store) -> Callable[..., str]:
+    """Writes a cell with these settings and columns into `store` and returns its key."""
+
+    def write(columns: dict[str, Any] | None = None, **settings: Any) -> str:
+        key = f"cell-{len(list((store.folder / 'cells').glob('*.json'))):04d}"
+        settings = make_settings(**settings)
+        records = make_records(settings["images"], **(columns or {}))
+        pixels = np.zeros((len(records), 1, 2, 2))
+        store.write_cell(key, settings, records, pixels, provenance={}, seconds=1.0)
+        return key
+
+    return write
+
+
+@pytest.fixture
+def fail(store: Store) -> Callable[..., str]:
+    """Writes a failed cell with these settings into `store` and returns its key."""
+
+    def write(**settings: Any) -> str:
+        key = f"fail-{len(list((store.folder / 'cells').glob('*.json'))):04d}"
+        error = 'Traceback (most recent call last):\n  File "a.py", line 1\nRuntimeError: no | luck\n'
+        store.write_failure(key, make_settings(**settings), error, provenance={}, seconds=1.0)
+        return key
+
+    return write
