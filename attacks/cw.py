@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import torch
+import math
+
 from torch import Tensor
 
 from attacks.access import WhiteBox
@@ -23,19 +24,29 @@ class CW(Attack):
 
     access = WhiteBox
     search_steps: int = 2
-    steps: int = 14
+    steps: int = 15
     samples: int = 64
-    learning_rate: float = 0.1
-    initial_const: float = 0.1
+    confirm_samples: int = 300
+    confidence: float = 0.9
+    learning_rate: float = 0.07
+    initial_const: float = 1.0
     temperature: float = 0.5
 
     def __call__(self, model: WhiteBox, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:
+        def abstains(adversarial: Tensor, samples: int, rows: list[int]) -> Tensor:
+            noise = model.noise(adversarial, samples, generator, rows)
+            p = vote_probabilities(model.logits(adversarial, noise, rows))
+            return log_abstention_probability(p, model.n, model.alpha) > math.log(self.confidence)
+
         def loss(adversarial: Tensor) -> tuple[Tensor, Tensor]:
             logits = model.logits(adversarial, model.noise(images, self.samples, generator))
             p = soft_probabilities(logits, self.temperature)
             f = -log_abstention_probability(p, model.n, model.alpha)
-            votes = vote_probabilities(logits.detach(), self.temperature)
-            success = log_abstention_probability(votes, model.n, model.alpha) > torch.log(torch.tensor(0.5))
+            votes = vote_probabilities(logits.detach())
+            success = log_abstention_probability(votes, model.n, model.alpha) > math.log(0.5)
+            # The closest of many successes is the luckiest estimate, unless fresh noise confirms it.
+            rows = success.nonzero()[:, 0].tolist()
+            success[rows] = abstains(adversarial.detach()[rows], self.confirm_samples, rows)
             return f.float(), success
 
         search = CarliniWagner(self.search_steps, self.steps, self.learning_rate, self.initial_const)

@@ -39,6 +39,8 @@ class MarginSearch:
     def __call__(self, model: WhiteBox, images: Tensor, epsilon: float, generator: Streams) -> Tensor:
         """Images (N, C, H, W) near a tie of the model's top two classes, inside the budget."""
         adversarial = images.clone()
+        if len(images) == 0:
+            return adversarial
         for step in range(self.steps):
             longest = self.step_size * epsilon * (1 - 0.9 * step / max(1, self.steps - 1))
             current = adversarial.detach().requires_grad_()

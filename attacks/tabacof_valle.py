@@ -71,15 +71,20 @@ class TabacofValle:
 
         def search(log_p: Evaluate) -> None:
             const = self.initial_const
+            scale = 0.0
 
             def objective(x: FloatArray) -> tuple[float, FloatArray]:
+                nonlocal scale
                 value, gradient = log_p(x)
+                # The first step is the gradient itself. Unscaled it is hundreds of times the box, which cuts it to a
+                # corner: far off the direction of steepest descent.
+                scale = scale or epsilon / max(float(np.linalg.norm(gradient)), 1e-12)
                 found[:] = x
                 delta = x - origin
                 distance = float(delta @ delta)
                 if value >= wanted and distance <= epsilon**2:
                     raise _Stop
-                return const * distance - value, 2 * const * delta - gradient
+                return scale * (const * distance - value), scale * (2 * const * delta - gradient)
 
             limits = {"maxfun": self.evaluations, "maxiter": self.evaluations}
             try:

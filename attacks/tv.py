@@ -28,7 +28,7 @@ class TV(Attack):
     search_steps: int = 2
     evaluations: int = 12
     samples: int = 100
-    temperature: float = 0.5
+    temperature: float = 1.0
 
     def __call__(self, model: WhiteBox, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:
         noise = model.noise(images, self.samples, generator)

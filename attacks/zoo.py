@@ -21,9 +21,9 @@ class ZOO(Attack):
     """
 
     access = Score
-    steps: int = 8
-    coordinates: int = 8
-    samples: int = 100
+    steps: int = 10
+    coordinates: int = 12
+    samples: int = 50
     difference: float = 0.3
     learning_rate: float = 0.1
     beta1: float = 0.9

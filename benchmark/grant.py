@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from attacks import Access, Decision, Deployment, Meter, NoAccess, Score, Transfer, WhiteBox
-from attacks.access import Predict, Votes
+from attacks.access import Fit, Predict, Surrogate, Votes
 from benchmark.cell import Cell
 from benchmark.shared import Surrogates
 from targets import DATA, SmoothedClassifier
@@ -27,7 +27,7 @@ def grant(cell: Cell, meter: Meter, surrogates: Surrogates) -> Access:
     if kind is NoAccess:
         return NoAccess(deployment, meter)
     if kind is Transfer:
-        return Transfer(surrogates, deployment, meter)
+        return Transfer(_surrogate(surrogates), deployment, meter)
     if kind is WhiteBox:
         return WhiteBox(_logits(target), deployment, meter)
     if kind is Score:
@@ -35,6 +35,13 @@ def grant(cell: Cell, meter: Meter, surrogates: Surrogates) -> Access:
     if kind is Decision:
         return Decision(_predict(cell), deployment, meter)
     raise TypeError(f"no access is granted for {kind.__name__}")
+
+
+def _surrogate(surrogates: Surrogates) -> Surrogate:
+    def surrogate(key: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
+        return surrogates(key, build, fit)
+
+    return surrogate
 
 
 def _logits(target: SmoothedClassifier) -> Callable[[Tensor], Tensor]:

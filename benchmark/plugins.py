@@ -27,9 +27,11 @@ def load_installed() -> list[str]:
             before = _registered()
             try:
                 entry.load()
-            except Exception as error:  # somebody else's package must not take the benchmark down
+                _check(_registered() - before)
+            except (Exception, SystemExit) as error:  # somebody else's package must not take the benchmark down
                 _forget(before)
-                problems.append(f"plugin {entry.name} ({entry.value}) was left out: {type(error).__name__}: {error}")
+                reason = f"{type(error).__name__}: {error}".replace("\n", " ")
+                problems.append(f"plugin {entry.name} ({entry.value}) was left out: {reason}")
     return problems
 
 
@@ -56,10 +58,11 @@ def load_file(path: Path) -> list[str]:
     sys.modules[module_name] = module  # dataclasses look their module up
     try:
         spec.loader.exec_module(module)
+        _check(_registered() - before)
     except InputError as error:
         _forget(before)
         raise InputError(f"plugin {path.name}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _forget(before)
         raise InputError(f"plugin {path.name} does not import: {_where(error, path)}") from error
     new = [name for _, name in sorted(_registered() - before)]
@@ -74,7 +77,23 @@ def load_file(path: Path) -> list[str]:
     return new
 
 
-def _where(error: Exception, path: Path) -> str:
+def _check(new: set[tuple[str, str]]) -> None:
+    """Raise :class:`InputError` for an attack that no cell could be made of."""
+    for name in sorted(name for kind, name in new if kind == "attack"):
+        if not hasattr(ATTACKS[name].access, "kind"):
+            raise InputError(
+                f"attack {name!r} declares no access: set access = WhiteBox, Score, Decision, Transfer or NoAccess"
+            )
+        try:
+            parameters = ATTACKS[name]().parameters()
+        except TypeError as error:  # an abstract method, or a field without a default
+            raise InputError(f"attack {name!r} cannot be made: {error}") from error
+        for key, value in parameters.items():
+            if not isinstance(value, int | float | str | None):
+                raise InputError(f"{key} of attack {name!r} is {value!r}; give a number, a text, true, false or None")
+
+
+def _where(error: BaseException, path: Path) -> str:
     """The error in one line, with the plugin's line that it comes from."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None

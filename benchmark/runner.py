@@ -83,7 +83,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
         begun = time.perf_counter()
         try:
             records, images = run_cell(cell, store, surrogates, progress.tick)
-        except Exception:  # whatever a plugin may raise: its traceback is stored and shown, and it is retried
+        except (Exception, SystemExit):  # whatever a plugin raises: its traceback is stored, and it is retried
             seconds = time.perf_counter() - begun
             store.write_failure(key, cell.settings(), traceback.format_exc(), provenance=facts, seconds=seconds)
             summary.failed += 1
@@ -124,7 +124,7 @@ def run_cell(
     access = grant(cell, meter, surrogates)
     streams = Streams((suite.seed, target.name, "attack", cell.attack_name, repr(cell.epsilon)), cell.images)
     begun = time.perf_counter()
-    returned = cell.attack(access, images.clone(), labels.to(target.device), cell.epsilon, streams)
+    returned = cell.attack(access, images.clone(), labels.clone().to(target.device), cell.epsilon, streams)
     seconds = (time.perf_counter() - begun) / len(images)
 
     sent = enforce(images, returned, cell.epsilon)

@@ -17,6 +17,7 @@ from leaderboard import Store
 from targets import DATA, SmoothedClassifier
 from targets.binomial import decide
 from targets.smoothing import ABSTAIN
+from targets.votes import SMALLEST_BATCH
 
 
 def shared_votes(
@@ -96,10 +97,25 @@ class Surrogates:
                 self.store.write_shared(key, settings, arrays)
             else:
                 module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in stored.items()})
-        return module.eval().requires_grad_(False)
+        return _AlikeInAnyBatch(module).eval().requires_grad_(False)
 
     def _answers(self, images: Tensor) -> NDArray[np.int64]:
         votes = shared_votes(
             self.store, self.target, images, range(len(images)), self.n, self.seed, purpose="adversary"
         )
         return decide(votes, self.alpha, ABSTAIN)
+
+
+class _AlikeInAnyBatch(nn.Module):
+    """A module whose answers and gradients for a row are the same in small batches: those are padded."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, images: Tensor) -> Tensor:
+        rows = len(images)
+        if rows < SMALLEST_BATCH:
+            images = torch.cat([images, images.new_zeros((SMALLEST_BATCH - rows, *images.shape[1:]))])
+        logits: Tensor = self.module(images)
+        return logits[:rows]

@@ -87,7 +87,8 @@ def ceilings(
         Bounds in [0, 1], shape (N,); 1 where nothing can be proven.
     """
     counts = np.asarray(votes, dtype=np.int64)
-    level = (1 - confidence) / counts.shape[1]  # Bonferroni over the classes
+    # Bonferroni over both sides of every class: which of them takes which side is chosen on the same votes.
+    level = (1 - confidence) / (2 * counts.shape[1])
     samples = counts.sum(1, keepdims=True)
     low = lower_confidence_bound(counts, np.broadcast_to(samples, counts.shape), level)
     high = upper_confidence_bound(counts, np.broadcast_to(samples, counts.shape), level)

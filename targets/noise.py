@@ -7,7 +7,9 @@ purpose), so that results do not depend on batch size, shard, order, resume or n
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +23,16 @@ BLOCK = 100
 Key = int | str | tuple[int, int]
 
 
+def _plain(part: Any) -> Any:
+    """The key with Python integers for NumPy's, whose repr is another."""
+    if isinstance(part, str):
+        return part
+    return tuple(map(_plain, part)) if isinstance(part, tuple) else int(operator.index(part))
+
+
 def keyed_generator(*key: Key) -> np.random.Generator:
     """A NumPy generator that is a pure function of ``key`` (128 bits of BLAKE2b seed SFC64)."""
-    digest = hashlib.blake2b(repr(key).encode(), digest_size=16).digest()
+    digest = hashlib.blake2b(repr(_plain(key)).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.SFC64(int.from_bytes(digest, "little")))
 
 

@@ -80,9 +80,12 @@ def device_named(device: str) -> torch.device:
     """ "auto" (CUDA where there is one), "cpu" or "cuda" → a device. Raises :class:`InputError`."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device 'cuda' asked for, but PyTorch sees no CUDA device; use --device cpu")
-    return torch.device(device)
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device {device!r} asked for, but PyTorch sees no CUDA device; use --device cpu")
+    try:
+        return torch.device(device)
+    except RuntimeError:
+        raise InputError(f"unknown device {device!r}; give auto, cpu or cuda") from None
 
 
 def load(name: str, device: str = "auto") -> SmoothedClassifier:

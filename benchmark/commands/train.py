@@ -19,6 +19,11 @@ def main(arguments: argparse.Namespace) -> int:
     if target.recipe is None:
         raise InputError(f"target {target.name!r} comes from a plugin that says nothing of its training")
     data = DATA[target.data]
+    path = arguments.output / target.weights.name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # said now, not after the training
+        raise InputError(f"cannot write into {arguments.output}: {error.strerror}; choose another folder") from error
     with tqdm(total=target.recipe.epochs, unit="epoch", disable=arguments.quiet or None, leave=False) as bar:
 
         def progress(epoch: int, loss: float) -> None:
@@ -35,7 +40,6 @@ def main(arguments: argparse.Namespace) -> int:
                 seed=arguments.seed,
                 progress=progress,
             )
-    path = arguments.output / target.weights.name
     digest = save_weights(module, path)
     split = data.split("evaluation")
     smoothed = SmoothedClassifier(module, target.sigma, data.num_classes, name=target.name)

@@ -1,0 +1,72 @@
+"""The target as other libraries see it: a classifier of K + 1 outcomes, the last of which is abstention.
+
+What the view can do is what the attack's access can do: gradients through white-box access and through a
+surrogate, scores from vote counts, and from decisions no more than which outcome it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from attacks.access import Access, Decision, Score, Transfer, WhiteBox
+from attacks.outcomes import outcome_logits
+from attacks.smoothed import vote_probabilities
+from attacks.surrogate import Substitute
+from targets.noise import Streams
+from targets.smoothing import ABSTAIN
+
+SAMPLES = 100
+"""Noise samples behind one white-box evaluation of the view."""
+
+
+class OutcomeView(nn.Module):
+    """Images (B, C, H, W), all candidates for one image of the batch → logits (B, K + 1).
+
+    Args:
+        model: the attack's access.
+        row: the image's position in the attack's batch, which is charged for what is asked.
+        generator: white-box noise comes from the image's generator in here.
+        substitute: how a transfer attack trains its surrogate.
+    """
+
+    def __init__(self, model: Access, row: int, generator: Streams, substitute: Substitute) -> None:
+        super().__init__()
+        self._forward = _view(model, row, generator, substitute)
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (B, K + 1), float32."""
+        return self._forward(images)
+
+
+def _view(model: Access, row: int, generator: Streams, substitute: Substitute) -> Callable[[Tensor], Tensor]:
+    def white_box(images: Tensor) -> Tensor:
+        assert isinstance(model, WhiteBox)
+        rows = [row] * len(images)
+        p = vote_probabilities(model.logits(images, model.noise(images, SAMPLES, generator, rows), rows))
+        return outcome_logits(p, model.n, model.alpha)
+
+    def score(images: Tensor) -> Tensor:
+        assert isinstance(model, Score)
+        votes = model.votes(images.clamp(0, 1), [row] * len(images)).to(images.device)
+        return outcome_logits((votes + 0.5) / (votes + 0.5).sum(1, keepdim=True), model.n, model.alpha)
+
+    def decision(images: Tensor) -> Tensor:
+        assert isinstance(model, Decision)
+        answers = model.predict(images.clamp(0, 1), [row] * len(images))
+        outcome = torch.where(answers == ABSTAIN, model.num_classes, answers)
+        return one_hot(outcome, model.num_classes + 1).float().to(images.device)
+
+    if isinstance(model, WhiteBox):
+        return white_box
+    if isinstance(model, Score):
+        return score
+    if isinstance(model, Decision):
+        return decision
+    if isinstance(model, Transfer):
+        return substitute.of(model)
+    raise TypeError(f"an attack with {model.kind!r} access has no classifier to attack")
