@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -29,7 +32,8 @@ class ARTAttack(AdaptedAttack):
         # Untargeted attacks are told to leave the outcome that the original image has.
         outcome = abstention if getattr(attack, "targeted", False) else int(view(image).argmax(1)[0])
         wanted = np.eye(classes, dtype=np.float32)[[outcome]]
-        found = attack.generate(x=image.detach().cpu().numpy(), y=wanted)
+        with _seeded_random_states():
+            found = attack.generate(x=image.detach().cpu().numpy(), y=wanted)
         return torch.from_numpy(np.asarray(found, dtype=np.float32))
 
     def _classifier(self, view: OutcomeView, image: Tensor, classes: int) -> Any:
@@ -54,3 +58,15 @@ class ARTAttack(AdaptedAttack):
             clip_values=(0.0, 1.0),
             device_type="gpu" if image.is_cuda else "cpu",
         )
+
+
+@contextmanager
+def _seeded_random_states() -> Iterator[None]:
+    """HopSkipJump and others draw from ``RandomState()``, which the operating system seeds; seed it from NumPy's."""
+    original = np.random.RandomState
+
+    def seeded(seed: int | None = None) -> np.random.RandomState:
+        return original(np.random.randint(2**31) if seed is None else seed)  # noqa: NPY002
+
+    with patch.object(np.random, "RandomState", seeded):
+        yield

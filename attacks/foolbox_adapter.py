@@ -41,6 +41,8 @@ class FoolboxAttack(AdaptedAttack):
         attack = self.build()
         wanted = epsilon if isinstance(attack, FixedEpsilonAttack) else None
         raw, _, success = attack(model, image, criterion, epsilons=wanted)
-        # A minimum-norm attack that failed returns an all-zero image; the original is the better thing to send.
-        found: Tensor = raw if wanted is not None or bool(success) else image
+        # A minimum-norm attack that failed returns an all-zero image, which may well count as a success here: a
+        # blank image is close to a tie.
+        failed = wanted is None and not (bool(success) and bool(raw.any()))
+        found: Tensor = image if failed else raw
         return found
