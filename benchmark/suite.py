@@ -82,11 +82,14 @@ class Suite:
         cls = ATTACKS[name]
         settings = self.settings.get(name, {})
         defaults = {f.name: f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        values: dict[str, Any] = {}
         for key, value in settings.items():
             if key not in defaults:
                 raise unknown(f"hyper-parameter of {name}", key, defaults)
             _check_type(f"settings.{name}.{key}", value, defaults[key])
-        return cls(**settings)
+            # 1 and 1.0 are the same setting, so they must give the same key.
+            values[key] = float(value) if isinstance(defaults[key], float) else value
+        return cls(**values)
 
 
 def _check_type(key: str, value: Any, example: Any) -> None:

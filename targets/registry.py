@@ -34,7 +34,7 @@ class Registry(Generic[T]):
     def add(self, name: str, entry: T) -> None:
         """Register ``entry``. Raises :class:`InputError` where the name is empty or taken."""
         if not name or any(c.isspace() or c in "*?[]/" for c in name):
-            raise InputError(f"{name!r} cannot name a {self.kind}: use letters, digits, '-', '_' and '.'")
+            raise InputError(f"{name!r} is no {self.kind} name: use letters, digits, '-', '_' and '.'")
         if name in self._entries:
             raise InputError(f"the {self.kind} name {name!r} is taken; register yours under another name")
         self._entries[name] = entry

@@ -19,6 +19,12 @@ SMALLEST_BATCH = 16
 """CPU kernels take another path, with other rounding, for a handful of rows; smaller batches are padded."""
 
 
+def padded(batch: Tensor) -> Tensor:
+    """A batch (N, C, H, W) with rows of zeros up to :data:`SMALLEST_BATCH`."""
+    missing = SMALLEST_BATCH - len(batch)
+    return torch.cat([batch, batch.new_zeros((missing, *batch.shape[1:]))]) if missing > 0 else batch
+
+
 def checked_logits(base_classifier: nn.Module, batch: Tensor, num_classes: int) -> Tensor:
     """Logits (N, K) of a batch (N, C, H, W), the same for each row whatever the batch's size.
 
@@ -26,8 +32,7 @@ def checked_logits(base_classifier: nn.Module, batch: Tensor, num_classes: int) 
         TargetError: the base classifier returns something that is not (N, K) finite numbers.
     """
     rows = len(batch)
-    if rows < SMALLEST_BATCH:
-        batch = torch.cat([batch, batch.new_zeros((SMALLEST_BATCH - rows, *batch.shape[1:]))])
+    batch = padded(batch)
     logits = base_classifier(batch)
     if not isinstance(logits, Tensor) or logits.shape != (len(batch), num_classes):
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__

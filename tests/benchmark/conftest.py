@@ -1,0 +1,42 @@
+"""Whatever a test registers or installs is gone after it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from attacks import ATTACKS
+from targets import TARGETS
+
+with warnings.catch_warnings():  # other people's deprecations, which an error filter would take for our failures
+    warnings.simplefilter("ignore")
+    import foolbox.attacks  # noqa: F401
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Two threads gain nothing on 8×8 digits, and lose a factor of ten where somebody else uses the cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Registries, plugin modules and signal handlers as they were."""
+    attacks, targets = dict(ATTACKS._entries), dict(TARGETS._entries)
+    modules, handler = set(sys.modules), signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+    for name in set(sys.modules) - modules:
+        if name.startswith("abstention_bench_plugin_"):
+            del sys.modules[name]
+    for registry, entries in ((ATTACKS, attacks), (TARGETS, targets)):
+        registry._entries.clear()
+        registry._entries.update(entries)  # type: ignore[arg-type]

@@ -1,0 +1,362 @@
+"""The command line: help without torch, verbs, and one clear line for bad input."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from benchmark_helpers import ROOT, TARGET, board, command, environment, error_line, program, run, suite_file
+
+import targets.target
+from attacks import ATTACKS
+from targets import TARGETS
+from targets.digits import split
+from targets.models import SmallCNN
+from targets.training import Recipe
+
+HEAVY = {"torch", "numpy", "scipy", "pandas", "pyarrow", "sklearn", "foolbox", "art", "tqdm", "tabulate"}
+
+ROW_KEYS = {
+    *("suite", "target", "sigma", "attack", "access", "epsilon", "n", "alpha", "images", "status", "ceiling"),
+    *("abstention_rate", "abstention_low", "abstention_high", "clean_abstention_rate", "mcnemar_p"),
+    *("accuracy", "clean_accuracy", "confident_wrong_rate", "valid_rate", "l2_mean", "l2_median", "l2_max"),
+    *("queries_mean", "forward_samples_mean", "backward_samples_mean", "seconds_per_image"),
+}
+
+
+@pytest.mark.parametrize("verb", ["", "run", "list", "publish", "train"])
+def test_help_imports_nothing_heavy(verb: str):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "benchmark", *verb.split(), "--help"],
+        capture_output=True, text=True, check=True, cwd=ROOT, env=environment(),
+    )  # fmt: skip
+    assert done.stdout.startswith(f"usage: python -m benchmark {verb}".rstrip())
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "argparse" in imported
+    assert not imported & HEAVY
+
+
+def test_help_names_every_verb_and_option(capsys: pytest.CaptureFixture[str]):
+    for verb, names in {
+        (): "run list publish train",
+        ("run",): "--all --suite --targets --attacks --epsilons --images --samples --alpha --seed --device --results "
+        "--plugin --quiet",
+        ("list",): "targets attacks suites --json",
+        ("publish",): "--results --output",
+        ("train",): "TARGET",
+    }.items():
+        with pytest.raises(SystemExit) as caught:
+            command(*verb, "--help")
+        assert caught.value.code == 0
+        out = capsys.readouterr().out
+        assert all(name in out for name in names.split()), out
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A folder in which the real program ran a small suite into the default results folder."""
+    folder = tmp_path_factory.mktemp("cli")
+    suite = suite_file(folder / "small.toml", epsilons=[0.5, 1.0])
+    return folder, program("run", "--suite", suite, cwd=folder)
+
+
+def test_a_whole_run_prints_the_board_and_where_it_lies(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+):
+    folder, done = finished
+    assert done.returncode == 0, done.stderr
+    assert f"{TARGET} · ε = 0.5 · n = 100, α = 0.001 · 4 images" in done.stdout
+    assert len(re.findall(r"^ +\d+  clean +none +\d", done.stdout, re.MULTILINE)) == 2
+    assert "4 cells run, 0 held already, 0 failed." in done.stdout
+    assert "Results: results. Board: results/LEADERBOARD.md, results/leaderboard.json" in done.stdout
+    lines = done.stderr.splitlines()
+    assert len(lines) == 4
+    assert re.fullmatch(
+        rf"\[4/4\] {TARGET} × gaussian × ε 1: ok, abstention \d+\.\d% \(\d+\.\d s; 0 s left\)", lines[-1]
+    )
+    assert {row["attack"] for row in board(folder / "results")} == {"clean", "gaussian"}
+
+
+def test_publish_writes_a_page_json_and_a_picture_of_the_rows_that_run_printed(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    folder, _ = finished
+    output = tmp_path / "deep" / "published"
+    assert command("publish", "--results", folder / "results", "--output", output) == 0
+    names = ["LEADERBOARD.md", "leaderboard.json", "board.svg"]
+    assert capsys.readouterr().out.splitlines() == [str(output / name) for name in names]
+    content = json.loads((output / "leaderboard.json").read_text(encoding="utf-8"))
+    assert {"schema_version", "commit", "created", "rows"} <= content.keys()
+    assert len(content["rows"]) == 4
+    for row in content["rows"]:
+        assert row.keys() >= ROW_KEYS
+    assert content["rows"] == json.loads((folder / "results" / "leaderboard.json").read_text(encoding="utf-8"))["rows"]
+    page = (output / "LEADERBOARD.md").read_text(encoding="utf-8")
+    assert all(word in page for word in [TARGET, "gaussian", "clean", content["commit"]])
+    assert (output / "board.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_publish_of_other_settings_keeps_both(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], capsys: pytest.CaptureFixture[str]
+):
+    folder, _ = finished
+    assert command(
+        "run", "--suite", folder / "small.toml", "--results", folder / "results", "--samples", 120, "--quiet",
+        "--attacks", "clean", "--epsilons", 0.5,
+    ) == 0  # fmt: skip
+    out, err = capsys.readouterr()
+    assert "n = 120" in out
+    assert "n = 100" not in out  # what was asked for is what is printed
+    assert err == ""
+    assert {row["n"] for row in board(folder / "results")} == {100, 120}
+
+
+@pytest.mark.parametrize("what", ["targets", "attacks", "suites"])
+def test_list_as_a_table_and_as_json(what: str, capsys: pytest.CaptureFixture[str]):
+    assert command("list", what) == 0
+    table = capsys.readouterr().out
+    assert command("list", what, "--json") == 0
+    entries = json.loads(capsys.readouterr().out)
+    names = [entry["name"] for entry in entries]
+    assert names == {"targets": list(TARGETS), "attacks": list(ATTACKS), "suites": ["digits"]}[what][: len(names)]
+    assert names
+    rows = table.splitlines()[2:]
+    assert [row.split()[0] for row in rows] == names
+    assert table.startswith("name")
+
+
+def test_list_attacks_says_access_and_hyper_parameters(capsys: pytest.CaptureFixture[str]):
+    assert command("list", "attacks", "--json") == 0
+    entries = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert entries["zoo"]["access"] == "score"
+    assert entries["margin"]["access"] == "white-box"
+    assert entries["cw-transfer"]["access"] == "transfer"
+    assert entries["clean"] == {
+        "name": "clean", "access": "none", "description": ATTACKS["clean"].summary(), "parameters": {},
+    }  # fmt: skip
+    for name, entry in entries.items():
+        assert entry["parameters"] == ATTACKS[name]().parameters()
+        assert entry["description"]
+
+
+def test_train_writes_weights_that_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    from safetensors.torch import load_file
+
+    quick = dataclasses.replace(TARGETS[TARGET], recipe=Recipe(epochs=3))
+    monkeypatch.setitem(TARGETS._entries, TARGET, quick)
+    random = torch.random.get_rng_state()
+    for name, seed in {"one": 0, "two": 0, "other": 1}.items():
+        assert command("train", TARGET, "--output", tmp_path / name, "--quiet", "--seed", seed) == 0
+    assert torch.equal(torch.random.get_rng_state(), random)
+    out, err = capsys.readouterr()
+    path = tmp_path / "one" / f"{TARGET}.safetensors"
+    assert re.search(rf"{TARGET}: accuracy \d+\.\d%, abstention \d+\.\d% on 397 images \(n = 1000\)", out)
+    assert f"{path} (SHA-256 " in out
+    assert "not the registered weights, bit for bit" in out
+    assert err == ""
+    assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    assert path.read_bytes() != (tmp_path / "other" / path.name).read_bytes()
+
+    module = SmallCNN()
+    module.load_state_dict(load_file(path))
+    data = split("evaluation")
+    accuracy = float((module(data.images).argmax(1) == data.labels).float().mean())
+    assert accuracy > 0.3  # three epochs are few, and guessing gives 0.1
+
+
+BAD: dict[str, tuple[list[str], list[str]]] = {
+    "nothing": ([], ["say what to run", "--all"]),
+    "device alone": (["--device", "cpu"], ["say what to run"]),
+    "target": (["--targets", "digits-sigma0.5"], ["unknown target", "did you mean 'digits-sigma0.50'?"]),
+    "attack": (["--attacks", "margni"], ["unknown attack 'margni'", "did you mean 'margin'?"]),
+    "pattern": (["--attacks", "clean", "q*"], ["unknown attack 'q*'", "known: "]),
+    "suite": (["--suite", "digts"], ["unknown suite 'digts'", "did you mean 'digits'?"]),
+    "suite file": (["--suite", "absent.toml"], ["there is no suite file absent.toml"]),
+    "epsilon 0": (["--all", "--epsilons", "0.5", "0"], ["epsilon is 0", "above 0"]),
+    "epsilon < 0": (["--all", "--epsilons", "-0.5"], ["epsilon is -0.5", "above 0"]),
+    "epsilon nan": (["--all", "--epsilons", "nan"], ["epsilon is nan"]),
+    "n": (["--all", "--samples", "10"], ["n = 10", "alpha = 0.001", "always abstain", "at least 11"]),
+    "alpha 0": (["--all", "--alpha", "0"], ["alpha is 0", "between 0 and 1"]),
+    "alpha 1": (["--all", "--alpha", "1"], ["alpha is 1", "between 0 and 1"]),
+    "alpha 2": (["--all", "--alpha", "2"], ["alpha is 2", "between 0 and 1"]),
+    "images 0": (["--all", "--images", "0"], ["images is 0"]),
+    "images -1": (["--all", "--images", "-1"], ["images is -1"]),
+    "too many images": (["--all", "--images", "398"], ["398 images", "from 1 to 397"]),
+    "plugin": (["--all", "--plugin", "absent.py"], ["there is no plugin file absent.py"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_line_and_exit_code_2(
+    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    arguments, words = BAD[case]
+    assert command("run", *arguments) == 2
+    out, err = capsys.readouterr()
+    line = error_line(err)
+    assert all(word in line for word in words), line
+    assert out == ""
+    assert not list(tmp_path.iterdir())  # no results folder was begun
+
+
+def a_file(results: Path) -> str:
+    results.write_text("mine", encoding="utf-8")
+    return "is not a folder"
+
+
+def a_foreign_folder(results: Path) -> str:
+    results.mkdir()
+    (results / "thesis.tex").write_text("mine", encoding="utf-8")
+    return "holds other files"
+
+
+def another_version(results: Path) -> str:
+    results.mkdir()
+    (results / "store.json").write_text('{"project": "abstention-bench", "schema_version": 99}', encoding="utf-8")
+    return "schema version 99"
+
+
+def another_project(results: Path) -> str:
+    results.mkdir()
+    (results / "store.json").write_text('{"project": "other", "schema_version": 1}', encoding="utf-8")
+    return "belongs to 'other'"
+
+
+@pytest.mark.parametrize("make", [a_file, a_foreign_folder, another_version, another_project])
+@pytest.mark.parametrize("verb", ["run", "publish"])
+def test_a_results_folder_that_is_not_ours_is_left_alone(
+    make: Callable[[Path], str], verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    results = tmp_path / "results"
+    words = make(results)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    suite = suite_file(tmp_path / "s.toml")
+    before[suite] = suite.read_bytes()
+    extra = ["--suite", suite] if verb == "run" else ["--output", tmp_path / "out"]
+    assert command(verb, "--results", results, *extra) == 2
+    assert words in error_line(capsys.readouterr().err)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_publish_without_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert command("publish", "--results", tmp_path / "absent", "--output", tmp_path / "out") == 2
+    line = error_line(capsys.readouterr().err)
+    assert "no results in" in line
+    assert "python -m benchmark run --all" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_publish_into_a_file(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "out").write_text("mine", encoding="utf-8")
+    assert command("publish", "--results", finished[0] / "results", "--output", tmp_path / "out") == 2
+    assert "cannot write into" in error_line(capsys.readouterr().err)
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "mine"
+
+
+def test_train_of_an_unknown_target_and_of_one_without_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert command("train", "digits-sigma0.5", "--output", tmp_path / "w") == 2
+    assert "did you mean 'digits-sigma0.50'?" in error_line(capsys.readouterr().err)
+    targets.register("digits-mine", sigma=0.5, data="digits")(SmallCNN)
+    assert command("train", "digits-mine", "--output", tmp_path / "w") == 2
+    assert "says nothing of its training" in error_line(capsys.readouterr().err)
+    assert not (tmp_path / "w").exists()
+
+
+def test_train_into_a_file_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    quick = dataclasses.replace(TARGETS[TARGET], recipe=Recipe(epochs=1))
+    monkeypatch.setitem(TARGETS._entries, TARGET, quick)
+    (tmp_path / "w").write_text("mine", encoding="utf-8")
+    assert command("train", TARGET, "--output", tmp_path / "w", "--quiet") == 2
+    assert str(tmp_path / "w") in error_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "missing"])
+def test_damaged_weights_are_refused_and_what_was_done_is_kept(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    for path in targets.target.FOLDER.glob("*.safetensors"):
+        (weights / path.name).write_bytes(path.read_bytes())
+    broken = weights / f"{TARGET}.safetensors"
+    content = bytearray(broken.read_bytes())
+    content[-1] ^= 1
+    if damage == "missing":
+        broken.unlink()
+    else:
+        broken.write_bytes(bytes(content) if damage == "flipped" else bytes(content[:1000]))
+    monkeypatch.setattr(targets.target, "FOLDER", weights)
+    assert run(suite_file(tmp_path / "one.toml", targets=["digits-sigma0.25"]), tmp_path / "r") == 0
+    capsys.readouterr()
+    assert run(suite_file(tmp_path / "two.toml", targets=["digits-sigma0.25", TARGET]), tmp_path / "r") == 2
+    line = error_line(capsys.readouterr().err)
+    assert f"{TARGET}.safetensors" in line
+    assert ("missing" if damage == "missing" else "damaged: SHA-256") in line
+    assert command("publish", "--results", tmp_path / "r", "--output", tmp_path / "out") == 0
+    assert {row["target"] for row in board(tmp_path / "out")} == {"digits-sigma0.25"}
+
+
+def test_cuda_asked_for_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert command("run", "--all", "--device", "cuda", "--results", tmp_path / "r") == 2
+    assert "use --device cpu" in error_line(capsys.readouterr().err)
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["run", "--epsilons", "many"],
+        ["run", "--images", "2.5"],
+        ["run", "--device", "tpu"],
+        ["run", "--all", "--suite", "digits"],
+        ["run", "--sampels", "100"],
+        ["run", "--sample", "100"],
+        ["list"],
+        ["list", "planets"],
+        ["train"],
+    ],
+)
+def test_what_the_parser_refuses_is_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as caught:
+        command(*arguments)
+    assert caught.value.code == 2
+    assert "error: " in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_real_program_says_bad_input_in_one_line(tmp_path: Path):
+    done = program("run", "--attacks", "margni", cwd=tmp_path)
+    assert done.returncode == 2
+    assert error_line(done.stderr) == "error: unknown attack 'margni'; did you mean 'margin'?"
+    assert done.stdout == ""
+
+
+def test_the_evaluation_images_are_spread_over_the_split(tmp_path: Path):
+    from benchmark_helpers import records
+
+    suite = suite_file(tmp_path / "s.toml", attacks=["clean"])
+    assert run(suite, tmp_path / "r", "--images", 5) == 0
+    found = records(tmp_path / "r", "clean")
+    assert found["image"].tolist() == [0, 79, 158, 238, 317]
+    expected: np.ndarray[Any, Any] = split("evaluation").labels.numpy()[found["image"]]
+    assert found["label"].tolist() == expected.tolist()

@@ -1,0 +1,124 @@
+"""Progress: what it says, where, and what time it expects."""
+
+from __future__ import annotations
+
+import io
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from benchmark_helpers import TARGET
+
+from benchmark.progress import Bars, Forecast, Lines, Quiet, clock, describe, reporter
+
+
+def cell(attack: str = "margin", epsilon: float = 0.5) -> Any:
+    return SimpleNamespace(target=SimpleNamespace(name=TARGET), attack_name=attack, epsilon=epsilon)
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "?"), (0, "0 s"), (0.4, "0 s"), (8, "8 s"), (59.4, "59 s"), (59.6, "1:00"), (60, "1:00"),
+        (185, "3:05"), (3599, "59:59"), (3599.7, "1:00:00"), (3723, "1:02:03"), (90_000, "25:00:00"),
+    ],
+)  # fmt: skip
+def test_clock(seconds: float | None, text: str):
+    assert clock(seconds) == text
+
+
+def test_forecast_knows_nothing_before_the_first_cell():
+    forecast = Forecast(6, ["a", "b"])
+    assert forecast.cell("a") is None
+    assert forecast.remaining() is None
+    forecast.add("a", None)  # held by the store: nothing was learnt
+    assert forecast.cell("a") is None
+    assert forecast.remaining() is None
+
+
+def test_forecast_expects_of_an_attack_what_it_took_and_of_a_new_one_the_mean():
+    forecast = Forecast(6, ["a", "b"])
+    forecast.add("a", 2.0)
+    assert (forecast.cell("a"), forecast.cell("b")) == (2.0, 2.0)
+    assert forecast.remaining() == 2 * 2 + 3 * 2
+    forecast.add("a", 4.0)
+    assert (forecast.cell("a"), forecast.cell("b")) == (3.0, 3.0)
+    forecast.add("b", 12.0)
+    assert (forecast.cell("a"), forecast.cell("b")) == (3.0, 12.0)
+    assert forecast.remaining() == 1 * 3 + 2 * 12
+    forecast.add("b", None)
+    assert forecast.remaining() == 1 * 3 + 1 * 12
+
+
+def test_forecast_comes_down_to_zero_and_no_further():
+    forecast = Forecast(2, ["a"])
+    for _ in range(3):
+        forecast.add("a", 1.0)
+    assert forecast.remaining() == 0.0
+
+
+def test_lines_say_each_cell_that_ran(capsys: pytest.CaptureFixture[str]):
+    lines = Lines(4, ["clean", "margin"])
+    for position, (attack, seconds, status, rate) in enumerate(
+        [("clean", 9.0, "stored", None), ("clean", 1.0, "ok", 0.125), ("margin", 3.0, "failed", None)], 1
+    ):
+        lines.start(cell(attack), position)
+        lines.tick()
+        lines.finish(cell(attack), seconds, status, rate)
+    lines.close()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        f"[2/4] {TARGET} × clean × ε 0.5: ok, abstention 12.5% (1.0 s; 2 s left)",
+        f"[3/4] {TARGET} × margin × ε 0.5: failed (3.0 s; 3 s left)",
+    ]
+
+
+def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]):
+    quiet = reporter(1, ["clean"], quiet=True)
+    assert isinstance(quiet, Quiet)
+    quiet.start(cell(), 1)
+    quiet.tick()
+    quiet.finish(cell(), 1.0, "failed", None)
+    quiet.close()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_bars_on_a_terminal_show_all_cells_the_current_one_and_the_time_left(monkeypatch: pytest.MonkeyPatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(Bars, "SMALLEST_WAIT", 0.0)
+    bars = reporter(4, ["clean", "margin"], quiet=False)
+    assert isinstance(bars, Bars)
+    for position, (attack, status) in enumerate(
+        [("clean", "ok"), ("margin", "failed"), ("clean", "stored"), ("margin", "ok")], 1
+    ):
+        bars.start(cell(attack), position)
+        bars.tick()
+        bars.finish(cell(attack), 90.0, status, None)
+    assert bars.overall.n == 4
+    bars.close()
+    bars.close()  # a stopped run closes twice
+    text = stream.getvalue()
+    assert "all cells" in text
+    assert f"{TARGET} × margin × ε 0.5" in text
+    assert f"{TARGET} × margin × ε 0.5: failed\n" in text
+    assert "4/4 cells" in text
+    assert "4:30 left" in text
+
+
+def test_lines_elsewhere(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert isinstance(reporter(1, ["clean"], quiet=False), Lines)
+
+
+def test_describe():
+    assert describe(cell("cw", 1.0)) == f"{TARGET} × cw × ε 1"

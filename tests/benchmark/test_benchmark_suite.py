@@ -1,0 +1,234 @@
+"""Suites: precedence of settings, and one clear line for everything that cannot be run."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchmark_helpers import TARGET, suite_file
+
+import attacks
+from attacks import Attack, NoAccess
+from benchmark.cli import parser
+from benchmark.commands.run import chosen_suite
+from benchmark.suite import Suite, from_table, load_suite, suite_names
+from targets import InputError
+
+BY_FILE: dict[str, Any] = {
+    "name": "mine",
+    "targets": ["digits-sigma0.25"],
+    "attacks": ["clean"],
+    "epsilons": [0.125],
+    "images": 3,
+    "samples": 200,
+    "alpha": 0.01,
+    "seed": 7,
+    "ceiling_samples": 300,
+    "shard": 2,
+    "query_budget": 9,
+    "settings": {"cw": {"steps": 3}},
+}
+
+BY_HAND: dict[str, tuple[list[str], Any]] = {
+    "targets": (["--targets", "digits-sigma0.50", "digits-sigma1.00"], ("digits-sigma0.50", "digits-sigma1.00")),
+    "attacks": (["--attacks", "gaussian"], ("gaussian",)),
+    "epsilons": (["--epsilons", "2", "0.5"], (2.0, 0.5)),
+    "images": (["--images", "5"], 5),
+    "samples": (["--samples", "400"], 400),
+    "alpha": (["--alpha", "0.05"], 0.05),
+    "seed": (["--seed", "11"], 11),
+}
+
+
+def chosen(*arguments: object) -> Suite:
+    return chosen_suite(parser().parse_args(["run", *map(str, arguments)]))
+
+
+def as_stored(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def refusal(suite: Suite) -> str:
+    with pytest.raises(InputError) as caught:
+        suite.check()
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_the_table_of_this_test_has_every_field():
+    assert set(BY_FILE) == {f.name for f in dataclasses.fields(Suite)}
+
+
+@pytest.mark.parametrize("key", BY_FILE)
+def test_a_file_goes_over_the_defaults_and_changes_nothing_else(key: str):
+    suite = from_table({key: BY_FILE[key]}, default_name="file")
+    assert getattr(suite, key) == as_stored(BY_FILE[key]) != getattr(Suite("file"), key)
+    assert dataclasses.replace(suite, **{key: getattr(Suite("file"), key)}) == Suite("file")
+
+
+@pytest.mark.parametrize("key", BY_HAND)
+def test_the_command_line_goes_over_the_file_and_changes_nothing_else(key: str, tmp_path: Path):
+    settings = BY_FILE["settings"]
+    others = {name: value for name, value in BY_FILE.items() if name != "settings"}
+    path = suite_file(tmp_path / "s.toml", settings, **others)
+    arguments, value = BY_HAND[key]
+    plain, suite = chosen("--suite", path), chosen("--suite", path, *arguments)
+    assert plain == load_suite(str(path))
+    assert getattr(suite, key) == value != getattr(plain, key)
+    assert dataclasses.replace(suite, **{key: getattr(plain, key)}) == plain
+
+
+def test_all_is_the_default_suite_and_patterns_alone_narrow_it():
+    assert chosen("--all") == load_suite("digits") == chosen("--suite", "digits")
+    assert chosen("--attacks", "c*") == dataclasses.replace(load_suite("digits"), attacks=("c*",))
+    assert chosen("--all", "--attacks", "c*").attack_names() == ["clean", "cw", "cw-transfer"]
+
+
+def test_names_are_given_once_however_often_they_are_asked_for():
+    suite = chosen("--epsilons", "0.5", "0.5", "--attacks", "clean", "cl*", "clean", "--targets", TARGET, TARGET)
+    assert suite.epsilons == (0.5,)
+    assert suite.attack_names() == ["clean"]
+    assert suite.target_names() == [TARGET]
+
+
+def test_the_default_suite_is_the_one_promised():
+    suite = load_suite("digits")
+    suite.check()
+    assert suite.name == "digits"
+    assert suite.epsilons == (0.25, 0.5, 1.0)
+    assert suite.target_names() == [f"digits-sigma{sigma}" for sigma in ("0.12", "0.25", "0.50", "1.00")]
+    assert len(suite.attack_names()) >= 9
+    assert "digits" in suite_names()
+
+
+def test_a_suite_is_named_after_its_file(tmp_path: Path):
+    assert load_suite(str(suite_file(tmp_path / "my-own.toml"))).name == "my-own"
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"epsilon": [0.5]}, ["unknown suite key 'epsilon'", "did you mean 'epsilons'?"]),
+        ({"zzz": 1}, ["unknown suite key 'zzz'", "known: ", "samples"]),
+        ({"check": 1}, ["unknown suite key 'check'"]),
+        ({"images": "many"}, ["images is 'many'", "a whole number"]),
+        ({"images": 2.5}, ["images is 2.5", "a whole number"]),
+        ({"images": True}, ["images is True", "a whole number"]),
+        ({"alpha": "small"}, ["alpha is 'small'", "a number"]),
+        ({"alpha": False}, ["alpha is False", "a number"]),
+        ({"name": 3}, ["name is 3", "a text"]),
+        ({"query_budget": "none"}, ["query_budget is 'none'", "a whole number"]),
+        ({"epsilons": 0.5}, ["epsilons is 0.5", "a list"]),
+        ({"epsilons": ["0.5"]}, ["epsilons is '0.5'", "a number"]),
+        ({"targets": "digits-*"}, ["targets is 'digits-*'", "a list"]),
+        ({"attacks": ["clean", 3]}, ["attacks is 3", "a text"]),
+        ({"settings": 3}, ["settings", "[settings.margin]"]),
+        ({"settings": {"cw": 3}}, ["settings", "[settings.margin]"]),
+    ],
+)
+def test_a_wrong_table_is_refused_in_one_line(table: dict[str, Any], words: list[str]):
+    with pytest.raises(InputError) as caught:
+        from_table(table, default_name="x")
+    assert all(word in str(caught.value) for word in words), caught.value
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"targets": ()}, ["targets is empty"]),
+        ({"attacks": ()}, ["attacks is empty"]),
+        ({"epsilons": ()}, ["epsilons is empty"]),
+        ({"epsilons": (0.5, 0.0)}, ["epsilon is 0", "above 0"]),
+        ({"epsilons": (-1.0,)}, ["epsilon is -1", "above 0"]),
+        ({"epsilons": (float("nan"),)}, ["epsilon is nan"]),
+        ({"epsilons": (float("inf"),)}, ["epsilon is inf"]),
+        ({"images": 0}, ["images is 0", "at least 1"]),
+        ({"images": 398}, ["398 images", "from 1 to 397"]),
+        ({"ceiling_samples": 0}, ["ceiling_samples is 0", "at least 1"]),
+        ({"shard": 0}, ["shard is 0", "at least 1"]),
+        ({"query_budget": 0}, ["query_budget is 0", "at least 1"]),
+        ({"samples": 10}, ["n = 10", "always abstain", "at least 11"]),
+        ({"samples": 0}, ["n is 0", "at least 1"]),
+        ({"alpha": 0.0}, ["alpha is 0", "strictly between 0 and 1"]),
+        ({"alpha": 1.0}, ["alpha is 1", "strictly between 0 and 1"]),
+        ({"alpha": float("nan")}, ["alpha is nan"]),
+        ({"targets": ("digits-sigma0.5",)}, ["unknown target 'digits-sigma0.5'", "did you mean 'digits-sigma0.50'?"]),
+        ({"attacks": ("clean", "margn")}, ["unknown attack 'margn'", "did you mean 'margin'?"]),
+        ({"attacks": ("zz*",)}, ["unknown attack 'zz*'", "known: "]),
+        ({"settings": {"margn": {}}}, ["unknown attack 'margn'", "did you mean 'margin'?"]),
+        ({"settings": {"cw": {"step": 3}}}, ["unknown hyper-parameter of cw 'step'", "did you mean 'steps'?"]),
+        ({"settings": {"cw": {"steps": 2.5}}}, ["settings.cw.steps is 2.5", "a whole number"]),
+        ({"settings": {"cw": {"steps": True}}}, ["settings.cw.steps is True"]),
+        ({"settings": {"cw": {"learning_rate": "fast"}}}, ["settings.cw.learning_rate is 'fast'", "a number"]),
+        ({"settings": {"cw-transfer": {"architecture": 3}}}, ["settings.cw-transfer.architecture is 3", "a text"]),
+        ({"settings": {"cw": {"access": "score"}}}, ["unknown hyper-parameter of cw 'access'"]),
+    ],
+)
+def test_what_cannot_be_run_is_refused_in_one_line(values: dict[str, Any], words: list[str]):
+    valid = Suite("x", targets=(TARGET,))
+    valid.check()
+    message = refusal(dataclasses.replace(valid, **values))
+    assert all(word in message for word in words), message
+
+
+def test_the_smallest_n_that_can_answer_is_accepted():
+    Suite("x", samples=11, alpha=0.001, images=397).check()
+
+
+def test_settings_go_over_the_attacks_own_defaults():
+    suite = from_table({"settings": {"cw": {"steps": 3, "learning_rate": 1}}}, default_name="x")
+    plain, attack = Suite("x").attack("cw"), suite.attack("cw")
+    assert attack.parameters() == {**plain.parameters(), "steps": 3, "learning_rate": 1}
+    assert suite.attack("margin") == Suite("x").attack("margin")
+
+
+def test_a_hyper_parameter_that_defaults_to_none_takes_anything():
+    @attacks.register("open")
+    class Open(Attack):
+        """Control."""
+
+        access = NoAccess
+        limit: float | None = None
+        flag: bool = False
+
+        def __call__(self, model, images, labels, epsilon, generator):
+            return images
+
+    assert from_table({"settings": {"open": {"limit": 3}}}, "x").attack("open").parameters()["limit"] == 3
+    assert from_table({"settings": {"open": {"flag": True}}}, "x").attack("open").parameters()["flag"] is True
+    message = refusal(Suite("x", settings={"open": {"flag": 1}}))
+    assert "settings.open.flag is 1; give true or false" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"images = ", ["bad.toml is not TOML", "end of document"]),
+        (b"images = 4\nimages = 5\n", ["bad.toml is not TOML"]),
+        (b"\xff\xfe", ["bad.toml is not TOML"]),
+    ],
+)
+def test_a_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path, content: bytes, words: list[str]):
+    (tmp_path / "bad.toml").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        load_suite(str(tmp_path / "bad.toml"))
+    assert all(word in str(caught.value) for word in words), caught.value
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_an_unknown_suite_are_refused_in_one_line(tmp_path: Path):
+    with pytest.raises(
+        InputError, match=r"there is no suite file .*absent\.toml; give a TOML file or one of: .*digits"
+    ):
+        load_suite(str(tmp_path / "absent.toml"))
+    with pytest.raises(InputError, match=r"unknown suite 'digit'; did you mean 'digits'\?"):
+        load_suite("digit")
+
+
+def test_nothing_to_run_is_refused():
+    with pytest.raises(InputError, match="say what to run"):
+        chosen()
