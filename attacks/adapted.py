@@ -26,7 +26,7 @@ class AdaptedAttack(Attack):
         substitute: how the surrogate of a transfer attack is trained; the seed paper's without.
     """
 
-    substitute: ClassVar[Substitute] = Substitute("wide-resnet-10", 30, 64, 0.1, abstention=True)
+    substitute: ClassVar[Substitute] = Substitute("wide-resnet-10", 20, 64, 0.1, abstention=True)
 
     @abstractmethod
     def attack_one(self, view: OutcomeView, image: Tensor, abstention: int, epsilon: float) -> Tensor:

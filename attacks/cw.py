@@ -24,11 +24,11 @@ class CW(Attack):
 
     access = WhiteBox
     search_steps: int = 2
-    steps: int = 15
+    steps: int = 12
     samples: int = 64
-    confirm_samples: int = 300
+    confirm_samples: int = 200
     confidence: float = 0.9
-    learning_rate: float = 0.07
+    learning_rate: float = 0.08
     initial_const: float = 1.0
     temperature: float = 0.5
 

@@ -17,7 +17,7 @@ class CWTransfer(Attack):
 
     access = Transfer
     architecture: str = "wide-resnet-10"
-    epochs: int = 30
+    epochs: int = 20
     batch: int = 64
     learning_rate: float = 0.1
     search_steps: int = 3

@@ -19,7 +19,7 @@ class MarginTransfer(Margin):
 
     access = Transfer
     architecture: str = "small-cnn"
-    epochs: int = 150
+    epochs: int = 100
     batch: int = 64
     learning_rate: float = 0.05
 

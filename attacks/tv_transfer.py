@@ -19,7 +19,7 @@ class TVTransfer(Attack):
 
     access = Transfer
     architecture: str = "wide-resnet-10"
-    epochs: int = 30
+    epochs: int = 20
     batch: int = 64
     learning_rate: float = 0.1
     confidence: float = 0.95

@@ -21,8 +21,8 @@ class ZOO(Attack):
     """
 
     access = Score
-    steps: int = 10
-    coordinates: int = 12
+    steps: int = 8
+    coordinates: int = 10
     samples: int = 50
     difference: float = 0.3
     learning_rate: float = 0.1
