@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -55,6 +56,7 @@ class Surrogates:
 
     Attributes:
         queries: decision queries that the answers have cost, once for all surrogates of the target.
+        seconds: time that training them has taken.
     """
 
     store: Store
@@ -63,6 +65,7 @@ class Surrogates:
     alpha: float
     seed: int
     queries: int = 0
+    seconds: float = 0.0
     _trained: dict[str, nn.Module] = field(default_factory=dict)
 
     def __call__(self, recipe: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
@@ -70,7 +73,9 @@ class Surrogates:
         images = DATA[self.target.data].split("adversary").images
         self.queries = len(images)
         if recipe not in self._trained:
+            begun = time.perf_counter()
             self._trained[recipe] = self._from_store(recipe, build, fit, images)
+            self.seconds += time.perf_counter() - begun
         return self._trained[recipe]
 
     def _from_store(self, recipe: str, build: Callable[[], nn.Module], fit: Fit, images: Tensor) -> nn.Module:

@@ -23,13 +23,15 @@ _HOW_TO_READ = """\
   paired test of the one against the other. `clean` and `gaussian` (a random direction of norm ε) are the
   controls.
 - **Ceiling** is the proven maximum of the *expected* abstention rate within ε, whatever the attack; **share**
-  is abstain / ceiling. Sampling can take an observed rate just above its ceiling.
+  is abstain / ceiling. Each image's ceiling rests on confidence bounds at the unattacked image (99.9% an
+  image); sampling can take an observed rate just above the ceiling of the expected one.
 - **Accuracy** counts right answers and **wrong** confident wrong ones; abstentions make up the rest.
 - **Valid** images keep the budget rule. For an image that is not finite, leaves [0, 1] or exceeds ε, the
   adversary sends the original, which counts like any other. **ℓ2** statistics are over valid adversarial
   images that the attack changed, in [0, 1] pixel units.
 - **Queries** and **samples** (of the base classifier, forward and backward) are means per image. What a
-  transfer attacker asks once, to train its surrogate, is counted once, as surrogate queries.
+  transfer attacker asks once, to train its surrogate, is counted once, as surrogate queries; **s/image** is
+  the attack's time without that training.
 - An attack that raised has a **failed** row and no rate. A **partial** row (asterisk) has seen fewer images
   than others of its target: do not compare it with them.
 - Abstention depends on n more than on most attacks: compare rates at equal n and α only.
