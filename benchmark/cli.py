@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--targets", nargs="+", metavar="PATTERN", help="targets, by name or shell-style pattern")
     run.add_argument("--attacks", nargs="+", metavar="PATTERN", help="attacks, by name or shell-style pattern")
     run.add_argument("--epsilons", nargs="+", type=float, metavar="E", help="ℓ2 budgets (default 0.25 0.5 1.0)")
-    run.add_argument("--images", type=int, metavar="N", help="evaluation images, spread evenly (default 100)")
+    run.add_argument("--images", type=int, metavar="N", help="evaluation images, spread evenly")
     run.add_argument("--samples", type=int, metavar="N", help="PREDICT's n (default 1000)")
     run.add_argument("--alpha", type=float, metavar="A", help="PREDICT's level (default 0.001)")
     run.add_argument("--seed", type=int, metavar="S", help="keys every random stream (default 0)")
@@ -43,13 +44,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     _add_plugin(run)
     run.add_argument("--quiet", action="store_true", help="no progress, only the board")
-    run.set_defaults(command="benchmark.commands.run")
+    run.set_defaults(command="benchmark.commands.run", parser=run)
 
     listing = verbs.add_parser("list", help="list what is registered", allow_abbrev=False)
     listing.add_argument("what", choices=("targets", "attacks", "suites"))
     listing.add_argument("--json", action="store_true", help="as JSON")
     _add_plugin(listing)
-    listing.set_defaults(command="benchmark.commands.listing")
+    listing.set_defaults(command="benchmark.commands.listing", parser=listing)
 
     publish = verbs.add_parser("publish", help="write the board as a page, JSON and picture", allow_abbrev=False)
     publish.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
@@ -60,15 +61,20 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="default: leaderboard/published",
     )
-    publish.set_defaults(command="benchmark.commands.publish")
+    publish.set_defaults(command="benchmark.commands.publish", parser=publish)
 
     train = verbs.add_parser("train", help="train a target's base classifier again", allow_abbrev=False)
     train.add_argument("target", metavar="TARGET")
     train.add_argument("--output", type=Path, default=Path("weights"), metavar="DIR", help="default: weights")
     train.add_argument("--seed", type=int, default=0, metavar="S")
     train.add_argument("--quiet", action="store_true", help="no progress bar")
-    train.set_defaults(command="benchmark.commands.train")
+    train.set_defaults(command="benchmark.commands.train", parser=train)
     return root
+
+
+def _did_you_mean(option: str, verb: argparse.ArgumentParser) -> str:
+    close = difflib.get_close_matches(option, verb.format_help().split(), n=1)
+    return f"; did you mean {close[0]}?" if close and close[0].startswith("--") else ""
 
 
 def _add_plugin(verb: argparse.ArgumentParser) -> None:
@@ -87,7 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: done. 1: done, but some cells failed. 2: bad input, said in one line. 130: interrupted.
     """
-    chosen = parser().parse_args(arguments)
+    chosen, strange = parser().parse_known_args(arguments)
+    if strange:
+        chosen.parser.error(f"unknown option {strange[0]}{_did_you_mean(strange[0], chosen.parser)}")
     # By default OpenMP threads spin while they wait, which on a machine shared with another program costs a factor
     # of ten. It must be said before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -18,7 +18,9 @@ class Quiet:
 
     def tick(self) -> None: ...
 
-    def finish(self, cell: Cell, seconds: float, status: str, abstention_rate: float | None) -> None: ...
+    def finish(
+        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
+    ) -> None: ...
 
     def close(self) -> None: ...
 
@@ -78,11 +80,15 @@ class Lines:
 
     def tick(self) -> None: ...
 
-    def finish(self, cell: Cell, seconds: float, status: str, abstention_rate: float | None) -> None:
+    def finish(
+        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
+    ) -> None:
         self.forecast.add(cell.attack_name, None if status == "stored" else seconds)
         if status == "stored":
             return
         rate = "" if abstention_rate is None else f", abstention {abstention_rate:.1%}"
+        if invalid:
+            rate += f" ({invalid} of {len(cell.images)} images break the budget rule: originals sent)"
         left = clock(self.forecast.remaining())
         print(
             f"[{self.position}/{self.total}] {describe(cell)}: {status}{rate} ({seconds:.1f} s; {left} left)",
@@ -107,11 +113,11 @@ class Bars:
             total=total,
             position=0,
             unit="cell",
-            bar_format="{desc} {bar} {n_fmt}/{total_fmt} cells, {postfix}",
+            bar_format="{desc} {bar} {n_fmt}/{total_fmt} cells{postfix}",
             **style,
         )
         self.overall.set_description_str("all cells")
-        self.current = tqdm(total=100, position=1, bar_format="{desc} {bar} {postfix}", **style)
+        self.current = tqdm(total=100, position=1, bar_format="{desc} {bar}{postfix}", **style)
         self.begun = self.drawn = time.monotonic()
         self.expected: float | None = None
 
@@ -125,7 +131,9 @@ class Bars:
         if time.monotonic() - self.drawn >= self.SMALLEST_WAIT:
             self._draw()
 
-    def finish(self, cell: Cell, seconds: float, status: str, abstention_rate: float | None) -> None:
+    def finish(
+        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
+    ) -> None:
         self.forecast.add(cell.attack_name, None if status == "stored" else seconds)
         if status == "failed":
             self.overall.write(f"{describe(cell)}: failed", file=sys.stderr)
@@ -137,7 +145,7 @@ class Bars:
         elapsed = self.drawn - self.begun
         left = None if self.expected is None else max(0.0, self.expected - elapsed)
         self.current.n = 0 if self.expected is None else min(99, round(100 * elapsed / max(self.expected, 1e-9)))
-        self.current.set_postfix_str(f"{clock(elapsed)}, {clock(left)} left")
+        self.current.set_postfix_str(f"{clock(elapsed)} so far, {clock(left)} left")
         self.overall.set_postfix_str(f"{clock(self.forecast.remaining())} left")
 
     def close(self) -> None:

@@ -41,8 +41,10 @@ class Progress(Protocol):
     def tick(self) -> None:
         """The cell is at work."""
 
-    def finish(self, cell: Cell, seconds: float, status: str, abstention_rate: float | None) -> None:
-        """A cell is done: "ok", "failed" or, where the store held it, "stored"."""
+    def finish(
+        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
+    ) -> None:
+        """A cell is done: "ok", "failed" or, where the store held it, "stored". ``invalid`` images broke the rule."""
 
 
 @dataclass
@@ -90,7 +92,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
         held = store.cell(key)
         if held is not None and held.status == "ok":
             summary.stored += 1
-            progress.finish(cell, held.seconds, "stored", None)
+            progress.finish(cell, held.seconds, "stored")
             continue
         begun = time.perf_counter()
         try:
@@ -99,7 +101,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
             seconds = time.perf_counter() - begun
             store.write_failure(key, cell.settings(), traceback.format_exc(), provenance=facts, seconds=seconds)
             summary.failed += 1
-            progress.finish(cell, seconds, "failed", None)
+            progress.finish(cell, seconds, "failed")
             continue
         seconds = time.perf_counter() - begun
         store.write_cell(
@@ -112,7 +114,8 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
             surrogate_queries=surrogates.queries if cell.attack.access.kind == "transfer" else 0,
         )
         summary.ran += 1
-        progress.finish(cell, seconds, "ok", float(np.mean(records["outcome"] == ABSTAIN)))
+        rate, invalid = np.mean(records["outcome"] == ABSTAIN), np.sum(records["validity"] != "valid")
+        progress.finish(cell, seconds, "ok", float(rate), int(invalid))
 
 
 def run_cell(

@@ -37,8 +37,8 @@ class Suite:
     """
 
     name: str
-    targets: tuple[str, ...] = ("*",)
-    attacks: tuple[str, ...] = ("*",)
+    targets: tuple[str, ...] = ()
+    attacks: tuple[str, ...] = ()
     epsilons: tuple[float, ...] = (0.25, 0.5, 1.0)
     images: int = 100
     samples: int = 1000
@@ -53,7 +53,7 @@ class Suite:
         """Raise :class:`InputError` for the first thing that cannot be run."""
         for name in ("targets", "attacks", "epsilons"):
             if not getattr(self, name):
-                raise InputError(f"{name} is empty; give at least one")
+                raise InputError(f"suite {self.name!r} names no {name}; give at least one in the file or by --{name}")
         for epsilon in self.epsilons:
             if not 0 < epsilon < float("inf"):
                 raise InputError(f"epsilon is {epsilon:g}; give a number above 0")
@@ -150,7 +150,7 @@ def from_table(table: Mapping[str, Any], default_name: str) -> Suite:
             if not isinstance(value, list):
                 raise InputError(f"{key} is {value!r}; give a list")
             for item in value:
-                _check_type(key, item, example[0])
+                _check_type(key, item, 1.0 if key == "epsilons" else "")
             value = tuple(float(v) for v in value) if key == "epsilons" else tuple(value)
         elif isinstance(example, Mapping):
             if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):

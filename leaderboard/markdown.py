@@ -24,11 +24,14 @@ _HOW_TO_READ = """\
   controls.
 - **Ceiling** is the proven maximum of the *expected* abstention rate within ε, whatever the attack; **share**
   is abstain / ceiling. Each image's ceiling rests on confidence bounds at the unattacked image (99.9% an
-  image); sampling can take an observed rate just above the ceiling of the expected one.
+  image); sampling can take an observed rate just above the ceiling of the expected one. What clean images
+  abstain anyway counts towards the share: doing nothing has that of the `clean` row.
 - **Accuracy** counts right answers and **wrong** confident wrong ones; abstentions make up the rest.
 - **Valid** images keep the budget rule. For an image that is not finite, leaves [0, 1] or exceeds ε, the
-  adversary sends the original, which counts like any other. **ℓ2** statistics are over valid adversarial
-  images that the attack changed, in [0, 1] pixel units.
+  adversary sends the original, which counts like any other. Minimum-norm attacks (`cw`, `tv` and their transfer
+  forms) return the closest image they find, within the budget or not, as in the seed paper; others stay inside.
+  **ℓ2** statistics are over valid adversarial images that the attack changed (their number is **changed**), in
+  [0, 1] pixel units.
 - **Queries** and **samples** (of the base classifier, forward and backward) are means per image. What a
   transfer attacker asks once, to train its surrogate, is counted once, as surrogate queries; **s/image** is
   the attack's time without that training.
@@ -93,7 +96,7 @@ def _summary(rows: Sequence[Row]) -> str:
 
 def _details(rows: Sequence[Row]) -> str:
     headers = ["#", "attack", "access", "abstain [95% CI]", "clean", "McNemar p", "ceiling", "share"]
-    headers += ["accuracy", "clean accuracy", "wrong", "valid", "ℓ2 mean", "ℓ2 median", "ℓ2 max", "queries"]
+    headers += ["accuracy", "clean accuracy", "wrong", "valid", "changed", "ℓ2 mean", "ℓ2 median", "ℓ2 max", "queries"]
     headers += ["surrogate queries", "forward samples", "backward samples", "s/image", "images"]
     table = [
         [
@@ -109,6 +112,7 @@ def _details(rows: Sequence[Row]) -> str:
             percent(row["clean_accuracy"]),
             percent(row["confident_wrong_rate"]),
             _valid(row),
+            number(row["changed"]),
             number(row["l2_mean"], 3),
             number(row["l2_median"], 3),
             number(row["l2_max"], 3),
@@ -139,13 +143,16 @@ def _superseded(rows: Sequence[Row]) -> str:
 def _failures(rows: Sequence[Row]) -> str:
     table = [
         [
-            *(_escape(text) for text in (row["suite"], row["target"], str(row["epsilon"]), row["attack"])),
+            *(
+                _escape(text)
+                for text in (row["suite"], row["target"], conditions(row), str(row["epsilon"]), row["attack"])
+            ),
             _code(row["error"] or ""),
         ]
         for row in rows
         if row["status"] == "failed"
     ]
-    headers = ["suite", "target", "ε", "attack", "error"]
+    headers = ["suite", "target", "PREDICT", "ε", "attack", "error"]
     return _table(headers, table, text_columns=len(headers)) if table else "None."
 
 

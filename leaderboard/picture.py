@@ -41,7 +41,7 @@ text { font-family: system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans
 
 
 def svg(rows: Sequence[Row]) -> str:
-    """The picture of at least one row: its first suite at its largest ε, under its fullest n and alpha."""
+    """The picture of at least one row: its first suite under its fullest n and alpha, at the ε that tells most."""
     rows = _shown(rows)
     first = rows[0]
     targets = sorted({(row["sigma"], row["target"]) for row in rows})
@@ -77,10 +77,20 @@ def svg(rows: Sequence[Row]) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
+def _telling_epsilon(rows: Sequence[Row]) -> float:
+    """The largest ε at which the ceiling still says something (under 90% on average), else the largest."""
+    epsilons = sorted({row["epsilon"] for row in rows}, reverse=True)
+    for epsilon in epsilons:
+        ceilings = [row["ceiling"] for row in rows if row["epsilon"] == epsilon and row["ceiling"] is not None]
+        if ceilings and sum(ceilings) / len(ceilings) < 0.9:
+            return epsilon
+    return epsilons[0]
+
+
 def _shown(rows: Sequence[Row]) -> list[Row]:
     rows = [row for row in rows if row["suite"] == rows[0]["suite"]]
-    largest = max(row["epsilon"] for row in rows)
-    rows = [row for row in rows if row["epsilon"] == largest]
+    telling = _telling_epsilon(rows)
+    rows = [row for row in rows if row["epsilon"] == telling]
     count = Counter((row["n"], row["alpha"]) for row in rows)
     fullest_conditions = max(count, key=lambda condition: (count[condition], condition))
     return [row for row in rows if (row["n"], row["alpha"]) == fullest_conditions]

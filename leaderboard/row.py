@@ -26,6 +26,7 @@ class Statistics(TypedDict):
     not_finite: int | None  # images
     out_of_range: int | None
     over_budget: int | None
+    changed: int | None  # valid images that the attack changed
     l2_mean: float | None  # over valid images that the attack changed, in [0,1] pixel units
     l2_median: float | None
     l2_max: float | None
@@ -98,6 +99,7 @@ def measure(records: DataFrame, alpha: float) -> Statistics:
         not_finite=int((records.validity == "not-finite").sum()),
         out_of_range=int((records.validity == "out-of-range").sum()),
         over_budget=int((records.validity == "over-budget").sum()),
+        changed=int(sent.sum()),
         l2_mean=float(l2.mean()) if len(l2) else None,
         l2_median=float(l2.median()) if len(l2) else None,
         l2_max=float(l2.max()) if len(l2) else None,

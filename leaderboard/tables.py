@@ -49,7 +49,7 @@ def terminal(rows: Sequence[Row]) -> str:
     """The board as text, one table for each target and ε, failures below it."""
     from tabulate import tabulate
 
-    headers = ["#", "attack", "access", "abstain [95% CI]", "clean", "ceiling", "share", "accuracy"]
+    headers = ["#", "attack", "access", "abstain [95% CI]", "clean", "ceiling", "share", "accuracy", "valid"]
     headers += ["ℓ2", "queries", "s/img"]
     blocks = []
     for group in grouped(rows, "suite", "target", "n", "alpha", "epsilon"):
@@ -66,13 +66,14 @@ def terminal(rows: Sequence[Row]) -> str:
                 percent(row["ceiling"]),
                 percent(row["share_of_ceiling"]),
                 percent(row["accuracy"]),
+                percent(row["valid_rate"]),
                 number(row["l2_mean"], 3),
                 number(row["queries_mean"]),
                 number(row["seconds_per_image"], 3),
             ]
             for row in group
         ]
-        align = ["right", "left", "left", *["right"] * 8]
+        align = ["right", "left", "left", *["right"] * 9]
         lines.append(tabulate(table, headers, tablefmt="simple", disable_numparse=True, colalign=align))
         for row in group:
             if row["status"] == "failed":

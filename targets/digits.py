@@ -9,6 +9,7 @@ import torch
 
 from targets.data import DATA, DataSet, Split, SplitName
 from targets.models import SmallCNN
+from targets.registry import unknown
 from targets.target import TARGETS, Target
 from targets.training import Recipe
 
@@ -39,6 +40,8 @@ def _shuffled() -> Split:
 
 def split(name: SplitName) -> Split:
     """One split of the digits: images (N, 1, 8, 8) in [0, 1]."""
+    if name not in SPLITS:
+        raise unknown("split", name, SPLITS)
     everything = _shuffled()
     return Split(everything.images[SPLITS[name]], everything.labels[SPLITS[name]])
 

@@ -83,6 +83,8 @@ class SmoothedClassifier:
             InputError: an image outside [0, 1] or of the wrong rank.
             TargetError: the base classifier returns NaN or the wrong number of classes.
         """
+        if not isinstance(images, Tensor):
+            raise InputError(f"images are of type {type(images).__name__}; give a torch.Tensor")
         if images.ndim != 4:
             raise InputError(f"images have shape {tuple(images.shape)}; give (N, C, H, W)")
         if images.numel() and not bool(((images >= 0) & (images <= 1)).all()):

@@ -360,3 +360,18 @@ def test_the_evaluation_images_are_spread_over_the_split(tmp_path: Path):
     assert found["image"].tolist() == [0, 79, 158, 238, 317]
     expected: np.ndarray[Any, Any] = split("evaluation").labels.numpy()[found["image"]]
     assert found["label"].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["run", "--epsilon", "0.5"], "did you mean --epsilons?; see python -m benchmark run --help"),
+        (["publish", "--result", "x"], "did you mean --results?; see python -m benchmark publish --help"),
+        (["train", TARGET, "--zzz"], "unknown option --zzz; see python -m benchmark train --help"),
+    ],
+)
+def test_a_misspelt_option_is_one_line_with_a_hint(words: list[str], hint: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stop:
+        command(*words)
+    assert stop.value.code == 2
+    assert error_line(capsys.readouterr().err).endswith(hint)

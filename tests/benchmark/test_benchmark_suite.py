@@ -139,9 +139,9 @@ def test_a_wrong_table_is_refused_in_one_line(table: dict[str, Any], words: list
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"targets": ()}, ["targets is empty"]),
-        ({"attacks": ()}, ["attacks is empty"]),
-        ({"epsilons": ()}, ["epsilons is empty"]),
+        ({"targets": ()}, ["names no targets", "--targets"]),
+        ({"attacks": ()}, ["names no attacks", "--attacks"]),
+        ({"epsilons": ()}, ["names no epsilons", "--epsilons"]),
         ({"epsilons": (0.5, 0.0)}, ["epsilon is 0", "above 0"]),
         ({"epsilons": (-1.0,)}, ["epsilon is -1", "above 0"]),
         ({"epsilons": (float("nan"),)}, ["epsilon is nan"]),
@@ -169,14 +169,14 @@ def test_a_wrong_table_is_refused_in_one_line(table: dict[str, Any], words: list
     ],
 )
 def test_what_cannot_be_run_is_refused_in_one_line(values: dict[str, Any], words: list[str]):
-    valid = Suite("x", targets=(TARGET,))
+    valid = Suite("x", targets=(TARGET,), attacks=("*",))
     valid.check()
     message = refusal(dataclasses.replace(valid, **values))
     assert all(word in message for word in words), message
 
 
 def test_the_smallest_n_that_can_answer_is_accepted():
-    Suite("x", samples=11, alpha=0.001, images=397).check()
+    Suite("x", targets=(TARGET,), attacks=("*",), samples=11, alpha=0.001, images=397).check()
 
 
 def test_settings_go_over_the_attacks_own_defaults():
@@ -200,7 +200,7 @@ def test_a_hyper_parameter_that_defaults_to_none_takes_anything():
 
     assert from_table({"settings": {"open": {"limit": 3}}}, "x").attack("open").parameters()["limit"] == 3
     assert from_table({"settings": {"open": {"flag": True}}}, "x").attack("open").parameters()["flag"] is True
-    message = refusal(Suite("x", settings={"open": {"flag": 1}}))
+    message = refusal(Suite("x", targets=(TARGET,), attacks=("*",), settings={"open": {"flag": 1}}))
     assert "settings.open.flag is 1; give true or false" in message
 
 

@@ -185,3 +185,15 @@ def test_picture_of_any_number_of_targets(store, add, targets):
 def test_picture_when_everything_failed(store, fail):
     fail()
     assert "failed" in texts(svg(rows(store)))
+
+
+def test_picture_shows_the_largest_budget_at_which_the_ceiling_says_something(store, add):
+    for epsilon, ceiling in ((0.25, 0.2), (0.5, 0.6), (1.0, 1.0)):
+        add({"ceiling": ceiling}, epsilon=epsilon)
+    assert any("ε = 0.5" in text for text in texts(svg(rows(store))))
+
+
+def test_picture_falls_back_on_the_largest_budget_where_no_ceiling_does(store, add):
+    for epsilon in (0.25, 1.0):
+        add({"ceiling": 1.0}, epsilon=epsilon)
+    assert any("ε = 1.0" in text for text in texts(svg(rows(store))))

@@ -235,3 +235,8 @@ def test_no_images():
     assert linear(0.5).predict(none).shape == (0,)
     labels, radii = linear(0.5).certify(none)
     assert labels.shape == radii.shape == (0,)
+
+
+def test_images_that_are_no_tensor():
+    with pytest.raises(InputError, match=r"images are of type ndarray; give a torch\.Tensor"):
+        SmoothedClassifier(Linear(), sigma=0.25, num_classes=2).predict(np.zeros((1, 1, 8, 8)))
