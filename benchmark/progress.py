@@ -108,16 +108,16 @@ class Bars:
         from tqdm import tqdm
 
         self.forecast = Forecast(total, attacks)
-        style: dict[str, Any] = {"file": sys.stderr, "dynamic_ncols": True, "leave": False}
+        style: dict[str, Any] = {"file": sys.stderr, "dynamic_ncols": True, "leave": False, "postfix": [""]}
         self.overall = tqdm(
             total=total,
             position=0,
             unit="cell",
-            bar_format="{desc} {bar} {n_fmt}/{total_fmt} cells{postfix}",
+            bar_format="{desc} {bar} {n_fmt}/{total_fmt} cells, {postfix[0]}",
             **style,
         )
         self.overall.set_description_str("all cells")
-        self.current = tqdm(total=100, position=1, bar_format="{desc} {bar}{postfix}", **style)
+        self.current = tqdm(total=100, position=1, bar_format="{desc} {bar} {postfix[0]}", **style)
         self.begun = self.drawn = time.monotonic()
         self.expected: float | None = None
 
@@ -145,8 +145,10 @@ class Bars:
         elapsed = self.drawn - self.begun
         left = None if self.expected is None else max(0.0, self.expected - elapsed)
         self.current.n = 0 if self.expected is None else min(99, round(100 * elapsed / max(self.expected, 1e-9)))
-        self.current.set_postfix_str(f"{clock(elapsed)} so far, {clock(left)} left")
-        self.overall.set_postfix_str(f"{clock(self.forecast.remaining())} left")
+        self.current.postfix = [f"{clock(elapsed)} so far, {clock(left)} left"]
+        self.current.refresh()
+        self.overall.postfix = [f"{clock(self.forecast.remaining())} left"]
+        self.overall.refresh()
 
     def close(self) -> None:
         self.current.close()
