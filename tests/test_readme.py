@@ -63,7 +63,7 @@ def test_the_plugins_of_the_readme_reached_the_board(folder):
     page = (folder / "published" / "LEADERBOARD.md").read_text(encoding="utf-8")
     assert "margin" in page  # published before the plugins ran
     page = (folder / "results" / "LEADERBOARD.md").read_text(encoding="utf-8")
-    for name in ("midpoint", "pgd-foolbox", "hopskipjump-art", "digits-linear"):
+    for name in ("midpoint", "pgd-foolbox", "pgd-transfer-art", "digits-linear"):
         assert name in page
 
 
