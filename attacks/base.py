@@ -76,7 +76,7 @@ def register(name: str) -> Callable[[A], A]:
         if not (isinstance(cls, type) and issubclass(cls, Attack)):
             raise InputError(f"{getattr(cls, '__name__', cls)!r} is not an attack: derive it from attacks.Attack")
         access = getattr(cls, "access", None)
-        if not (isinstance(access, type) and issubclass(access, Access)):
+        if not (isinstance(access, type) and issubclass(access, Access) and hasattr(access, "kind")):
             raise InputError(
                 f"attack {name!r} declares no access: set access = WhiteBox, Score, Decision, Transfer or NoAccess"
             )

@@ -80,10 +80,6 @@ def load_file(path: Path) -> list[str]:
 def _check(new: set[tuple[str, str]]) -> None:
     """Raise :class:`InputError` for an attack that no cell could be made of."""
     for name in sorted(name for kind, name in new if kind == "attack"):
-        if not hasattr(ATTACKS[name].access, "kind"):
-            raise InputError(
-                f"attack {name!r} declares no access: set access = WhiteBox, Score, Decision, Transfer or NoAccess"
-            )
         try:
             parameters = ATTACKS[name]().parameters()
         except TypeError as error:  # an abstract method, or a field without a default

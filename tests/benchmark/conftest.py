@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -12,10 +11,6 @@ import torch
 
 from attacks import ATTACKS
 from targets import TARGETS
-
-with warnings.catch_warnings():  # other people's deprecations, which an error filter would take for our failures
-    warnings.simplefilter("ignore")
-    import foolbox.attacks  # noqa: F401
 
 
 @pytest.fixture(scope="module", autouse=True)
