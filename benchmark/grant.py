@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +12,10 @@ from torch import Tensor, nn
 from attacks import Access, Decision, Deployment, Meter, NoAccess, Score, Transfer, WhiteBox
 from attacks.access import Fit, Predict, Surrogate, Votes
 from benchmark.cell import Cell
-from benchmark.shared import Surrogates
-from targets import DATA, SmoothedClassifier
-from targets.binomial import decide
-from targets.smoothing import ABSTAIN
-from targets.votes import checked_logits
+from targets import DATA
 
 
-def grant(cell: Cell, meter: Meter, surrogates: Surrogates) -> Access:
+def grant(cell: Cell, meter: Meter, surrogates: Surrogate) -> Access:
     """The access object of a cell's attack, holding functions of the target and never the target."""
     target, suite = cell.target, cell.suite
     shape = DATA[target.data].shape
@@ -29,7 +26,7 @@ def grant(cell: Cell, meter: Meter, surrogates: Surrogates) -> Access:
     if kind is Transfer:
         return Transfer(_surrogate(surrogates), deployment, meter)
     if kind is WhiteBox:
-        return WhiteBox(_logits(target), deployment, meter)
+        return WhiteBox(target.logits, deployment, meter)
     if kind is Score:
         return Score(_votes(cell), deployment, meter)
     if kind is Decision:
@@ -37,39 +34,31 @@ def grant(cell: Cell, meter: Meter, surrogates: Surrogates) -> Access:
     raise TypeError(f"no access is granted for {kind.__name__}")
 
 
-def _surrogate(surrogates: Surrogates) -> Surrogate:
+def _surrogate(surrogates: Surrogate) -> Surrogate:
     def surrogate(key: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
         return surrogates(key, build, fit)
 
     return surrogate
 
 
-def _logits(target: SmoothedClassifier) -> Callable[[Tensor], Tensor]:
-    def logits(images: Tensor) -> Tensor:
-        return checked_logits(target.base_classifier, images, target.num_classes)
-
-    return logits
+def _keys(cell: Cell, rows: Sequence[int], ordinals: Sequence[int]) -> dict[str, Any]:
+    """Each query has noise of its own, keyed by the image and by how many of its queries went before."""
+    return {
+        "seed": cell.suite.seed,
+        "purpose": f"query {cell.attack_name} {cell.epsilon!r}",
+        "indices": [(cell.images[row], ordinal) for row, ordinal in zip(rows, ordinals, strict=True)],
+    }
 
 
 def _votes(cell: Cell) -> Votes:
-    """Each query on noise of its own, keyed by the image and by how many of its queries went before."""
-
     def votes(images: Tensor, rows: Sequence[int], ordinals: Sequence[int], samples: int) -> NDArray[np.int64]:
-        return cell.target.votes(
-            images,
-            samples,
-            seed=cell.suite.seed,
-            purpose=f"query {cell.attack_name} {cell.epsilon!r}",
-            indices=[(cell.images[row], ordinal) for row, ordinal in zip(rows, ordinals, strict=True)],
-        )
+        return cell.target.votes(images, samples, **_keys(cell, rows, ordinals))
 
     return votes
 
 
 def _predict(cell: Cell) -> Predict:
-    votes = _votes(cell)
-
     def predict(images: Tensor, rows: Sequence[int], ordinals: Sequence[int]) -> NDArray[np.int64]:
-        return decide(votes(images, rows, ordinals, cell.suite.samples), cell.suite.alpha, ABSTAIN)
+        return cell.target.predict(images, cell.suite.samples, cell.suite.alpha, **_keys(cell, rows, ordinals))
 
     return predict

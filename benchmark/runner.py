@@ -25,11 +25,9 @@ from targets import ABSTAIN, DATA, TARGETS, SmoothedClassifier, load
 from targets.binomial import decide, p_value, top_two
 from targets.ceiling import ceilings
 from targets.data import evenly_spaced
+from targets.engine import SMALL
 from targets.noise import Streams
 from targets.smoothing import certificate
-
-SMALL = 512
-"""Values an image, up to which one thread is faster than two: each step is shorter than handing it over."""
 
 
 class Progress(Protocol):

@@ -17,8 +17,8 @@ from benchmark.cell import PROTOCOL, key_of
 from leaderboard import Store
 from targets import DATA, SmoothedClassifier
 from targets.binomial import decide
+from targets.engine import padded
 from targets.smoothing import ABSTAIN
-from targets.votes import padded
 
 
 def shared_votes(
@@ -102,7 +102,7 @@ class Surrogates:
                 self.store.write_shared(key, settings, arrays)
             else:
                 module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in stored.items()})
-        return _AlikeInAnyBatch(module).eval().requires_grad_(False)
+        return AlikeInAnyBatch(module).eval().requires_grad_(False)
 
     def _answers(self, images: Tensor) -> NDArray[np.int64]:
         votes = shared_votes(
@@ -111,7 +111,7 @@ class Surrogates:
         return decide(votes, self.alpha, ABSTAIN)
 
 
-class _AlikeInAnyBatch(nn.Module):
+class AlikeInAnyBatch(nn.Module):
     """A module whose answers and gradients for a row are the same in small batches: those are padded."""
 
     def __init__(self, module: nn.Module) -> None:

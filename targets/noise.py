@@ -52,6 +52,28 @@ class Noise:
         return generator.standard_normal((BLOCK, *shape), dtype=np.float32)
 
 
+class Stream:
+    """The noise samples of one image, a few at a time: the rows of its blocks, in order."""
+
+    def __init__(self, noise: Noise, image: Key) -> None:
+        self.noise = noise
+        self.image = image
+        self._drawn = 0
+        self._generator: np.random.Generator | None = None
+
+    def fill(self, rows: NDArray[np.float32]) -> None:
+        """Overwrite ``rows`` (M, *shape), C-contiguous, with the next M samples."""
+        begin = 0
+        while begin < len(rows):
+            block, used = divmod(self._drawn, BLOCK)
+            if used == 0 or self._generator is None:
+                self._generator = keyed_generator(*self.noise.key, self.image, block)
+            take = min(BLOCK - used, len(rows) - begin)
+            self._generator.standard_normal(dtype=np.float32, out=rows[begin : begin + take])
+            begin += take
+            self._drawn += take
+
+
 class Streams:
     """One random generator an image, handed to an attack: draws for an image are the batch's business never.
 

@@ -39,6 +39,11 @@ class Registry(Generic[T]):
             raise InputError(f"the {self.kind} name {name!r} is taken; register yours under another name")
         self._entries[name] = entry
 
+    def replace(self, name: str, entry: T) -> None:
+        """Put ``entry`` in the place of the one that is registered as ``name``."""
+        self[name]
+        self._entries[name] = entry
+
     def remove(self, name: str) -> None:
         """Forget ``name`` (a plugin that failed half-way is taken out whole)."""
         del self._entries[name]

@@ -12,12 +12,13 @@ from scipy.special import ndtri
 from scipy.stats import beta
 from torch import Tensor, nn
 
-from targets.binomial import always_abstains, decide, smallest_sufficient
+from targets.binomial import always_abstains, smallest_sufficient
+from targets.engine import Engine
 from targets.errors import InputError
 from targets.noise import Key, Noise
-from targets.votes import BATCH, count_votes
-
-ABSTAIN = -1
+from targets.stopping import ABSTAIN as ABSTAIN
+from targets.stopping import FixedN, Rule, Sequential, log_evidence
+from targets.votes import Tally, count_votes
 
 
 def check_test(n: int, alpha: float) -> None:
@@ -44,6 +45,8 @@ class SmoothedClassifier:
         name: keys the noise, so that two targets never share theirs.
         digest: identifies the weights.
         data: name of the data set that the target classifies.
+        batch: noisy images a pass of the base classifier; the engine's own rule without. It changes no result.
+        stream: keys the noise in place of ``name``, so that a target in another precision sees the same noise.
     """
 
     base_classifier: nn.Module
@@ -53,7 +56,9 @@ class SmoothedClassifier:
     digest: str = ""
     data: str = ""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    batch: int = BATCH
+    batch: int | None = None
+    stream: str | None = None
+    engine: Engine = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.sigma > 0:
@@ -62,6 +67,7 @@ class SmoothedClassifier:
             raise InputError(f"target {self.name!r} has {self.num_classes} classes; PREDICT compares two")
         # Only gradients with respect to images are ever wanted.
         self.base_classifier = self.base_classifier.to(self.device).eval().requires_grad_(False)
+        self.engine = Engine(self.base_classifier, self.num_classes, self.batch)
 
     def votes(
         self,
@@ -83,6 +89,11 @@ class SmoothedClassifier:
             InputError: an image outside [0, 1] or of the wrong rank.
             TargetError: the base classifier returns NaN or the wrong number of classes.
         """
+        return self._sample(images, n, None, seed, purpose, indices).votes
+
+    def _sample(
+        self, images: Tensor, n: int, rule: Rule | None, seed: int, purpose: str, indices: Sequence[Key] | None
+    ) -> Tally:
         if not isinstance(images, Tensor):
             raise InputError(f"images are of type {type(images).__name__}; give a torch.Tensor")
         if images.ndim != 4:
@@ -90,15 +101,22 @@ class SmoothedClassifier:
         if images.numel() and not bool(((images >= 0) & (images <= 1)).all()):
             raise InputError("images must be finite and lie in [0, 1]")
         return count_votes(
-            self.base_classifier,
+            self.engine,
             images.to(self.device, torch.float32),
             n,
             sigma=self.sigma,
-            num_classes=self.num_classes,
-            noise=Noise(seed, self.name, purpose),
+            noise=Noise(seed, self.stream or self.name, purpose),
             indices=range(len(images)) if indices is None else indices,
-            batch=self.batch,
+            rule=rule,
         )
+
+    def logits(self, images: Tensor) -> Tensor:
+        """The base classifier's logits (N, K), differentiable with respect to images (N, C, H, W), noise included.
+
+        Raises:
+            TargetError: the base classifier returns NaN or the wrong number of classes.
+        """
+        return self.engine.logits(images)
 
     def predict(
         self,
@@ -112,12 +130,40 @@ class SmoothedClassifier:
     ) -> NDArray[np.int64]:
         """PREDICT: the labels g gives, right with probability 1 - ``alpha`` where it answers at all.
 
+        An image is sampled until its decision can no longer change, which is the decision of all ``n`` samples.
+
         Returns:
             Labels (N,), ``ABSTAIN`` where the top two counts are not significantly different.
         """
         check_test(n, alpha)
-        counts = self.votes(images, n, seed=seed, purpose=purpose, indices=indices)
-        return decide(counts, alpha, ABSTAIN)
+        return self._sample(images, n, FixedN(n, alpha), seed, purpose, indices).decisions
+
+    def predict_sequentially(
+        self,
+        images: Tensor,
+        n: int = 100_000,
+        alpha: float = 0.001,
+        seed: int = 0,
+        *,
+        purpose: str = "predict",
+        indices: Sequence[Key] | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Another predictor for who deploys g: it answers as soon as an anytime-valid test at ``alpha`` allows.
+
+        See :class:`targets.stopping.Sequential`. It abstains on other images than :meth:`predict`; do not mix the two.
+
+        Args:
+            n: most samples an image.
+
+        Returns:
+            Labels (N,), ``ABSTAIN`` where ``n`` samples cannot settle it, and the samples (N,) that were used.
+        """
+        if not 0 < alpha < 1:
+            raise InputError(f"alpha is {alpha:g}; give a number strictly between 0 and 1")
+        if n < 1 or float(log_evidence(n, 0)) < np.log((self.num_classes - 1) / alpha):
+            raise InputError(f"with n = {n} at alpha = {alpha:g} it would always abstain; give a larger n")
+        tally = self._sample(images, n, Sequential(n, alpha), seed, purpose, indices)
+        return tally.decisions, tally.drawn
 
     def certify(
         self,

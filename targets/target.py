@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import torch
 from torch import nn
 
 from targets.data import DATA, DataSet
 from targets.errors import InputError, TargetError
-from targets.registry import Registry
+from targets.precision import SUFFIX, Precision, in_precision
+from targets.registry import Registry, unknown
 from targets.smoothing import SmoothedClassifier
 from targets.training import Recipe
 from targets.weights import FOLDER, load_weights, module_digest
@@ -26,9 +27,13 @@ class Target:
 
     Attributes:
         build: makes the base classifier; an architecture where ``sha256`` is given, else ready to use.
-        sha256: digest of the shipped weights ``weights/NAME.safetensors``.
+        sha256: digest of the shipped weights ``weights/NAME.safetensors``; empty where they are not made yet.
         recipe: how ``benchmark train`` makes the weights again; None where it cannot.
         description: one line.
+        version: part of the digest, beside the weights: a plugin's content, since an edited plugin may build
+            another module around the same weights.
+        precision: what the base classifier computes in. In bfloat16 it is a classifier of its own, so its name ends in
+            "-bf16"; weights and noise streams are those of the name without.
     """
 
     name: str
@@ -38,6 +43,13 @@ class Target:
     sha256: str | None = None
     recipe: Recipe | None = None
     description: str = ""
+    version: str = ""
+    precision: Precision = "float32"
+
+    @property
+    def stem(self) -> str:
+        """The name without its precision."""
+        return self.name.removesuffix(SUFFIX) if self.precision == "bfloat16" else self.name
 
     @property
     def data_set(self) -> DataSet:
@@ -47,30 +59,39 @@ class Target:
     @property
     def weights(self) -> Path:
         """Where the shipped weights lie."""
-        return FOLDER / f"{self.name}.safetensors"
+        return FOLDER / f"{self.stem}.safetensors"
 
 
 TARGETS: Registry[Target] = Registry("target")
 
 
-def register(name: str, *, sigma: float, data: str) -> Callable[[Build], Build]:
+def register(
+    name: str, *, sigma: float, data: str, description: str = "", precision: Precision = "float32"
+) -> Callable[[Build], Build]:
     """Register a target: decorate a function without arguments that returns the base classifier.
 
     Args:
         name: the target's name, e.g. ``"digits-mine"``.
         sigma: standard deviation of the smoothing noise, in [0, 1] pixel units.
         data: name of the data set it classifies, e.g. ``"digits"``.
+        description: one line; the first of the function's docstring where none is given.
+        precision: what the base classifier is to compute in; "bfloat16" is for names that end in "-bf16".
 
     Raises:
-        InputError: the name is taken, sigma is not above 0, or the data set is unknown.
+        InputError: the name is taken or does not fit the precision, sigma is not above 0, or the data set or the
+            precision is unknown.
     """
     if not sigma > 0:
         raise InputError(f"sigma of target {name!r} is {sigma:g}; give a number above 0")
+    if precision not in get_args(Precision):
+        raise unknown("precision", precision, get_args(Precision))
+    if name.endswith(SUFFIX) != (precision == "bfloat16"):
+        raise InputError(f"target {name!r} is to compute in {precision}; names that end in {SUFFIX} are bfloat16's")
     DATA[data]
 
     def decorate(build: Build) -> Build:
-        doc = (build.__doc__ or "").strip().splitlines()
-        TARGETS.add(name, Target(name, sigma, data, build, description=doc[0] if doc else ""))
+        doc = (description or build.__doc__ or "").strip().splitlines()
+        TARGETS.add(name, Target(name, sigma, data, build, description=doc[0] if doc else "", precision=precision))
         return build
 
     return decorate
@@ -99,14 +120,18 @@ def load(name: str, device: str = "auto") -> SmoothedClassifier:
     module = target.build()
     if not isinstance(module, nn.Module):
         raise TargetError(f"target {name!r} must return a torch.nn.Module, not {type(module).__name__}")
+    if target.sha256 == "":
+        raise TargetError(f"no weights of {name} are shipped yet; python -m benchmark train {name} makes them")
     if target.sha256 is not None:
         module = load_weights(module, target.weights, target.sha256)
+    digest = target.sha256 or module_digest(module)
     return SmoothedClassifier(
-        module,
+        in_precision(module, target.precision),
         sigma=target.sigma,
         num_classes=target.data_set.num_classes,
         name=name,
-        digest=target.sha256 or module_digest(module),
+        digest=f"{digest}+{target.version}" if target.version else digest,
         data=target.data,
         device=device_named(device),
+        stream=target.stem,
     )

@@ -1,98 +1,164 @@
-"""The sampling loop: votes of a base classifier under Gaussian noise."""
+"""The sampling loop: votes of a base classifier under Gaussian noise, packed over images, stopped when decided."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from targets.errors import TargetError
-from targets.noise import BLOCK, Key, Noise
+from targets.binomial import IntArray
+from targets.engine import SMALL, Engine
+from targets.noise import BLOCK, Key, Noise, Stream
+from targets.stopping import PENDING, Rule
 
-BATCH = 1000
-"""Noise samples a forward pass; samples of several images share one."""
+GRANULE = 25
+"""Samples of one image that are drawn together, and after which its rule is asked. It divides BLOCK."""
 
-SMALLEST_BATCH = 16
-"""CPU kernels take another path, with other rounding, for a handful of rows; smaller batches are padded."""
-
-
-def padded(batch: Tensor) -> Tensor:
-    """A batch (N, C, H, W) with rows of zeros up to :data:`SMALLEST_BATCH`."""
-    missing = SMALLEST_BATCH - len(batch)
-    return torch.cat([batch, batch.new_zeros((missing, *batch.shape[1:]))]) if missing > 0 else batch
+AHEAD = {"cpu": 1}
+"""Batches in flight, by device: 2 elsewhere, where the next one is drawn while this one is computed."""
 
 
-def checked_logits(base_classifier: nn.Module, batch: Tensor, num_classes: int) -> Tensor:
-    """Logits (N, K) of a batch (N, C, H, W), the same for each row whatever the batch's size.
+@dataclass(frozen=True)
+class Tally:
+    """What sampling found.
 
-    Raises:
-        TargetError: the base classifier returns something that is not (N, K) finite numbers.
+    Attributes:
+        votes: counts (N, K).
+        drawn: samples (N,) that were counted; an image's votes sum to them.
+        decisions: the rule's (N,): a class or ABSTAIN; PENDING everywhere without a rule.
     """
-    rows = len(batch)
-    batch = padded(batch)
-    logits = base_classifier(batch)
-    if not isinstance(logits, Tensor) or logits.shape != (len(batch), num_classes):
-        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise TargetError(
-            f"the base classifier returned {shape} for {len(batch)} images; expected ({len(batch)}, {num_classes})"
-        )
-    logits = logits[:rows]
-    if not bool(torch.isfinite(logits).all()):
-        raise TargetError("the base classifier returned NaN or infinite logits")
-    return logits
+
+    votes: IntArray
+    drawn: IntArray
+    decisions: IntArray
 
 
-def _blocks(images: int, n: int) -> Iterator[tuple[int, int, int]]:
-    """(row, block, samples taken from it) in the order in which they are counted."""
-    for row in range(images):
-        for block in range(-(-n // BLOCK)):
-            yield row, block, min(BLOCK, n - block * BLOCK)
+@dataclass
+class _Image:
+    """One image in flight."""
+
+    row: int
+    stream: Stream
+    planned: int = 0
 
 
-@torch.inference_mode()
+@dataclass
+class _Share:
+    """What an image has of a batch: rows ``begin`` to ``end``."""
+
+    image: _Image
+    begin: int
+    end: int
+
+
 def count_votes(
-    base_classifier: nn.Module,
+    engine: Engine,
     images: Tensor,
     n: int,
     *,
     sigma: float,
-    num_classes: int,
     noise: Noise,
     indices: Sequence[Key],
-    batch: int = BATCH,
-) -> NDArray[np.int64]:
-    """How often each class is the base classifier's answer over ``n`` noise samples an image.
+    rule: Rule | None = None,
+) -> Tally:
+    """How often each class is the base classifier's answer over at most ``n`` noise samples an image.
+
+    A batch holds samples of as many images as it has room for pieces of; an image that is decided leaves and the
+    next one takes its place. Memory is bounded whatever N and n: two batches of noisy images and the base
+    classifier's activations for one, beside ``images`` and the votes (N, K).
 
     Args:
         images: (N, C, H, W) in [0, 1], on the base classifier's device. Noise is not clipped.
         indices: the images' indices in their data set, which key their noise.
-        batch: noise samples a forward pass, rounded down to whole blocks. Bounds the memory; changes nothing
-            else.
-
-    Returns:
-        Votes (N, K), each row summing to ``n``.
+        rule: decides when an image needs no more samples; without, each gets ``n``.
     """
-    votes = torch.zeros((len(images), num_classes), dtype=torch.int64, device=images.device)
-    per_pass = max(1, batch // BLOCK)
-    pending: list[tuple[int, int, int]] = []
+    shape = tuple(images.shape[1:])
+    votes = np.zeros((len(images), engine.num_classes), dtype=np.int64)
+    decisions = np.full(len(images), PENDING, dtype=np.int64)
+    if n == 0 or len(images) == 0:
+        return Tally(votes, votes.sum(1), decisions)
+    small = math.prod(shape) <= SMALL
+    piece = BLOCK if rule is None or small else GRANULE
+    pixels = images.cpu().numpy()
+    waiting = (_Image(row, Stream(noise, indices[row])) for row in range(len(images)))
+    flight: list[_Image] = []
+    ahead = AHEAD.get(images.device.type, 2)
+    running: deque[tuple[list[_Share], Tensor]] = deque()
+    workers = torch.get_num_threads() if images.device.type == "cpu" else os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) if workers > 1 and not small else nullcontext() as pool:
+        while True:
+            shares = _next_batch(flight, waiting, engine.size(shape, images.device), piece, n)
+            if shares:
+                samples = np.empty((shares[-1].end, *shape), dtype=np.float32)
+                _draw(shares, samples, pixels, sigma, pool)
+                running.append((shares, engine.answers(torch.from_numpy(samples).to(images.device))))
+            elif not running:
+                return Tally(votes, votes.sum(1), decisions)
+            if len(running) == ahead or not shares:
+                _count(*running.popleft(), votes, decisions, rule, piece)
+                flight = [image for image in flight if image.planned < n and decisions[image.row] == PENDING]
 
-    def flush() -> None:
-        if not pending:
-            return
-        shape = tuple(images.shape[1:])
-        drawn = np.concatenate([noise.block(indices[row], block, shape)[:take] for row, block, take in pending])
-        rows = torch.tensor([row for row, _, take in pending for _ in range(take)], device=images.device)
-        samples = torch.from_numpy(drawn).to(images.device).mul_(sigma).add_(images[rows])
-        answers = checked_logits(base_classifier, samples, num_classes).argmax(1)
-        votes.view(-1).scatter_add_(0, rows * num_classes + answers, torch.ones_like(answers))
-        pending.clear()
 
-    for item in _blocks(len(images), n):
-        pending.append(item)
-        if len(pending) == per_pass:
-            flush()
-    flush()
-    return votes.cpu().numpy()
+def _next_batch(flight: list[_Image], waiting: Iterator[_Image], size: int, piece: int, n: int) -> list[_Share]:
+    """Shares of a batch of ``size`` rows: piece by piece in turn, and new images join while there is room."""
+    while len(flight) < max(1, size // piece) and (image := next(waiting, None)) is not None:
+        flight.append(image)
+    counts = [0] * len(flight)
+    used, full = 0, False
+    while not full:
+        full = True
+        for i, image in enumerate(flight):
+            count = min(piece, n - image.planned)
+            if count and (used == 0 or used + count <= size):
+                image.planned += count
+                counts[i] += count
+                used += count
+                full = False
+    ends = list(accumulate(counts))
+    return [_Share(image, end - count, end) for image, count, end in zip(flight, counts, ends, strict=True) if count]
+
+
+def _draw(
+    shares: Iterable[_Share],
+    samples: NDArray[np.float32],
+    pixels: NDArray[np.float32],
+    sigma: float,
+    pool: ThreadPoolExecutor | None,
+) -> None:
+    """Fill ``samples`` with image + σ · noise. NumPy draws without the interpreter's lock, so threads help."""
+
+    def fill(share: _Share) -> None:
+        rows = samples[share.begin : share.end]
+        share.image.stream.fill(rows)
+        rows *= np.float32(sigma)
+        rows += pixels[share.image.row]
+
+    for _ in map(fill, shares) if pool is None else pool.map(fill, shares):
+        pass
+
+
+def _count(
+    shares: list[_Share], answers: Tensor, votes: IntArray, decisions: IntArray, rule: Rule | None, piece: int
+) -> None:
+    """Add a batch's answers to the votes, for each image up to the piece after which its rule decides."""
+    classes = answers.cpu().numpy()
+    step = piece if rule is not None else len(classes)
+    for offset in range(0, max(share.end - share.begin for share in shares), step):
+        rows = []
+        for share in shares:
+            row, begin = share.image.row, share.begin + offset
+            if begin < share.end and decisions[row] == PENDING:
+                votes[row] += np.bincount(classes[begin : min(begin + step, share.end)], minlength=votes.shape[1])
+                rows.append(row)
+        if rule is not None and rows:
+            decisions[rows] = rule(votes[rows], votes[rows].sum(1))

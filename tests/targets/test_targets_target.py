@@ -140,3 +140,29 @@ def test_devices_where_there_is_cuda(monkeypatch):
 def test_an_unknown_device(name):
     with pytest.raises(InputError, match=f"^unknown device '{name}'; give auto, cpu or cuda$"):
         device_named(name)
+
+
+@pytest.mark.parametrize(("name", "precision"), [("mine-bf16", "float32"), ("mine", "bfloat16")])
+def test_the_name_says_the_precision(name, precision):
+    with pytest.raises(InputError, match=f"is to compute in {precision}; names that end in -bf16 are bfloat16's"):
+        register(name, sigma=0.5, data="digits", precision=precision)
+    with pytest.raises(InputError, match="unknown precision 'float23'; did you mean 'float32'"):
+        register("mine", sigma=0.5, data="digits", precision="float23")
+
+
+def test_a_target_in_bfloat16_is_another_classifier_on_the_same_noise():
+    def build():
+        return load("digits-sigma0.50", "cpu").base_classifier
+
+    register("mine", sigma=0.5, data="digits")(build)
+    register("mine-bf16", sigma=0.5, data="digits", precision="bfloat16")(build)
+    try:
+        full, half = load("mine", "cpu"), load("mine-bf16", "cpu")
+    finally:
+        TARGETS.remove("mine")
+        TARGETS.remove("mine-bf16")
+    images = DATA["digits"].split("evaluation").images[:30]
+    votes, rounded = full.votes(images, 500), half.votes(images, 500)
+    assert not np.array_equal(votes, rounded)
+    assert np.abs(votes - rounded).max() <= 10  # other noise would differ by about √500
+    assert half.base_classifier(images).dtype == torch.float32

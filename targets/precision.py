@@ -1,0 +1,46 @@
+"""Base classifiers in bfloat16: folded, channels-last, float32 at both ends."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Precision = Literal["float32", "bfloat16"]
+
+SUFFIX = "-bf16"
+"""Ends the name of a target whose base classifier computes in bfloat16: it is a classifier of its own."""
+
+
+class Bfloat16(nn.Module):
+    """A base classifier that computes in bfloat16, whose images and logits are float32.
+
+    Batch normalisation is folded into the convolutions before the weights are rounded, so that they are rounded
+    once.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = folded(module).to(torch.bfloat16).to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, K), float32, of images (N, C, H, W), float32."""
+        logits: Tensor = self.module(images.to(torch.bfloat16, memory_format=torch.channels_last))
+        return logits.float()
+
+
+def folded(module: nn.Module) -> nn.Module:
+    """A copy in evaluation mode, batch normalisation folded into the convolutions before it."""
+    from torch.fx.experimental.optimization import fuse
+
+    module = module.eval()
+    try:
+        return fuse(module).eval()
+    except Exception:  # what cannot be traced symbolically, for whatever reason, is as right unfolded, and slower
+        return module
+
+
+def in_precision(module: nn.Module, precision: Precision) -> nn.Module:
+    """The base classifier that is deployed: ``module`` itself in float32, or its bfloat16 version."""
+    return Bfloat16(module) if precision == "bfloat16" else module
