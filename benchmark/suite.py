@@ -63,11 +63,18 @@ class Suite:
         if self.query_budget is not None and self.query_budget < 1:
             raise InputError(f"query_budget is {self.query_budget}; give a number of at least 1")
         check_test(self.samples, self.alpha)
-        for name in self.target_names():
-            evenly_spaced(len(DATA[TARGETS[name].data].split("evaluation").images), self.images)
         for name in self.settings:
             self.attack(name)
-        self.attack_names()
+        transfer = [name for name in self.attack_names() if ATTACKS[name].access.kind == "transfer"]
+        for name in self.target_names():
+            data = DATA[TARGETS[name].data]
+            available = len(data.split("evaluation").images)
+            if data.exposed(evenly_spaced(available, self.images)) and transfer:
+                raise InputError(
+                    f"some of {self.images} evenly spaced images of {data.name} are among those that {transfer[0]} "
+                    f"trains on; give a number that divides {available // data.held_back}, or leave out attacks of "
+                    "transfer access"
+                )
 
     def target_names(self) -> list[str]:
         """Names of the targets."""

@@ -1,6 +1,8 @@
 """Targets: smoothed classifiers, by name. This room knows nothing of attacks."""
 
+from targets import cifar10 as cifar10  # registers its targets
 from targets import digits as digits  # registers the embedded targets
+from targets.checkpoint import register_checkpoint
 from targets.data import DATA, DataSet, Split
 from targets.errors import InputError, TargetError
 from targets.smoothing import ABSTAIN, SmoothedClassifier
@@ -18,4 +20,5 @@ __all__ = [
     "TargetError",
     "load",
     "register",
+    "register_checkpoint",
 ]

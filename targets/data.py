@@ -1,8 +1,8 @@
-"""Data sets: images in [0, 1] in three disjoint splits."""
+"""Data sets: images in [0, 1], one split to train the target, one for the adversary, one to evaluate on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,14 +29,21 @@ class DataSet:
 
     Attributes:
         shape: (C, H, W).
-        split: loads one split; "train" trains the target, "adversary" is the attacker's, and "evaluation" is
-            seen by neither.
+        split: loads one split. "train" trains the target and shares no image with the others; "adversary" is what
+            a transfer attacker trains on; "evaluation" is what attacks are evaluated on.
+        held_back: "adversary" holds no evaluation image whose index this divides. It may hold the others, and a
+            transfer attack on those would attack what it was trained on; with 1 it holds none.
     """
 
     name: str
     num_classes: int
     shape: tuple[int, int, int]
     split: Callable[[SplitName], Split]
+    held_back: int = 1
+
+    def exposed(self, indices: Iterable[int]) -> list[int]:
+        """Those of the evaluation images' indices that the adversary may know."""
+        return [index for index in indices if index % self.held_back]
 
 
 DATA: Registry[DataSet] = Registry("data set")

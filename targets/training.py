@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from targets.data import Split
+from targets.errors import InputError
+from targets.weights import write_whole
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """SGD with Nesterov momentum, a one-cycle learning rate and noise-augmented images."""
+    """SGD with Nesterov momentum, a one-cycle learning rate and noise-augmented images.
+
+    Attributes:
+        crop: images are padded by so many zero pixels and cropped back at random; 0 for not.
+        flip: images are mirrored at random.
+        bfloat16: mixed precision, where the device has it.
+    """
 
     epochs: int = 200
     batch: int = 64
     learning_rate: float = 0.05
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    crop: int = 0
+    flip: bool = False
+    bfloat16: bool = False
 
 
 def train(
@@ -31,14 +45,22 @@ def train(
     *,
     seed: int = 0,
     progress: Callable[[int, float], None] | None = None,
+    checkpoint: Path | None = None,
+    resumed: Callable[[int], None] | None = None,
 ) -> nn.Module:
     """Fit ``module`` to images with N(0, σ²I) added in [0, 1] space and not clipped.
 
     Args:
         progress: called after every epoch with its number and mean loss.
+        checkpoint: written after every epoch; where it exists, training goes on from it, and ends with the same
+            weights as if it had never stopped.
+        resumed: called once, before the first epoch, with the number of epochs that the checkpoint held.
 
     Returns:
         ``module``, trained in place and switched to evaluation mode.
+
+    Raises:
+        InputError: ``checkpoint`` is of another training, or damaged, or cannot be written.
     """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.SGD(
@@ -54,16 +76,28 @@ def train(
     )
     device = next(module.parameters()).device
     images, labels = split.images.to(device), split.labels.to(device)
-    module.train()
-    for epoch in range(recipe.epochs):
+    stateful = {"module": module, "optimizer": optimizer, "schedule": schedule}
+    identity = {**asdict(recipe), "sigma": sigma, "seed": seed, "images": len(images)}
+    begin = 0 if checkpoint is None else _resume(checkpoint, identity, stateful, generator)
+    if resumed is not None:
+        resumed(begin)
+    half = recipe.bfloat16 and has_bfloat16(device)
+    layout = torch.channels_last if half else torch.contiguous_format  # what bfloat16 convolutions are fast in
+    module.to(memory_format=layout).train()
+    for epoch in range(begin, recipe.epochs):
         total = 0.0
         for rows in torch.randperm(len(images), generator=generator).split(recipe.batch):
-            loss = functional.cross_entropy(module(noisy(images[rows], sigma, generator)), labels[rows])
+            batch = noisy(augmented(images[rows], recipe, generator), sigma, generator)
+            batch = batch.contiguous(memory_format=layout)
+            with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                loss = functional.cross_entropy(module(batch).float(), labels[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             total += loss.item() * len(rows)
+        if checkpoint is not None:
+            _save(checkpoint, epoch + 1, identity, stateful, generator)
         if progress is not None:
             progress(epoch, total / len(images))
     return module.eval()
@@ -74,3 +108,63 @@ def noisy(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
     if sigma == 0:
         return images
     return images + sigma * torch.randn(images.shape, generator=generator).to(images.device)
+
+
+def augmented(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Images (N, C, H, W) cropped and mirrored at random, each in its own way, where the recipe says so."""
+    count, channels, height, width = images.shape
+    if recipe.crop:
+        top, left = torch.randint(0, 2 * recipe.crop + 1, (2, count, 1), generator=generator)
+        rows = (top + torch.arange(height)).to(images.device)[:, None, :, None]
+        columns = (left + torch.arange(width)).to(images.device)[:, None, None, :]
+        image = torch.arange(count, device=images.device)[:, None, None, None]
+        channel = torch.arange(channels, device=images.device)[None, :, None, None]
+        images = functional.pad(images, (recipe.crop,) * 4)[image, channel, rows, columns]
+    if recipe.flip:
+        mirrored = torch.rand(count, generator=generator).lt(0.5).to(images.device)
+        images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+    return images
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16 faster than in float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    # Releases of PyTorch that do not tell train in float32, which is right everywhere.
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name)() for name in names if hasattr(torch.cpu, name))
+
+
+def _save(
+    path: Path, epoch: int, identity: dict[str, Any], stateful: dict[str, Any], generator: torch.Generator
+) -> None:
+    state = {name: part.state_dict() for name, part in stateful.items()}
+    content = io.BytesIO()
+    torch.save({"epoch": epoch, "identity": identity, "generator": generator.get_state(), **state}, content)
+    write_whole(path, content.getvalue())
+
+
+def _resume(path: Path, identity: dict[str, Any], stateful: dict[str, Any], generator: torch.Generator) -> int:
+    """The epoch to go on with; 0 where there is no checkpoint."""
+    if not path.is_file():
+        return 0
+    anew = "delete it to begin anew"
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises half a dozen types for a damaged file
+        raise InputError(f"the checkpoint {path} is damaged; {anew}") from error
+    if not isinstance(state, dict) or not {"epoch", "identity", "generator", *stateful} <= state.keys():
+        raise InputError(f"{path} is no checkpoint of a training; {anew}")
+    held = state["identity"]
+    changed = [name for name in {**identity, **held} if held.get(name) != identity.get(name)]
+    if changed:
+        differences = ", ".join(f"{name} {held.get(name)}, not {identity.get(name)}" for name in changed)
+        raise InputError(f"the checkpoint {path} is of another training ({differences}); {anew}")
+    try:
+        for name, part in stateful.items():
+            part.load_state_dict(state[name])
+    except (RuntimeError, ValueError) as error:  # torch's for the weights and for the optimizer of another network
+        raise InputError(f"the checkpoint {path} is of another architecture; {anew}") from error
+    generator.set_state(state["generator"])
+    epoch: int = state["epoch"]
+    return epoch

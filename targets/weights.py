@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from torch import nn
 
-from targets.errors import TargetError
+from targets.errors import InputError, TargetError
 
 FOLDER = Path(__file__).parent / "weights"
 
@@ -44,14 +45,33 @@ def save_weights(module: nn.Module, path: Path) -> str:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    path.write_bytes(save(state))
+    write_whole(path, save(state))
     return sha256(path)
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Put ``content`` into ``path``, which holds the old content or all of the new whenever the writer is killed.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; make room or choose another folder") from error
+
+
 def module_digest(module: nn.Module) -> str:
-    """A digest of a module's class and weights: what a target brought by a user is known by."""
+    """A digest of a module's classes, weights and buffers: what a target brought by a user is known by."""
     from safetensors.torch import save
 
-    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
-    kind = f"{type(module).__module__}.{type(module).__qualname__}".encode()
-    return hashlib.sha256(kind + repr(module).encode() + save(state)).hexdigest()
+    # Buffers outside the state dict too: two networks may differ in the constants of their normalisation alone.
+    tensors = {**dict(module.named_buffers()), **module.state_dict()}
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    kinds = " ".join(f"{type(part).__module__}.{type(part).__qualname__}" for part in module.modules())
+    return hashlib.sha256(kinds.encode() + repr(module).encode() + save(state)).hexdigest()

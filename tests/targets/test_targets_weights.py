@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from targets import TARGETS, TargetError
+from targets import TARGETS, InputError, TargetError
 from targets.models import SmallCNN
-from targets.weights import FOLDER, load_weights, module_digest, save_weights, sha256
+from targets.resnet import Normalize
+from targets.weights import FOLDER, load_weights, module_digest, save_weights, sha256, write_whole
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_a_missing_file(tmp_path):
 
 def test_the_shipped_files_are_the_registered_ones():
     shipped = {path.stem: sha256(path) for path in FOLDER.glob("*.safetensors")}
-    registered = {name: TARGETS[name].sha256 for name in TARGETS if TARGETS[name].sha256 is not None}
+    registered = {TARGETS[name].stem: TARGETS[name].sha256 for name in TARGETS if TARGETS[name].sha256}
     assert shipped == registered
 
 
@@ -94,3 +95,31 @@ def test_the_digest_of_modules_without_weights_and_with_shared_ones():
     assert module_digest(nn.Flatten()) != module_digest(nn.ReLU())
     layer = nn.Linear(4, 4)
     assert module_digest(nn.Sequential(layer, layer)) == module_digest(nn.Sequential(layer, layer))
+
+
+def test_the_digest_is_of_buffers_that_are_not_saved_and_of_inner_classes_too():
+    one, other = Normalize([0.1, 0.2, 0.3]), Normalize([0.1, 0.2, 0.4])
+    assert not one.state_dict()
+    assert module_digest(one) != module_digest(other)
+    assert module_digest(one) == module_digest(Normalize([0.1, 0.2, 0.3]))
+
+    heir = type("ReLU", (nn.ReLU,), {})()
+    assert repr(nn.Sequential(heir)) == repr(nn.Sequential(nn.ReLU()))
+    assert module_digest(nn.Sequential(heir)) != module_digest(nn.Sequential(nn.ReLU()))
+
+
+def test_a_file_is_whole_or_absent(tmp_path, monkeypatch):
+    path = tmp_path / "f"
+    write_whole(path, b"old")
+
+    def fails(*arguments):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", fails)
+        with pytest.raises(InputError, match=rf"^cannot write {path}: No space left on device; make room or choose"):
+            write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    write_whole(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [p.name for p in tmp_path.iterdir()] == ["f"]

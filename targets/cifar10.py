@@ -1,0 +1,102 @@
+"""CIFAR-10 (Krizhevsky 2009) and its four targets: ResNet-20 trained with noise of the target's own σ."""
+
+from __future__ import annotations
+
+import os
+from functools import cache, partial
+
+import numpy as np
+import torch
+
+from targets.cache import cache_folder
+from targets.data import DATA, DataSet, Split, SplitName
+from targets.errors import InputError
+from targets.precision import SUFFIX, Precision
+from targets.registry import unknown
+from targets.resnet import ResNet
+from targets.target import TARGETS, Target
+from targets.training import Recipe
+
+VARIABLE = "ABSTENTION_BENCH_DATA"
+"""Environment variable that names the folder which holds ``cifar-10-batches-py``; ``--data`` sets it."""
+
+HELD_BACK = 10
+"""Every tenth test image is kept from the adversary: boards of up to 1,000 evenly spaced images attack those."""
+
+SHA256: dict[float, str] = {}
+SIGMAS = (0.12, 0.25, 0.50, 1.00)
+
+
+def _folder() -> str | None:
+    return os.environ.get(VARIABLE) or None
+
+
+@cache
+def _load(folder: str | None, train: bool) -> Split:
+    from torchvision.datasets import CIFAR10
+
+    try:
+        if folder is not None:
+            data = CIFAR10(folder, train=train, download=False)
+        else:
+            cache_folder().mkdir(parents=True, exist_ok=True)
+            data = CIFAR10(str(cache_folder()), train=train, download=True)
+    except (RuntimeError, OSError) as error:  # torchvision's for missing or damaged files, and the network's
+        if folder is None:
+            raise InputError(
+                f"CIFAR-10 is not in {cache_folder()} and could not be downloaded ({_line(error)}); "
+                f"give its folder by --data DIR or {VARIABLE}"
+            ) from error
+        raise InputError(
+            f"no intact CIFAR-10 in {folder}; give by --data DIR or {VARIABLE} the folder that holds "
+            "cifar-10-batches-py, or neither to have it downloaded"
+        ) from error
+    pixels = np.ascontiguousarray(data.data.transpose(0, 3, 1, 2))
+    return Split(torch.from_numpy(pixels).float().div_(255), torch.tensor(data.targets))
+
+
+def _line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def split(name: SplitName) -> Split:
+    """One split of CIFAR-10: images (N, 3, 32, 32) in [0, 1].
+
+    The target is trained on the 50,000 training images. The adversary knows test images, as in Covington's paper,
+    but not every tenth. "evaluation" is the whole test set in its own order, so that indices are the field's.
+
+    Raises:
+        InputError: no intact copy is found; the message says where it looked.
+    """
+    if name == "train":
+        return _load(_folder(), True)
+    test = _load(_folder(), False)
+    if name == "evaluation":
+        return test
+    if name == "adversary":
+        known = torch.arange(len(test.labels)) % HELD_BACK != 0
+        return Split(test.images[known], test.labels[known])
+    raise unknown("split", name, ("train", "adversary", "evaluation"))
+
+
+DATA.add("cifar10", DataSet("cifar10", num_classes=10, shape=(3, 32, 32), split=split, held_back=HELD_BACK))
+
+RECIPE = Recipe(epochs=30, batch=128, learning_rate=0.2, weight_decay=5e-4, crop=4, flip=True, bfloat16=True)
+PRECISIONS: tuple[tuple[Precision, str], ...] = (("float32", ""), ("bfloat16", SUFFIX))
+
+for sigma in SIGMAS:
+    for precision, suffix in PRECISIONS:
+        name = f"cifar10-sigma{sigma:.2f}{suffix}"
+        TARGETS.add(
+            name,
+            Target(
+                name=name,
+                sigma=sigma,
+                data="cifar10",
+                build=partial(ResNet, 20),
+                sha256=SHA256.get(sigma, ""),
+                recipe=RECIPE,
+                description=f"ResNet-20 on CIFAR-10, trained with noise of σ = {sigma:.2f}, {precision}",
+                precision=precision,
+            ),
+        )

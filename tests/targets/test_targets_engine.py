@@ -1,0 +1,221 @@
+"""The engine: every fast path gives what the slow one gives."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from targets import SmoothedClassifier, TargetError, engine
+from targets.engine import Engine, batch_size, compiler_present
+from targets.models import SmallCNN
+from targets.precision import Bfloat16, folded
+from targets.resnet import ResNet
+
+CPU = torch.device("cpu")
+needs_compiler = pytest.mark.skipif(not compiler_present(CPU), reason="no C++ compiler here")
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    """A small residual network whose batch normalisation has something to fold."""
+    torch.manual_seed(3)
+    net = ResNet(8).train()
+    with torch.no_grad():
+        for _ in range(5):
+            net(torch.rand(64, 3, 32, 32) + 0.5 * torch.randn(64, 3, 32, 32))
+    return net.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def samples() -> Tensor:
+    generator = torch.Generator().manual_seed(4)
+    return torch.rand(120, 3, 32, 32, generator=generator) + 0.5 * torch.randn(120, 3, 32, 32, generator=generator)
+
+
+def test_the_batch_follows_the_documented_rule():
+    assert batch_size((3, 32, 32), CPU) == 400
+    assert batch_size((1, 8, 8), CPU) == 1000
+    assert batch_size((3, 224, 224), CPU) == 16
+    assert batch_size((3, 32, 32), torch.device("cuda")) == 4096
+
+
+def test_folding_keeps_the_function(network, samples):
+    fold = folded(network)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in fold.modules())
+    torch.testing.assert_close(fold(samples), network(samples), rtol=1e-4, atol=1e-4)
+
+
+class Untraceable(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = SmallCNN()
+
+    def forward(self, images: Tensor) -> Tensor:
+        if float(images.sum()) > -1e9:
+            return self.inner(images)
+        return self.inner(-images)
+
+
+def test_what_cannot_be_traced_is_not_folded_and_still_runs():
+    net = Untraceable().eval()
+    assert folded(net) is net
+    assert Bfloat16(net)(torch.rand(20, 1, 8, 8)).dtype == torch.float32
+
+
+def test_bfloat16_is_near_float32_and_gives_float32_logits(network, samples):
+    half, full = Bfloat16(network)(samples), network(samples)
+    assert half.dtype == torch.float32
+    assert (half - full).abs().max() < 0.1 * full.abs().max()
+    assert not torch.equal(half, full)
+
+
+def test_a_bfloat16_row_does_not_depend_on_its_batch(network, samples):
+    half = Engine(Bfloat16(network).requires_grad_(False), 10)
+    together = half.logits(samples)
+    for size in (1, 7, 16, 25, 100):
+        assert torch.equal(torch.cat([half.logits(part) for part in samples.split(size)]), together), size
+
+
+@needs_compiler
+def test_compiled_answers_are_the_plain_ones_bit_for_bit(network, samples, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(engine, "COMPILE_AFTER", 1)
+    base = Bfloat16(network).requires_grad_(False)
+    fast = Engine(base, 10, batch=60)
+    with torch.inference_mode():
+        answers = fast.answers(samples)
+        assert fast._fast is not None
+        assert torch.equal(torch.cat([fast._fast(part) for part in samples.split(60)]), base(samples))
+    assert torch.equal(answers, base(samples).argmax(1))
+    assert any(tmp_path.iterdir())  # kept for the next start
+
+
+def test_it_compiles_only_once_that_pays_and_only_whole_batches(network, samples, monkeypatch):
+    calls: list[int] = []
+
+    def pretend(module: nn.Module):
+        def fast(images: Tensor) -> Tensor:
+            calls.append(len(images))
+            return module(images)
+
+        return fast
+
+    monkeypatch.setattr(engine, "compiled", pretend)
+    monkeypatch.setattr(engine, "compiler_present", lambda device: True)
+    monkeypatch.setattr(engine, "COMPILE_AFTER", 3)
+    under_test = Engine(network, 10, batch=50)
+    for _ in range(2):
+        under_test.answers(samples)  # 50, 50 and 20 rows
+    assert calls == [50, 50]  # the third and the fourth whole batch
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("g++: internal compiler error\nand more")])
+def test_a_compiler_that_fails_is_said_once_and_done_without(network, samples, monkeypatch, failure):
+    def broken(module: nn.Module):
+        def fast(images: Tensor) -> Tensor:
+            raise failure
+
+        return fast
+
+    monkeypatch.setattr(engine, "compiled", broken)
+    monkeypatch.setattr(engine, "compiler_present", lambda device: True)
+    monkeypatch.setattr(engine, "COMPILE_AFTER", 1)
+    under_test = Engine(network, 10, batch=40)
+    with pytest.warns(UserWarning, match="going on without: g\\+\\+: internal compiler error$") as caught:
+        answers = under_test.answers(samples)
+    assert len(caught) == 1
+    assert torch.equal(answers, network(samples).argmax(1))
+
+
+def test_the_compiler_can_be_switched_off(monkeypatch):
+    monkeypatch.setenv(engine.VARIABLE, "0")
+    assert not compiler_present(CPU)
+    monkeypatch.delenv(engine.VARIABLE)
+    monkeypatch.setattr(engine.shutil, "which", lambda name: None)
+    assert not compiler_present(CPU)
+
+
+class Cramped(nn.Module):
+    """Has memory for ``room`` images at a time."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+        self.inner = SmallCNN()
+        self.seen: list[int] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        if len(images) > self.room:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory")
+        self.seen.append(len(images))
+        return self.inner(images)
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_said_once():
+    torch.manual_seed(0)
+    cramped = Cramped(70)
+    target = SmoothedClassifier(cramped, sigma=0.5, num_classes=10, batch=200)
+    images = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    with pytest.warns(UserWarning, match="does not fit in memory, going on with") as caught:
+        votes = target.votes(images, 200)
+    assert [str(w.message).split()[-1] for w in caught] == ["100", "50"]
+    assert max(cramped.seen) == 50
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        target.votes(images, 200)
+    roomy = SmoothedClassifier(cramped.inner, sigma=0.5, num_classes=10)
+    assert (votes == roomy.votes(images, 200)).all()
+
+
+def test_no_room_for_even_a_few_images_is_an_error():
+    target = SmoothedClassifier(Cramped(3), sigma=0.5, num_classes=10, batch=64)
+    with (
+        pytest.warns(UserWarning, match="does not fit"),
+        pytest.raises(TargetError, match="a batch of 16 noisy images does not fit in memory"),
+    ):
+        target.votes(torch.rand(1, 1, 8, 8), 64)
+
+
+def test_another_runtime_error_is_not_taken_for_want_of_memory():
+    class Broken(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        SmoothedClassifier(Broken(), sigma=0.5, num_classes=10).votes(torch.rand(1, 1, 8, 8), 20)
+
+
+def gradient(function, images: Tensor) -> Tensor:
+    images = images.clone().requires_grad_()
+    weights = torch.linspace(-1, 1, 10)
+    (result,) = torch.autograd.grad((function(images).softmax(1) @ weights).sum(), images)
+    return result
+
+
+def test_gradients_are_those_of_the_plain_module(network, samples):
+    packed = gradient(Engine(network, 10, batch=50).logits, samples)
+    alone = torch.cat([gradient(network, part) for part in samples.split(24)])
+    torch.testing.assert_close(packed, alone, rtol=1e-4, atol=1e-7)
+
+
+def test_activations_beyond_the_bound_are_computed_again(network, samples, monkeypatch):
+    direct = gradient(Engine(network, 10, batch=40).logits, samples)
+    calls: list[int] = []
+    handle = network.register_forward_pre_hook(lambda module, inputs: calls.append(len(inputs[0])))
+    monkeypatch.setattr(engine, "KEPT", 40 * 3072)
+    try:
+        assert torch.equal(gradient(Engine(network, 10, batch=40).logits, samples), direct)
+        assert calls == [40] * 5  # three passes, and the last two once more
+        calls.clear()
+        with torch.no_grad():
+            Engine(network, 10, batch=40).logits(samples)
+        assert calls == [40] * 3
+    finally:
+        handle.remove()
+
+
+def test_no_images(network):
+    assert Engine(network, 10).logits(torch.zeros(0, 3, 32, 32)).shape == (0, 10)
