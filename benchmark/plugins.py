@@ -1,18 +1,25 @@
-"""Plugins: attacks and targets from files and from installed packages."""
+"""Plugins: attacks and targets (with data sets and architectures for them) from files and installed packages."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.util
 import sys
 import traceback
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from attacks import ATTACKS
-from targets import TARGETS, InputError
+from benchmark.target_file import register_targets
+from targets import DATA, TARGETS, InputError
+from targets.models import ARCHITECTURES
+from targets.registry import Registry
 
 GROUPS = ("abstention_bench.attacks", "abstention_bench.targets")
+REGISTRIES: dict[str, Registry[Any]] = {registry.kind: registry for registry in (ATTACKS, TARGETS, DATA, ARCHITECTURES)}
+"""What a plugin may add to, by kind of entry."""
 
 
 def load_installed() -> list[str]:
@@ -36,7 +43,7 @@ def load_installed() -> list[str]:
 
 
 def load_file(path: Path) -> list[str]:
-    """Load one plugin file.
+    """Load one plugin file: Python that registers attacks or targets, or TOML that describes targets.
 
     Returns:
         The names that it registered.
@@ -47,34 +54,44 @@ def load_file(path: Path) -> list[str]:
     """
     if not path.is_file():
         raise InputError(f"there is no plugin file {path}")
-    content = path.read_bytes()
-    digest = hashlib.blake2b(content, digest_size=8).hexdigest()
+    before = _registered()
+    try:
+        if path.suffix == ".toml":
+            register_targets(path)  # a checkpoint's content, not the file that names it, is in its target's digest
+        else:
+            _import(path)
+    except InputError as error:
+        _forget(before)
+        raise InputError(f"plugin {path.name}: {error}") from error
+    return [name for _, name in sorted(_registered() - before)]
+
+
+def _import(path: Path) -> None:
+    """Run a Python file under a name of its own; what it registers has a hash of its content in its version."""
+    digest = hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
     module_name = f"abstention_bench_plugin_{path.stem}_{digest}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
-        raise InputError(f"plugin {path.name} is no Python file; give a file that ends in .py")
+        raise InputError("neither Python nor TOML; give a file that ends in .py or .toml")
     module = importlib.util.module_from_spec(spec)
     before = _registered()
     sys.modules[module_name] = module  # dataclasses look their module up
     try:
         spec.loader.exec_module(module)
         _check(_registered() - before)
-    except InputError as error:
-        _forget(before)
-        raise InputError(f"plugin {path.name}: {error}") from error
+    except InputError:
+        raise
     except (Exception, SystemExit) as error:
-        _forget(before)
-        raise InputError(f"plugin {path.name} does not import: {_where(error, path)}") from error
-    new = [name for _, name in sorted(_registered() - before)]
+        raise InputError(f"does not import: {_where(error, path)}") from error
+    new = _registered() - before
     if not new:
-        raise InputError(
-            f'plugin {path.name} registers no attack and no target; decorate one with @attacks.register("its-name")'
-        )
-    for name in new:
-        if name in ATTACKS:
-            # Results of an edited plugin must never be taken for those of its old self.
+        raise InputError('registers no attack and no target; decorate one with @attacks.register("its-name")')
+    # Results of an edited plugin must never be taken for those of its old self.
+    for kind, name in new:
+        if kind == ATTACKS.kind:
             ATTACKS[name].version = f"{ATTACKS[name].version}+{digest}"
-    return new
+        elif kind == TARGETS.kind:
+            TARGETS.replace(name, dataclasses.replace(TARGETS[name], version=digest))
 
 
 def _check(new: set[tuple[str, str]]) -> None:
@@ -99,9 +116,9 @@ def _where(error: BaseException, path: Path) -> str:
 
 
 def _registered() -> set[tuple[str, str]]:
-    return {("attack", name) for name in ATTACKS} | {("target", name) for name in TARGETS}
+    return {(kind, name) for kind, registry in REGISTRIES.items() for name in registry}
 
 
 def _forget(before: set[tuple[str, str]]) -> None:
     for kind, name in _registered() - before:
-        (ATTACKS if kind == "attack" else TARGETS).remove(name)
+        REGISTRIES[kind].remove(name)

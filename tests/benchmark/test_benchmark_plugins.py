@@ -136,7 +136,9 @@ def test_a_missing_file_a_folder_and_another_kind_of_file_are_refused(tmp_path: 
         load_file(tmp_path / "absent.py")
     with pytest.raises(InputError, match="there is no plugin file"):
         load_file(tmp_path)
-    with pytest.raises(InputError, match=r"plugin notes\.txt is no Python file; give a file that ends in \.py"):
+    with pytest.raises(
+        InputError, match=r"plugin notes\.txt: neither Python nor TOML; give a file that ends in \.py or \.toml"
+    ):
         load_file(plugin(tmp_path, GOOD, "notes.txt"))
 
 
