@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import signal
 import sys
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from benchmark.cli import INTERRUPTED
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import write_board
+from benchmark.commands.signals import interrupt_on_sigterm
 from benchmark.progress import reporter
 from benchmark.runner import count_cells, run
 from benchmark.suite import DEFAULT, Suite, load_suite
@@ -38,7 +37,7 @@ def chosen_suite(arguments: argparse.Namespace) -> Suite:
 
 def main(arguments: argparse.Namespace) -> int:
     """Returns 0, 1 where cells failed, or 130 where interrupted."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupt_on_sigterm()
     load_plugins(arguments.plugin)
     device_named(arguments.device)
     suite = chosen_suite(arguments)
@@ -66,7 +65,3 @@ def main(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 1 if summary.failed else 0
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt

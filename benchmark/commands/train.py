@@ -1,52 +1,127 @@
-"""``train``: make a target's weights again."""
+"""``train``: make a target's weights again, and say beside them how."""
 
 from __future__ import annotations
 
 import argparse
+import copy
+import sys
+import time
+from pathlib import Path
 
 import torch
+from torch import nn
 
-from targets import DATA, TARGETS, InputError, SmoothedClassifier
+from benchmark.commands.signals import interrupt_on_sigterm
+from benchmark.evaluation import take
+from benchmark.model_card import Measured, Pace, model_card
+from leaderboard import atomic
+from targets import ABSTAIN, TARGETS, InputError, SmoothedClassifier, Target
+from targets.data import evenly_spaced
+from targets.precision import in_precision
+from targets.target import device_named
 from targets.training import train
 from targets.weights import save_weights
+
+IMAGES = 500
+"""At most so many evaluation images are answered for the model card."""
+
+SAMPLES = 1000
+GROUP = 20
+"""Images that are answered between two steps of the bar; what an image gets does not depend on it."""
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Returns 0."""
-    from tqdm import tqdm
-
+    interrupt_on_sigterm()
     target = TARGETS[arguments.target]
     if target.recipe is None:
         raise InputError(f"target {target.name!r} comes from a plugin that says nothing of its training")
-    data = DATA[target.data]
+    device = device_named(arguments.device)
     path = arguments.output / target.weights.name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:  # said now, not after the training
         raise InputError(f"cannot write into {arguments.output}: {error.strerror}; choose another folder") from error
-    with tqdm(total=target.recipe.epochs, unit="epoch", disable=arguments.quiet or None, leave=False) as bar:
+    checkpoint = path.with_suffix(".checkpoint")
+    try:
+        module, pace = _train(target, device, arguments.seed, checkpoint, arguments.quiet)
+        digest = save_weights(module, path)
+        measured = _measure(target, module, device, arguments.quiet)
+    except KeyboardInterrupt:
+        kept = f"finished epochs are kept in {checkpoint}" if checkpoint.exists() else "no epoch was finished"
+        print(f"stopped; {kept}. Run the same command again to go on.", file=sys.stderr)
+        raise
+    card = path.with_suffix(".md")
+    atomic.write(card, model_card(target, module, arguments.seed, device, digest, measured, pace).encode())
+    checkpoint.unlink(missing_ok=True)  # last of all: until here the same command goes on from it
+    print(
+        f"{target.name}: accuracy {measured.right / measured.images:.1%}, abstention "
+        f"{measured.abstained / measured.images:.1%} on {measured.images} images (n = {measured.n})"
+    )
+    same = "the registered weights" if digest == target.sha256 else "not the registered weights, bit for bit"
+    print(f"{path} (SHA-256 {digest}): {same}.")
+    print(f"Model card: {card}")
+    return 0
+
+
+def _train(target: Target, device: torch.device, seed: int, checkpoint: Path, quiet: bool) -> tuple[nn.Module, Pace]:
+    """The trained base classifier, and how long it took."""
+    from tqdm import tqdm
+
+    assert target.recipe is not None
+    split = target.data_set.split("train")
+    begun = time.perf_counter()
+    pace = Pace()
+    with tqdm(total=target.recipe.epochs, desc=target.name, unit="epoch", disable=quiet or None, leave=False) as bar:
+
+        def resumed(epochs: int) -> None:
+            bar.initial = bar.n = epochs  # done, and no part of the speed that the bar shows
+            bar.refresh()
 
         def progress(epoch: int, loss: float) -> None:
+            nonlocal pace
+            pace = Pace(pace.epochs + 1, time.perf_counter() - begun)
             bar.set_postfix(loss=f"{loss:.3f}")
             bar.update(1)
 
         with torch.random.fork_rng():
-            torch.manual_seed(arguments.seed)
+            torch.manual_seed(seed)
             module = train(
-                target.build(),
-                data.split("train"),
+                target.build().to(device),
+                split,
                 target.sigma,
                 target.recipe,
-                seed=arguments.seed,
+                seed=seed,
                 progress=progress,
+                checkpoint=checkpoint,
+                resumed=resumed,
             )
-    digest = save_weights(module, path)
+    return module, pace
+
+
+def _measure(target: Target, module: nn.Module, device: torch.device, quiet: bool) -> Measured:
+    """PREDICT on evenly spaced evaluation images, in the precision that the target is deployed in."""
+    from tqdm import tqdm
+
+    data = target.data_set
     split = data.split("evaluation")
-    smoothed = SmoothedClassifier(module, target.sigma, data.num_classes, name=target.name)
-    answers = smoothed.predict(split.images)
-    right = float((answers == split.labels.numpy()).mean())
-    abstained = float((answers == -1).mean())
-    print(f"{target.name}: accuracy {right:.1%}, abstention {abstained:.1%} on {len(answers)} images (n = 1000)")
-    same = "the registered weights" if digest == target.sha256 else "not the registered weights, bit for bit"
-    print(f"{path} (SHA-256 {digest}): {same}.")
-    return 0
+    available = len(split.images)
+    smoothed = SmoothedClassifier(
+        in_precision(copy.deepcopy(module), target.precision),
+        target.sigma,
+        data.num_classes,
+        name=target.name,
+        data=target.data,
+        device=device,
+        stream=target.stem,
+    )
+    indices = evenly_spaced(available, min(IMAGES, available))
+    right = abstained = 0
+    with tqdm(total=len(indices), desc="measuring", unit="image", disable=quiet or None, leave=False) as bar:
+        for start in range(0, len(indices), GROUP):
+            group = indices[start : start + GROUP]
+            answers = smoothed.predict(take(split.images, group), SAMPLES, indices=group)
+            right += int((answers == take(split.labels, group).numpy()).sum())
+            abstained += int((answers == ABSTAIN).sum())
+            bar.update(len(group))
+    return Measured(SAMPLES, len(indices), right, abstained)

@@ -33,7 +33,7 @@ ROW_KEYS = {
 }
 
 
-@pytest.mark.parametrize("verb", ["", "run", "list", "publish", "train"])
+@pytest.mark.parametrize("verb", ["", "run", "list", "publish", "train", "certify", "predict"])
 def test_help_imports_nothing_heavy(verb: str):
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "benchmark", *verb.split(), "--help"],
@@ -47,12 +47,14 @@ def test_help_imports_nothing_heavy(verb: str):
 
 def test_help_names_every_verb_and_option(capsys: pytest.CaptureFixture[str]):
     for verb, names in {
-        (): "run list publish train",
+        (): "run list publish train certify predict",
         ("run",): "--all --suite --targets --attacks --epsilons --images --samples --alpha --seed --device --results "
-        "--plugin --quiet",
+        "--data --plugin --quiet",
         ("list",): "targets attacks suites --json",
         ("publish",): "--results --output",
-        ("train",): "TARGET",
+        ("train",): "TARGET --data",
+        ("certify",): "TARGET --images --n0 --samples --alpha --seed --device --output --data --plugin --quiet 10000",
+        ("predict",): "TARGET --images --samples --alpha --seed --device --output --data --plugin --quiet 1000",
     }.items():
         with pytest.raises(SystemExit) as caught:
             command(*verb, "--help")
@@ -127,7 +129,7 @@ def test_list_as_a_table_and_as_json(what: str, capsys: pytest.CaptureFixture[st
     assert command("list", what, "--json") == 0
     entries = json.loads(capsys.readouterr().out)
     names = [entry["name"] for entry in entries]
-    assert names == {"targets": list(TARGETS), "attacks": list(ATTACKS), "suites": ["digits"]}[what][: len(names)]
+    assert names == {"targets": list(TARGETS), "attacks": list(ATTACKS), "suites": ["cifar10", "digits"]}[what]
     assert names
     rows = table.splitlines()[2:]
     assert [row.split()[0] for row in rows] == names

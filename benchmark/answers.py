@@ -1,0 +1,140 @@
+"""A target's answers to its evaluation images, group by group, into a table that can be gone on with."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark import tsv
+from benchmark.cell import PROTOCOL
+from benchmark.companion import claim
+from benchmark.evaluation import take
+from benchmark.provenance import provenance
+from benchmark.tsv import Columns, Row
+from leaderboard import Store, atomic
+from leaderboard.statistics import clopper_pearson
+from targets import DATA, InputError, SmoothedClassifier
+from targets.data import evenly_spaced
+
+IMAGES = 500
+"""Every 20th of CIFAR-10's test images: what the field certifies where it cannot certify all."""
+
+GROUP = 10
+"""Images that are answered and stored together: sampling packs them. What an image gets does not depend on it."""
+
+RESULTS = Path("results")
+
+Answers = tuple[NDArray[np.int64], dict[str, NDArray[Any]]]
+"""Labels (N,), and further columns (N,) by name: "radius" or "samples"."""
+
+Ask = Callable[[SmoothedClassifier, Tensor, Sequence[int]], Answers]
+"""Answers to images (N, C, H, W), given their indices."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One pass over a target's evaluation images.
+
+    Attributes:
+        verb: names what is asked, and the file.
+        columns: of the table.
+        sampling: every setting of ``ask`` that can change an answer; JSON-able.
+        images: how many, spread evenly; None for 500, or all where there are fewer.
+        output: the table; None for ``results/NAME.VERB.tsv``.
+    """
+
+    verb: str
+    columns: Columns
+    sampling: dict[str, Any]
+    ask: Ask
+    images: int | None = None
+    output: Path | None = None
+
+    def run(self, target: SmoothedClassifier, quiet: bool) -> tuple[Path, list[Row]]:
+        """Answer every image that the table does not hold yet.
+
+        Returns:
+            The table and all its rows, as read from it. The time of an image is its share of its group's.
+
+        Raises:
+            InputError: the table was made with other settings, or cannot be written.
+        """
+        from tqdm import tqdm
+
+        split = DATA[target.data].split("evaluation")
+        available = len(split.images)
+        indices = evenly_spaced(available, min(IMAGES, available) if self.images is None else self.images)
+        self.ask(target, split.images[:0], [])  # bad settings are refused before anything is written
+        path = self._path(target.name)
+        rows = tsv.read(path, self.columns)
+        held = {row.idx for row in rows}
+        missing = [index for index in indices if index not in held]
+        claim(path, bool(rows), self._settings(target, len(indices)), provenance(target.device) if missing else None)
+        if strange := held - set(indices):
+            raise InputError(f"{path} holds image {min(strange)}, which its settings do not; delete it to begin anew")
+        tsv.mend(path, self.columns)
+        with tqdm(
+            total=len(indices), initial=len(held), desc=target.name, unit="image", disable=quiet or None, leave=False
+        ) as bar:
+            try:
+                for start in range(0, len(missing), GROUP):
+                    group = missing[start : start + GROUP]
+                    begun = time.perf_counter()
+                    labels, further = self.ask(target, take(split.images, group), group)
+                    seconds = str(timedelta(seconds=(time.perf_counter() - begun) / len(group)))
+                    true = take(split.labels, group).tolist()
+                    more = [dict(zip(further, values, strict=True)) for values in zip(*_lists(further), strict=True)]
+                    parts = zip(group, true, labels.tolist(), more or [{}] * len(group), strict=True)
+                    tsv.append(path, [Row(i, label, answer, seconds, **rest) for i, label, answer, rest in parts])
+                    bar.update(len(group))
+            except KeyboardInterrupt:
+                bar.close()
+                print(
+                    f"stopped; finished rows are kept in {path}. Run the same command again to go on.", file=sys.stderr
+                )
+                raise
+        return path, tsv.read(path, self.columns)
+
+    def _path(self, name: str) -> Path:
+        path = RESULTS / f"{name}.{self.verb}.tsv" if self.output is None else self.output
+        if path.suffix != ".tsv":
+            raise InputError(f"--output is {path}; give a file name that ends in .tsv")
+        if path.parent == RESULTS:
+            Store.open(RESULTS)  # else `run`, whose folder it is, would later take it for somebody else's
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.sweep(path.parent)
+        except OSError as error:
+            raise InputError(f"cannot write into {path.parent}: {error.strerror}; give another --output") from error
+        return path
+
+    def _settings(self, target: SmoothedClassifier, images: int) -> dict[str, Any]:
+        return {
+            "protocol": PROTOCOL,
+            "verb": self.verb,
+            "target": target.name,
+            "data": target.data,
+            "sigma": target.sigma,
+            "weights": target.digest,
+            "images": images,
+            **self.sampling,
+        }
+
+
+def _lists(columns: dict[str, NDArray[Any]]) -> list[list[Any]]:
+    return [values.tolist() for values in columns.values()]
+
+
+def share(hits: int, rows: int) -> str:
+    """A rate in percent with its 95% Clopper–Pearson interval: "12.0% [10.1, 14.2]"."""
+    low, high = clopper_pearson(hits, rows)
+    return f"{hits / rows:.1%} [{100 * low:.1f}, {100 * high:.1f}]"

@@ -1,0 +1,65 @@
+"""``certify``: CERTIFY on a target's evaluation images, into the field's table."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from benchmark import tsv
+from benchmark.answers import Answers, Sweep, share
+from benchmark.commands.plugins import load_plugins
+from benchmark.commands.signals import interrupt_on_sigterm
+from benchmark.tsv import Row
+from targets import ABSTAIN, SmoothedClassifier, load
+
+STEP = 0.25
+"""Between the radii at which certified accuracy is shown."""
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Returns 0."""
+    interrupt_on_sigterm()
+    load_plugins(arguments.plugin)
+    target = load(arguments.target, arguments.device)
+    n0, n, alpha, seed = arguments.n0, arguments.samples, arguments.alpha, arguments.seed
+
+    def ask(target: SmoothedClassifier, images: Tensor, indices: Sequence[int]) -> Answers:
+        labels, radii = target.certify(images, n0, n, alpha, seed, indices=indices)
+        return labels, {"radius": radii}
+
+    sampling = {"n0": n0, "n": n, "alpha": alpha, "seed": seed}
+    sweep = Sweep("certify", tsv.CERTIFY, sampling, ask, arguments.images, arguments.output)
+    path, rows = sweep.run(target, arguments.quiet)
+    print(f"{target.name} · n0 = {n0:,}, n = {n:,}, α = {alpha:g} · {len(rows):,} images [95% CI]")
+    print(summary(rows))
+    print(f"\n{path}")
+    return 0
+
+
+def average_certified_radius(rows: Sequence[Row]) -> float:
+    """ACR (Zhai et al. 2020): the mean over all images of the radius, 0 where the answer is not the true label."""
+    return sum(row.radius or 0.0 for row in rows if row.correct) / len(rows)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Certified accuracy by radius, abstention rate and average certified radius of at least one row.
+
+    Radii are those of the table, rounded, as scripts that read the table take them.
+    """
+    from tabulate import tabulate
+
+    largest = max(row.radius or 0.0 for row in rows)
+    table = []
+    for step in range(int(largest / STEP) + 1):
+        hits = sum(row.correct and (row.radius or 0.0) >= step * STEP for row in rows)
+        table.append([f"{step * STEP:.2f}", share(hits, len(rows))])
+    abstained = share(sum(row.predict == ABSTAIN for row in rows), len(rows))
+    return "\n".join(
+        [
+            tabulate(table, headers=["radius", "certified accuracy"], disable_numparse=True),
+            f"\nabstention {abstained}",
+            f"average certified radius {average_certified_radius(rows):.3f}",
+        ]
+    )

@@ -1,0 +1,45 @@
+"""``predict``: PREDICT on a target's evaluation images, into the field's table."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from benchmark import tsv
+from benchmark.answers import Answers, Sweep, share
+from benchmark.commands.plugins import load_plugins
+from benchmark.commands.signals import interrupt_on_sigterm
+from targets import ABSTAIN, SmoothedClassifier, load
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Returns 0."""
+    interrupt_on_sigterm()
+    load_plugins(arguments.plugin)
+    target = load(arguments.target, arguments.device)
+    n, alpha, seed = arguments.samples, arguments.alpha, arguments.seed
+
+    def fixed(target: SmoothedClassifier, images: Tensor, indices: Sequence[int]) -> Answers:
+        return target.predict(images, n, alpha, seed, indices=indices), {}
+
+    def sequential(target: SmoothedClassifier, images: Tensor, indices: Sequence[int]) -> Answers:
+        labels, used = target.predict_sequentially(images, n, alpha, seed, indices=indices)
+        return labels, {"samples": used}
+
+    sampling = {"n": n, "alpha": alpha, "seed": seed}
+    if arguments.sequential:
+        sweep = Sweep("predict-sequential", tsv.SEQUENTIAL, sampling, sequential, arguments.images, arguments.output)
+    else:
+        sweep = Sweep("predict", tsv.PREDICT, sampling, fixed, arguments.images, arguments.output)
+    path, rows = sweep.run(target, arguments.quiet)
+    mode = "sequential, at most " if arguments.sequential else ""
+    print(f"{target.name} · {mode}n = {n:,}, α = {alpha:g} · {len(rows):,} images [95% CI]")
+    print(f"accuracy   {share(sum(row.correct for row in rows), len(rows))}")
+    print(f"abstention {share(sum(row.predict == ABSTAIN for row in rows), len(rows))}")
+    if arguments.sequential:
+        used = [row.samples for row in rows if row.samples is not None]
+        print(f"samples    {sum(used) / len(used):,.0f} an image, {max(used):,} at most")
+    print(f"\n{path}")
+    return 0

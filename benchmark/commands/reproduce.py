@@ -1,0 +1,44 @@
+"""``reproduce``: the seed paper's whole experiment, and a report of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmark.cli import INTERRUPTED
+from benchmark.commands.plugins import load_plugins
+from benchmark.commands.signals import interrupt_on_sigterm
+from benchmark.reproduce.experiment import reproduce
+from benchmark.reproduce.report import prepare, write
+from benchmark.reproduce.settings import Settings
+from leaderboard import Store
+from targets.target import device_named
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Returns 0, or 130 where interrupted."""
+    interrupt_on_sigterm()
+    load_plugins(arguments.plugin)
+    device_named(arguments.device)
+    settings = Settings(
+        target=arguments.target,
+        images=arguments.images,
+        samples=tuple(arguments.samples),
+        query_samples=arguments.query_samples,
+        epochs=arguments.epochs,
+        seed=arguments.seed,
+    )
+    settings.check()
+    store = Store.open(arguments.results)
+    prepare(arguments.output)
+    try:
+        result = reproduce(settings, store, arguments.device, quiet=arguments.quiet)
+    except KeyboardInterrupt:
+        print(
+            f"stopped; what is finished is kept in {arguments.results}. Run the same command again to go on.",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    for path in write(result, arguments.output):
+        print(path)
+    return 0

@@ -1,0 +1,166 @@
+"""Adversarial images of the experiment's attacks, and what the black box answers to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from attacks import Meter
+from benchmark.cell import Cell
+from benchmark.evaluation import Sent, enforce, take
+from benchmark.grant import grant
+from benchmark.reproduce.queries import QuerySet
+from benchmark.reproduce.settings import Settings
+from benchmark.reproduce.stages import SHARD_SAMPLES, Arrays, Stages, Tick
+from benchmark.reproduce.surrogates import Surrogate
+from targets import SmoothedClassifier
+from targets.noise import Streams
+
+SHARD = {"none": 100, "transfer": 50, "white-box": 10, "score": 1, "decision": 1}
+"""Images a shard, by the attack's access: well under a minute on two cores."""
+
+CONFIDENCE = 0.95
+"""p(abstain) that Tabacof–Valle must reach on the surrogate (paper)."""
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """An attack's images.
+
+    Attributes:
+        attack: registered name.
+        queries: name of its surrogate's query set; None where it needs none.
+        identity: every setting that shaped it, JSON-able.
+        sent: what is sent after the budget rule, and the norms of what the attack returned.
+        returned: what the attack returned (N, C, H, W).
+        abstains: whether the surrogate's largest class at what was returned is abstention (N,); None without one.
+        confidence: the surrogate's p(abstain) there (N,); None likewise.
+    """
+
+    attack: str
+    queries: str | None
+    identity: dict[str, Any]
+    sent: Sent
+    returned: Tensor
+    abstains: NDArray[np.bool_] | None
+    confidence: NDArray[np.float64] | None
+
+
+def attacked(
+    stages: Stages,
+    settings: Settings,
+    target: SmoothedClassifier,
+    name: str,
+    images: QuerySet,
+    surrogate: Surrogate | None,
+) -> Attacked:
+    """Adversarial images for ``images``, which have labels.
+
+    Args:
+        surrogate: what a transfer attack is handed as the substitute it asks for.
+    """
+    if images.labels is None:
+        raise ValueError(f"the {images.name} images have no true labels")
+    originals, labels = images.images, images.labels
+    attack = settings.attack(name)
+    suite = settings.suite()
+    shaping = Cell(suite, target, name, attack, settings.epsilon, ()).settings()
+    for unused in ("images", "description"):
+        del shaping[unused]
+    shaping["parameters"] = settings.used_parameters(name)
+    identity = {"what": "adversarial", "surrogate": surrogate and surrogate.identity, **shaping}
+
+    def compute(positions: list[int], tick: Tick) -> Arrays:
+        batch = take(originals, positions).to(target.device)
+        indices = tuple(images.indices[i] for i in positions)
+        cell = Cell(suite, target, name, attack, settings.epsilon, indices)
+        access = grant(cell, Meter(len(batch), tick=tick), _handed(surrogate))
+        streams = Streams((settings.seed, target.name, "attack", name, repr(settings.epsilon)), indices)
+        wanted = take(labels, positions).to(target.device)
+        found = attack(access, batch.clone(), wanted, settings.epsilon, streams)
+        enforce(batch, found, settings.epsilon)  # refuses what is no batch of images before it is stored
+        return {"images": found.detach().cpu().numpy().astype(np.float32)}
+
+    title = f"attack: {name}" + (f", {surrogate.queries} queries" if surrogate else "")
+    shard = SHARD[attack.access.kind]
+    found = torch.from_numpy(stages.sharded(title, identity, images.indices, shard, compute)["images"])
+    abstains, confidence = _on_surrogate(surrogate, found, target.num_classes)
+    return Attacked(
+        attack=name,
+        queries=None if surrogate is None else surrogate.queries,
+        identity=identity,
+        sent=enforce(originals, found, settings.epsilon),
+        returned=found,
+        abstains=abstains,
+        confidence=confidence,
+    )
+
+
+def _handed(surrogate: Surrogate | None) -> Callable[..., nn.Module]:
+    """In place of training one of its own, a transfer attack is handed the surrogate that Table 1 measures."""
+
+    def hand_out(*recipe: object) -> nn.Module:
+        if surrogate is None:
+            raise ValueError("an attack asked for a surrogate that the experiment does not give it")
+        return surrogate.module
+
+    return hand_out
+
+
+@torch.inference_mode()
+def _on_surrogate(
+    surrogate: Surrogate | None, images: Tensor, classes: int
+) -> tuple[NDArray[np.bool_] | None, NDArray[np.float64] | None]:
+    if surrogate is None:
+        return None, None
+    device = next(surrogate.module.parameters()).device
+    parts = [surrogate.module(part.to(device)).double().cpu() for part in images.split(1000)]
+    logits = torch.cat(parts)
+    if logits.shape[1] == classes:  # a smoothed surrogate, which has no class for abstention
+        return None, None
+    return (logits.argmax(1) == classes).numpy(), logits.softmax(1)[:, classes].numpy()
+
+
+def outcomes(
+    stages: Stages,
+    settings: Settings,
+    target: SmoothedClassifier,
+    n: int,
+    images: Tensor,
+    indices: Sequence[int],
+    attack: Attacked | None = None,
+) -> NDArray[np.int64]:
+    """PREDICT's answers (N,), ABSTAIN = -1, on noise that nothing before has seen.
+
+    Args:
+        images: what is sent, (N, C, H, W).
+        indices: the images' indices among the test images, which key the noise.
+        attack: whose images they are; None for the originals.
+    """
+    purpose = "clean" if attack is None else "evaluation"
+    identity = {
+        "what": "outcomes",
+        "target": target.name,
+        "weights": target.digest,
+        "purpose": purpose,
+        "n": n,
+        "alpha": settings.alpha,
+        "seed": settings.seed,
+        "of": attack and attack.identity,
+    }
+
+    def compute(positions: list[int], tick: Tick) -> Arrays:
+        chosen = take(images, positions)
+        where = [indices[i] for i in positions]
+        found = target.predict(chosen, n, settings.alpha, settings.seed, purpose=purpose, indices=where)
+        return {"answers": found}
+
+    of = "originals" if attack is None else attack.attack + (f", {attack.queries} queries" if attack.queries else "")
+    shard = max(1, SHARD_SAMPLES // n)
+    return stages.sharded(f"evaluation, n = {n:,}: {of}", identity, indices, shard, compute)["answers"]

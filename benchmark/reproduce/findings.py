@@ -1,0 +1,199 @@
+"""The experiment's numbers, as the report shows them and ``report.json`` holds them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from leaderboard.statistics import clopper_pearson, rate
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share of images with its exact 95% interval.
+
+    Attributes:
+        share, low, high: in [0, 1]; share is None where there was no image.
+    """
+
+    hits: int
+    images: int
+    share: float | None
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, hits: ArrayLike) -> Rate:
+        """The share of true values in an array."""
+        values = np.asarray(hits, dtype=bool)
+        low, high = clopper_pearson(int(values.sum()), values.size)
+        return cls(int(values.sum()), values.size, rate(int(values.sum()), values.size), low, high)
+
+    def holds(self, value: float) -> bool:
+        """Whether the interval contains a share."""
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A cell of Table 1.
+
+    Attributes:
+        labels: "true" or "black-box".
+        queries: the set it was trained on.
+        trained_on: how many images of it.
+        held_out: agreement with the labels on images it was not trained on: the other set for true labels, the
+            held-out tenth of its own set for answers.
+        elsewhere: for answers, agreement with the answers on the other of the sets "test" and "train".
+    """
+
+    labels: str
+    queries: str
+    trained_on: int
+    held_out: Rate
+    elsewhere: Rate | None
+    paper: float | None
+
+
+@dataclass(frozen=True)
+class Norms:
+    """ℓ2 norms of perturbations; None for each where there is none."""
+
+    count: int
+    mean: float | None
+    median: float | None
+    largest: float | None
+
+    @classmethod
+    def of(cls, norms: NDArray[np.float64]) -> Norms:
+        """Statistics of norms (M,)."""
+        if len(norms) == 0:
+            return cls(0, None, None, None)
+        return cls(len(norms), float(norms.mean()), float(np.median(norms)), float(norms.max()))
+
+
+@dataclass(frozen=True)
+class OnSurrogate:
+    """An attack's success on the surrogate.
+
+    Attributes:
+        reached: abstention is the largest class (Carlini–Wagner), or has probability ≥ 0.95 (Tabacof–Valle).
+        within: the perturbation keeps the budget.
+        success: both.
+        norms: of the perturbations found, over the budget or not.
+    """
+
+    attack: str
+    queries: str
+    reached: Rate
+    within: Rate
+    success: Rate
+    norms: Norms
+    paper: float | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of Table 2: the black box on one kind of images.
+
+    Attributes:
+        sent: "original", or the attack's name.
+        performance: right answers, abstentions counting as not right.
+        performance_p, abstention_p: exact McNemar against the originals of the same images; None for those.
+    """
+
+    n: int
+    sent: str
+    performance: Rate
+    abstention: Rate
+    performance_p: float | None
+    abstention_p: float | None
+    paper_performance: float | None
+    paper_abstention: float | None
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Table 3 or 4: answers on the originals (rows) by answers on an attack's images (columns), abstention last."""
+
+    n: int
+    attack: str
+    images: int
+    counts: list[list[int]]
+    paper_stayed: int
+
+
+@dataclass(frozen=True)
+class SurrogateQuality:
+    """A row of the discussion's first table.
+
+    Attributes:
+        smoothed: trained with noise and smoothed by the attacker, whose PREDICT then answers.
+        answered_abstain: how often the black box abstained on the queries.
+        fidelity: agreement with the black box on the shared held-out test images, abstention being an answer.
+        abstention_found: how many of those that it abstains on the surrogate says so of.
+    """
+
+    queries: str
+    source: str
+    smoothed: bool
+    trained_on: int
+    answered_abstain: Rate
+    fidelity: Rate
+    abstention_found: Rate
+
+
+@dataclass(frozen=True)
+class AttackRow:
+    """A row of the discussion's second table; every rate is over the attacked images.
+
+    Attributes:
+        queries: its surrogate's query set, or None.
+        fidelity: its surrogate's, as a share, or None.
+        valid: what was returned keeps the budget rule.
+        success: on its surrogate, as in :class:`OnSurrogate`; None where it has no class for abstention.
+        norm: mean ℓ2 norm of what was sent and differs from the original, or None.
+    """
+
+    attack: str
+    access: str
+    queries: str | None
+    fidelity: float | None
+    success: Rate | None
+    valid: Rate
+    norm: float | None
+    performance: Rate
+    abstention: Rate
+    abstention_p: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that the report shows.
+
+    Attributes:
+        settings: of the experiment, JSON-able.
+        everything: the originals of the whole test query set, at the first n.
+        repeatable: how often two runs of PREDICT agree on the shared held-out images, one at the queries' n and one
+            at the evaluation's first.
+    """
+
+    settings: dict[str, Any]
+    provenance: dict[str, Any]
+    created: str
+    classes: int
+    accuracies: list[Accuracy]
+    on_surrogate: list[OnSurrogate]
+    columns: list[Column]
+    everything: Column
+    confusions: list[Confusion]
+    surrogates: list[SurrogateQuality]
+    repeatable: Rate
+    attacks: list[AttackRow]
+
+    def json(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return asdict(self)

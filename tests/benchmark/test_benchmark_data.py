@@ -1,0 +1,159 @@
+"""``--data``, life without CIFAR-10, and images that a transfer attacker was trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+import torch
+from benchmark_helpers import TARGET, command, error_line, run, suite_file
+
+import targets
+from benchmark.suite import Suite, load_suite
+from targets import DATA, TARGETS, DataSet, InputError, Split
+from targets.cifar10 import VARIABLE, _load
+from targets.models import SmallCNN
+
+NAMED = "cifar10-linear"
+NEEDS_DATA = [["run", "--suite", "cifar10"], ["certify", NAMED], ["predict", NAMED], ["train", "cifar10-sigma0.50"]]
+
+
+@pytest.fixture(autouse=True)
+def _linear() -> None:
+    """A target of CIFAR-10 that needs no weights (forgotten after each test, see conftest)."""
+
+    @targets.register(NAMED, sigma=0.5, data="cifar10")
+    def build() -> torch.nn.Module:
+        torch.manual_seed(0)
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 10))
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """No data and no network; the test runs in an empty folder, and the cache would be in the one returned."""
+    import torchvision.datasets.cifar
+
+    def unreachable(*arguments: object, **options: object) -> None:
+        raise URLError("no network")
+
+    monkeypatch.setattr(torchvision.datasets.cifar, "download_and_extract_archive", unreachable)
+    monkeypatch.setenv(VARIABLE, "")  # rather than deleted, so that what --data sets is undone after the test
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    _load.cache_clear()
+    yield tmp_path / "cache" / "abstention-bench"
+    _load.cache_clear()
+
+
+@pytest.mark.parametrize("arguments", NEEDS_DATA, ids=lambda words: words[0])
+def test_without_data_and_network_one_line_says_where_it_looked(
+    arguments: list[str], nowhere: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert command(*arguments) == 2
+    out, err = capsys.readouterr()
+    line = error_line(err)
+    assert line.startswith(f"error: CIFAR-10 is not in {nowhere} and could not be downloaded (")
+    assert line.endswith(f"give its folder by --data DIR or {VARIABLE}")
+    assert out == ""
+    assert not (Path.cwd() / "results").exists()
+
+
+@pytest.mark.parametrize("arguments", NEEDS_DATA, ids=lambda words: words[0])
+def test_a_bad_folder_is_one_line(
+    arguments: list[str], nowhere: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert command(*arguments, "--data", tmp_path / "here") == 2
+    out, err = capsys.readouterr()
+    assert error_line(err).startswith(f"error: no intact CIFAR-10 in {tmp_path / 'here'};")
+    assert out == ""
+    assert not nowhere.exists()  # a folder was named, so nothing is looked for elsewhere
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_everything_else_works_without_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for what in ("targets", "attacks", "suites"):
+        assert command("list", what) == 0
+        assert "cifar10-sigma0.50" in capsys.readouterr().out or what != "targets"
+    load_suite("digits").check()
+    assert run(suite_file(tmp_path / "s.toml"), tmp_path / "r") == 0
+    assert run(suite_file(tmp_path / "s.toml"), tmp_path / "r", "--data", tmp_path / "absent") == 0
+    assert command("predict", TARGET, "--images", 5, "--quiet", "--data", tmp_path / "absent") == 0
+
+
+def test_data_names_the_folder_over_the_environment(
+    cifar10_folder: Path, nowhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "absent"))
+    from torchvision.datasets import CIFAR10
+
+    small = ["--images", 5, "--samples", 50, "--device", "cpu", "--quiet"]
+    assert command("predict", NAMED, *small, "--output", tmp_path / "t.tsv") == 2
+    labels = CIFAR10(str(cifar10_folder), train=False).targets
+    for number, verb in enumerate(("predict", "certify")):
+        path = tmp_path / f"{number}.tsv"
+        assert command(verb, NAMED, *small, "--output", path, "--data", cifar10_folder) == 0
+        assert os.environ[VARIABLE] == str(cifar10_folder)
+        found = [line.split("\t")[:2] for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+        assert found == [[str(i), str(int(labels[i]))] for i in range(0, 10_000, 2000)]
+        monkeypatch.setenv(VARIABLE, str(tmp_path / "absent"))
+    suite = suite_file(tmp_path / "s.toml", targets=[NAMED], attacks=["clean"])
+    assert run(suite, tmp_path / "r", "--data", cifar10_folder) == 0
+
+
+@pytest.mark.usefixtures("cifar10")
+def test_the_suite_holds_one_target_a_sigma_and_every_attack_on_images_that_no_attacker_knows():
+    suite = load_suite("cifar10")
+    suite.check()
+    assert [TARGETS[name].sigma for name in suite.target_names()] == [0.12, 0.25, 0.50, 1.00]
+    assert {TARGETS[name].data for name in suite.target_names()} == {"cifar10"}
+    assert suite.attack_names() == load_suite("digits").attack_names()
+    assert suite.epsilons == (0.25, 0.5, 1.0)
+    assert (suite.images, suite.samples) == (200, 1000)
+
+
+@pytest.fixture
+def hundred() -> Iterator[Suite]:
+    """A suite on a data set of 100 images, whose adversary knows all but every fifth."""
+
+    def split(name: str) -> Split:
+        images = torch.rand((100, 1, 8, 8), generator=torch.Generator().manual_seed(1))
+        rows = torch.arange(100)
+        rows = rows[rows % 5 != 0] if name == "adversary" else rows
+        return Split(images[rows], rows % 10)
+
+    DATA.add("hundred", DataSet("hundred", num_classes=10, shape=(1, 8, 8), split=split, held_back=5))
+    targets.register("hundred-cnn", sigma=0.5, data="hundred")(SmallCNN)
+    yield Suite("x", targets=("hundred-cnn",), attacks=("clean", "margin-transfer"))
+    DATA.remove("hundred")
+
+
+@pytest.mark.parametrize("images", [1, 2, 5, 10, 20])
+def test_images_that_the_adversary_does_not_know_are_accepted(hundred: Suite, images: int):
+    dataclasses.replace(hundred, images=images).check()
+
+
+@pytest.mark.parametrize("images", [3, 8, 21, 50, 100])
+def test_a_transfer_attack_on_images_that_it_is_trained_on_is_refused_in_one_line(hundred: Suite, images: int):
+    with pytest.raises(InputError) as caught:
+        dataclasses.replace(hundred, images=images).check()
+    assert str(caught.value) == (
+        f"some of {images} evenly spaced images of hundred are among those that margin-transfer trains on; "
+        "give a number that divides 20, or leave out attacks of transfer access"
+    )
+
+
+@pytest.mark.parametrize("images", [3, 100])
+def test_other_attacks_take_any_image(hundred: Suite, images: int):
+    dataclasses.replace(hundred, images=images, attacks=("clean", "margin", "zoo", "cw")).check()
+
+
+def test_the_refusal_reaches_the_command_line(hundred: Suite, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    suite = suite_file(tmp_path / "s.toml", targets=list(hundred.targets), attacks=["*"], images=30)
+    assert run(suite, tmp_path / "r") == 2
+    assert "give a number that divides 20" in error_line(capsys.readouterr().err)
+    assert not (tmp_path / "r").exists()
