@@ -40,7 +40,8 @@ class TabacofValle:
     evaluations: int
 
     def __call__(self, log_p: Callable[[Tensor, Sequence[int]], Tensor], images: Tensor, epsilon: float) -> Tensor:
-        """For each image the one its search stopped at, or the last one where it never did.
+        """For each image the one its search stopped at; where it never did, the closest one of enough confidence that
+        it met, over the budget, and the last one where it met none.
 
         Args:
             log_p: (points (B, C, H, W), their rows in ``images``) → log p(abstain) (B,), differentiable,
@@ -71,10 +72,11 @@ class TabacofValle:
 
         def search(log_p: Evaluate) -> None:
             const = self.initial_const
-            scale = 0.0
+            scale, nearest = 0.0, np.inf
+            confident = origin
 
             def objective(x: FloatArray) -> tuple[float, FloatArray]:
-                nonlocal scale
+                nonlocal scale, nearest, confident
                 value, gradient = log_p(x)
                 # The first step is the gradient itself. Unscaled it is hundreds of times the box, which cuts it to a
                 # corner: far off the direction of steepest descent.
@@ -84,6 +86,8 @@ class TabacofValle:
                 distance = float(delta @ delta)
                 if value >= wanted and distance <= epsilon**2:
                     raise _Stop
+                if value >= wanted and distance < nearest:
+                    nearest, confident = distance, x.copy()
                 return scale * (const * distance - value), scale * (2 * const * delta - gradient)
 
             limits = {"maxfun": self.evaluations, "maxiter": self.evaluations}
@@ -93,6 +97,8 @@ class TabacofValle:
                     minimize(objective, origin, jac=True, method="L-BFGS-B", bounds=bounds, options=limits)
                     const *= 10
             except _Stop:
-                pass
+                return
+            if np.isfinite(nearest):
+                found[:] = confident
 
         return search

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -23,6 +24,7 @@ class TV(Attack):
     """
 
     access = WhiteBox
+    version: ClassVar[int] = 2
     confidence: float = 0.95
     initial_const: float = 1.0
     search_steps: int = 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -18,6 +19,7 @@ class TVTransfer(Attack):
     """Tabacof–Valle L-BFGS-B at the abstention class of a wide-ResNet substitute (Covington's second attack)."""
 
     access = Transfer
+    version: ClassVar[int] = 2
     architecture: str = "wide-resnet-10"
     epochs: int = 20
     batch: int = 64
