@@ -10,10 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from targets.resnet import ResNet
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SMALL = "--images 2 --samples 100 --quiet"
+SAMPLING = (" benchmark run ", " benchmark certify ", " benchmark predict ")
 
 
 def blocks(language: str) -> list[str]:
@@ -32,18 +36,24 @@ def folder(tmp_path_factory) -> Path:
         name = re.match(r"# (\S+)\n", block)
         assert name, f"a block without a file name:\n{block}"
         (folder / name[1]).write_text(block, encoding="utf-8")
+    (folder / "noise_0.50").mkdir()
+    network = torch.nn.Sequential(torch.nn.Identity(), ResNet(20))
+    content = {"epoch": 90, "arch": "cifar_resnet20", "state_dict": network.state_dict()}
+    torch.save(content, folder / "noise_0.50" / "checkpoint.pth.tar")
     return folder
 
 
 def small(command: str) -> str:
-    """The command, made quick where it runs attacks."""
+    """The command, made quick where it samples much."""
     if " run --all" in command:
         command = command.partition("&& ")[2] + " --epsilons 1.0 --targets digits-sigma0.50"
-    return f"{command} {SMALL}" if " benchmark run " in command else command
+    return f"{command} {SMALL}" if any(verb in command for verb in SAMPLING) else command
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if not c.endswith("pytest")])
-def test_command(command, folder):
+def test_command(command, folder, request):
+    if "mine.toml" in command:
+        request.getfixturevalue("cifar10")
     words = shlex.split(small(command))
     assert words[0] == "python"
     done = subprocess.run([sys.executable, *words[1:]], cwd=folder, capture_output=True, text=True, timeout=300)
