@@ -152,7 +152,7 @@ class Decision(Access):
         self._predict = predict
 
     def predict(self, images: Tensor, rows: Sequence[int] | None = None) -> Tensor:
-        """PREDICT's answers (N,), int64, ``ABSTAIN`` = -1.
+        """PREDICT's answers (N,), int64, ``ABSTAIN`` = -1. A query is charged n samples, whatever curtailment saves.
 
         Raises:
             BudgetExhausted: a row is over its image's query budget.

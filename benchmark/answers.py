@@ -24,12 +24,14 @@ from leaderboard import Store, atomic
 from leaderboard.statistics import clopper_pearson
 from targets import DATA, InputError, SmoothedClassifier
 from targets.data import evenly_spaced
+from targets.noise import BLOCK
 
 IMAGES = 500
 """Every 20th of CIFAR-10's test images: what the field certifies where it cannot certify all."""
 
 GROUP = 10
-"""Images that are answered and stored together: sampling packs them. What an image gets does not depend on it."""
+"""Images that are answered and stored together, more where a batch has room for blocks of more: sampling packs them.
+What an image gets does not depend on it."""
 
 RESULTS = Path("results")
 
@@ -85,9 +87,10 @@ class Sweep:
         with tqdm(
             total=len(indices), initial=len(held), desc=target.name, unit="image", disable=quiet or None, leave=False
         ) as bar:
+            size = max(GROUP, target.engine.size(DATA[target.data].shape) // BLOCK)
             try:
-                for start in range(0, len(missing), GROUP):
-                    group = missing[start : start + GROUP]
+                for start in range(0, len(missing), size):
+                    group = missing[start : start + size]
                     begun = time.perf_counter()
                     labels, further = self.ask(target, take(split.images, group), group)
                     seconds = str(timedelta(seconds=(time.perf_counter() - begun) / len(group)))

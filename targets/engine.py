@@ -1,8 +1,9 @@
 """The engine: a base classifier's answers and gradients, as fast as the machine gives them, in bounded memory.
 
-Batches of one fixed size are compiled (``torch.compile`` with frozen weights) once that pays; other sizes run as they
-are. The compiled code rounds where the module itself would (``emulate_precision_casts``), which costs 3% and
-makes a bfloat16 base classifier's answers the same, bit for bit, with and without a compiler.
+A bfloat16 base classifier is compiled (``torch.compile`` with frozen weights) once that pays. The compiled code is
+told to round where the module does (``emulate_precision_casts``, which costs 3%) and used only where it then gives the
+module's own logits bit for bit: so answers depend neither on whether there is a compiler nor on what went before.
+A float32 one is never compiled: compiled code rounds it otherwise.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from targets.cache import cache_folder
 from targets.errors import TargetError
+from targets.precision import Bfloat16
 
 SMALL = 512
 """Values an image, up to which a pass is too short to be worth compiling, cutting or sharing among threads."""
@@ -35,9 +37,13 @@ SMALLEST_BATCH = 16
 COMPILE_AFTER = 100
 """Full batches after which compiling has paid for itself: it takes seconds and saves about a third of each."""
 
-KEPT = 4096 * 3072
-"""Values of noisy images whose activations are kept for the backward pass (about 0.2 kB each in a ResNet-20 in
-bfloat16); those of further ones are computed again."""
+KEPT = 3 * 2**30
+"""Bytes of activations kept for the backward pass; what comes after is computed again."""
+
+NOT_FINITE = -1
+"""Stands for the answer where the logits are not finite."""
+
+CPU = torch.device("cpu")
 
 VARIABLE = "ABSTENTION_BENCH_COMPILE"
 """Environment variable: 0 switches the compiler off."""
@@ -59,35 +65,39 @@ class Engine:
     """Runs a base classifier over batches of any size.
 
     Args:
-        base_classifier: images (N, C, H, W) float32 → logits (N, K), in evaluation mode.
+        base_classifier: images (N, C, H, W) float32 → logits (N, K), in evaluation mode, on ``device``.
         batch: rows a pass; without, :func:`batch_size` of the first images.
     """
 
-    def __init__(self, base_classifier: nn.Module, num_classes: int, batch: int | None = None) -> None:
+    def __init__(
+        self, base_classifier: nn.Module, num_classes: int, batch: int | None = None, device: torch.device = CPU
+    ) -> None:
         self.base_classifier = base_classifier
         self.num_classes = num_classes
         self.batch = batch
+        self.device = device
         self._passes = 0
         self._fast: Callable[[Tensor], Tensor] | None = None
 
-    def size(self, shape: tuple[int, ...], device: torch.device) -> int:
+    def size(self, shape: tuple[int, ...]) -> int:
         """Rows a pass for images of ``shape``; halved for good where they did not fit in memory."""
         if self.batch is None:
-            self.batch = batch_size(shape, device)
+            self.batch = batch_size(shape, self.device)
         return self.batch
 
     @torch.inference_mode()
     def answers(self, images: Tensor) -> Tensor:
-        """The base classifier's answers (N,) int64 to noisy images (N, C, H, W).
+        """The base classifier's answers (N,) int64 to noisy images (N, C, H, W); -1 where a logit is not finite.
 
         Raises:
-            TargetError: the logits are not (N, K) finite numbers, or not even a few images fit in memory.
+            TargetError: the logits are not (N, K), or not even a few images fit in memory.
         """
-        size = self.size(tuple(images.shape[1:]), images.device)
+        size = self.size(tuple(images.shape[1:]))
         if len(images) > size:
             return torch.cat([self.answers(part) for part in images.split(size)])
         try:
-            return self._checked(self._forward(images), images).argmax(1)
+            logits = self._shaped(self._forward(images), images)
+            return torch.where(torch.isfinite(logits).all(1), logits.argmax(1), NOT_FINITE)
         except RuntimeError as error:
             if not _out_of_memory(error):
                 raise
@@ -96,49 +106,62 @@ class Engine:
     def logits(self, images: Tensor) -> Tensor:
         """Logits (N, K), differentiable with respect to images (N, C, H, W), however many.
 
+        Activations beyond :data:`KEPT` bytes are not kept but computed again in the backward pass.
+
         Raises:
-            TargetError: as :meth:`answers`.
+            TargetError: the logits are not (N, K) finite numbers.
         """
-        size = self.size(tuple(images.shape[1:]), images.device)
-        kept = KEPT // math.prod(images.shape[1:])
-        parts = []
-        for begin in range(0, len(images), size):
-            part = images[begin : begin + size]
-            again = torch.is_grad_enabled() and begin + len(part) > kept
-            logits = checkpoint(self._eager, part, use_reentrant=False) if again else self._eager(part)
-            parts.append(self._checked(logits, part))
-        return torch.cat(parts) if parts else images.new_zeros((0, self.num_classes))
+        if len(images) == 0:
+            return images.new_zeros((0, self.num_classes))
+        parts: list[Tensor] = []
+        held = each = 0
+
+        def weigh(tensor: Tensor) -> Tensor:
+            nonlocal each
+            each += tensor.numel() * tensor.element_size()
+            return tensor
+
+        for part in images.split(self.size(tuple(images.shape[1:]))):
+            if not torch.is_grad_enabled():
+                logits = self._eager(part)
+            elif not parts:
+                with torch.autograd.graph.saved_tensors_hooks(weigh, lambda tensor: tensor):
+                    logits = self._eager(part)
+            elif held + each <= KEPT:
+                logits = self._eager(part)
+            else:
+                logits = checkpoint(self._eager, part, use_reentrant=False)
+            held += each
+            parts.append(finite(self._shaped(logits, part)))
+        return torch.cat(parts)
 
     def _eager(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.base_classifier(padded(images))
-        return logits[: len(images)] if isinstance(logits, Tensor) and len(logits) > len(images) else logits
+        batch = padded(images)
+        logits: Tensor = self.base_classifier(batch)
+        if len(batch) > len(images) and isinstance(logits, Tensor) and logits.ndim and len(logits) == len(batch):
+            return logits[: len(images)]
+        return logits
 
     def _forward(self, images: Tensor) -> Tensor:
-        if len(images) != self.batch or math.prod(images.shape[1:]) <= SMALL:
-            return self._eager(images)
-        self._passes += 1
-        if self._passes == COMPILE_AFTER and compiler_present(images.device):
-            self._fast = compiled(self.base_classifier)
-        if self._fast is None:
-            return self._eager(images)
-        try:
-            return self._fast(images)
-        except RuntimeError as error:  # what torch raises where its compiler, or the one it calls, fails
-            if _out_of_memory(error):
-                raise
-            warnings.warn(f"compiling the base classifier failed, going on without: {_line(error)}", stacklevel=2)
-            self._fast = None
-            return self._eager(images)
+        if len(images) == self.batch and isinstance(self.base_classifier, Bfloat16):
+            self._passes += 1
+            if self._passes == COMPILE_AFTER and self._worth_compiling(images):
+                self._fast = compiled_alike(self.base_classifier, images)
+            if self._fast is not None:
+                return self._fast(images)
+        return self._eager(images)
 
-    def _checked(self, logits: Tensor, images: Tensor) -> Tensor:
+    def _worth_compiling(self, images: Tensor) -> bool:
+        large = len(images) >= SMALLEST_BATCH and math.prod(images.shape[1:]) > SMALL
+        return large and compiler_present(self.device)
+
+    def _shaped(self, logits: object, images: Tensor) -> Tensor:
         if not isinstance(logits, Tensor) or logits.shape != (len(images), self.num_classes):
             shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise TargetError(
                 f"the base classifier returned {shape} for {len(images)} images; "
                 f"expected ({len(images)}, {self.num_classes})"
             )
-        if not bool(torch.isfinite(logits).all()):
-            raise TargetError("the base classifier returned NaN or infinite logits")
         return logits
 
     def _halves(self, images: Tensor) -> list[Tensor]:
@@ -152,6 +175,13 @@ class Engine:
         return list(images.split(half))
 
 
+def finite(logits: Tensor) -> Tensor:
+    """The logits themselves. Raises :class:`TargetError` where one is NaN or infinite."""
+    if not bool(torch.isfinite(logits).all()):
+        raise TargetError("the base classifier returned NaN or infinite logits")
+    return logits
+
+
 def compiler_present(device: torch.device) -> bool:
     """Whether base classifiers can be compiled here, and :data:`VARIABLE` does not forbid it."""
     if os.environ.get(VARIABLE) == "0":
@@ -163,16 +193,31 @@ def compiler_present(device: torch.device) -> bool:
     return any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "clang++"))
 
 
-def compiled(module: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The module compiled for inference on batches of one size; the code is kept for the next start."""
+def compiled_alike(module: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor] | None:
+    """The module compiled for batches of that size; None, said once, where that fails or changes a single logit.
+
+    What is compiled is kept in the user's cache folder, so that the next start only loads it.
+    """
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+    plain: Tensor = module(images)
     options: dict[str, str | int | bool | Callable[..., object]] = {"freezing": True, "emulate_precision_casts": True}
-    fast: Callable[[Tensor], Tensor] = torch.compile(module, dynamic=False, options=options)
-    return fast
+    try:
+        fast: Callable[[Tensor], Tensor] = torch.compile(module, dynamic=False, options=options)
+        alike = torch.equal(fast(images), plain)
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # torch's compiler, or the one that it calls, for dozens of reasons
+        warnings.warn(f"compiling the base classifier failed, going on without: {_line(error)}", stacklevel=2)
+        return None
+    if not alike:
+        warnings.warn(
+            "the compiled base classifier rounds otherwise than the plain one, going on without", stacklevel=2
+        )
+    return fast if alike else None
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
+    return isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _line(error: BaseException) -> str:

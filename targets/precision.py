@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from typing import Literal
 
 import torch
@@ -22,7 +24,7 @@ class Bfloat16(nn.Module):
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        self.module = folded(module).to(torch.bfloat16).to(memory_format=torch.channels_last)
+        self.module = copy.deepcopy(folded(module)).to(torch.bfloat16).to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, K), float32, of images (N, C, H, W), float32."""
@@ -31,13 +33,16 @@ class Bfloat16(nn.Module):
 
 
 def folded(module: nn.Module) -> nn.Module:
-    """A copy in evaluation mode, batch normalisation folded into the convolutions before it."""
+    """A copy in evaluation mode, batch normalisation folded into the convolutions before it, where there is any."""
     from torch.fx.experimental.optimization import fuse
 
     module = module.eval()
+    if not any(isinstance(part, nn.BatchNorm2d) for part in module.modules()):
+        return module
     try:
         return fuse(module).eval()
-    except Exception:  # what cannot be traced symbolically, for whatever reason, is as right unfolded, and slower
+    except Exception as error:  # tracing runs the module on symbols, and whatever it does with them may raise
+        warnings.warn(f"batch normalisation is not folded, since the module cannot be traced: {error}", stacklevel=2)
         return module
 
 

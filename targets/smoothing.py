@@ -67,7 +67,10 @@ class SmoothedClassifier:
             raise InputError(f"target {self.name!r} has {self.num_classes} classes; PREDICT compares two")
         # Only gradients with respect to images are ever wanted.
         self.base_classifier = self.base_classifier.to(self.device).eval().requires_grad_(False)
-        self.engine = Engine(self.base_classifier, self.num_classes, self.batch)
+        if self.device.type == "cuda":
+            # What cuDNN calls float32 by default is TF32, with a mantissa of 10 bits: another classifier.
+            torch.backends.cudnn.allow_tf32 = False
+        self.engine = Engine(self.base_classifier, self.num_classes, self.batch, self.device)
 
     def votes(
         self,
@@ -100,13 +103,18 @@ class SmoothedClassifier:
             raise InputError(f"images have shape {tuple(images.shape)}; give (N, C, H, W)")
         if images.numel() and not bool(((images >= 0) & (images <= 1)).all()):
             raise InputError("images must be finite and lie in [0, 1]")
+        if n < 0:
+            raise InputError(f"n is {n}; give at least 1 noise sample")
+        keys = range(len(images)) if indices is None else indices
+        if len(keys) != len(images):
+            raise InputError(f"{len(images)} images and {len(keys)} indices; give one for each image")
         return count_votes(
             self.engine,
-            images.to(self.device, torch.float32),
+            images.detach().to("cpu", torch.float32),
             n,
             sigma=self.sigma,
             noise=Noise(seed, self.stream or self.name, purpose),
-            indices=range(len(images)) if indices is None else indices,
+            indices=keys,
             rule=rule,
         )
 
@@ -160,7 +168,7 @@ class SmoothedClassifier:
         """
         if not 0 < alpha < 1:
             raise InputError(f"alpha is {alpha:g}; give a number strictly between 0 and 1")
-        if n < 1 or float(log_evidence(n, 0)) < np.log((self.num_classes - 1) / alpha):
+        if n < 1 or float(log_evidence(n, 0)) < np.log(self.num_classes / alpha):
             raise InputError(f"with n = {n} at alpha = {alpha:g} it would always abstain; give a larger n")
         tally = self._sample(images, n, Sequential(n, alpha), seed, purpose, indices)
         return tally.decisions, tally.drawn

@@ -1,7 +1,7 @@
 """When sampling may stop: rules that turn the votes so far into a decision, or wait for more.
 
-A rule is asked at every :data:`targets.votes.GRANULE` samples of an image, in the order of its noise stream, so
-that its decisions depend on neither batch nor neighbours.
+A rule is asked at fixed places of an image's noise stream (:data:`targets.votes.GRANULE` samples apart), so that its
+decisions depend on neither batch nor neighbours.
 """
 
 from __future__ import annotations
@@ -66,11 +66,12 @@ class Sequential:
     For classes A and B let E(A, B) be the likelihood ratio of their votes so far under a uniform mixture of
     θ = p_A / (p_A + p_B) on (1/2, 1) against θ = 1/2. Where p_A ≤ p_B it is a non-negative supermartingale that
     starts at 1 (a vote for A multiplies the integrand by 2θ ≥ 1, one for B by 2(1 - θ) ≤ 1, and their mean is at
-    most 1), so by Ville's inequality it ever reaches (K - 1) / α with probability at most α / (K - 1). The rule
-    answers A once E(A, B) has reached that for every other class B, for which the largest other count is enough:
-    E falls with B's count. To answer wrongly it must do so for the class that is truly largest, as B, and one of
-    K - 1 wrong classes, as A: at most α in all, though the pair is chosen by the data and looked at after every
-    sample. (Robbins 1970; Ramdas et al. 2023, "Game-theoretic statistics and safe anytime-valid inference".)
+    most 1), so by Ville's inequality it ever reaches K / α with probability at most α / K. The rule answers A once
+    E(A, B) has reached that for every other class B, for which the largest other count is enough: E falls with B's
+    count. Every class A that is not strictly the largest has some other class B with p_A ≤ p_B, so it is answered
+    with probability at most α / K; and there are at most K of those. So a wrong answer, or any answer where the
+    largest classes tie, has probability at most α in all, though the pair is chosen by the data and looked at after
+    every sample. (Robbins 1970; Ramdas et al. 2023, "Game-theoretic statistics and safe anytime-valid inference".)
 
     It is another predictor than :class:`FixedN`, with other abstentions: the two are never mixed on a board.
     """
@@ -82,7 +83,7 @@ class Sequential:
         """See :class:`Rule`."""
         left = self.n - drawn
         label, first, _, second = top_two(votes)
-        enough = np.log((votes.shape[1] - 1) / self.alpha)
+        enough = np.log(votes.shape[1] / self.alpha)
         answers = log_evidence(first, second) >= enough
         hopeless = log_evidence(first + left, second) < enough
         return _decisions(label, answers, hopeless)

@@ -19,7 +19,7 @@ from targets.weights import write_whole
 
 @dataclass(frozen=True)
 class Recipe:
-    """SGD with Nesterov momentum, a one-cycle learning rate and noise-augmented images.
+    """SGD with Nesterov momentum, one cycle of learning rate and momentum (0.95 to 0.85 and back), noisy images.
 
     Attributes:
         crop: images are padded by so many zero pixels and cropped back at random; 0 for not.
@@ -30,7 +30,6 @@ class Recipe:
     epochs: int = 200
     batch: int = 64
     learning_rate: float = 0.05
-    momentum: float = 0.9
     weight_decay: float = 5e-4
     crop: int = 0
     flip: bool = False
@@ -66,7 +65,7 @@ def train(
     optimizer = torch.optim.SGD(
         module.parameters(),
         lr=recipe.learning_rate,
-        momentum=recipe.momentum,
+        momentum=0.95,  # which the schedule cycles
         weight_decay=recipe.weight_decay,
         nesterov=True,
     )

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from targets.binomial import IntArray
-from targets.engine import SMALL, Engine
+from targets.engine import NOT_FINITE, SMALL, Engine
+from targets.errors import TargetError
 from targets.noise import BLOCK, Key, Noise, Stream
 from targets.stopping import PENDING, Rule
 
 GRANULE = 25
-"""Samples of one image that are drawn together, and after which its rule is asked. It divides BLOCK."""
+"""Samples of one image that are drawn together, and after which its rule is asked (BLOCK for small images, of which a
+batch holds many). It divides BLOCK."""
 
 AHEAD = {"cpu": 1}
 """Batches in flight, by device: 2 elsewhere, where the next one is drawn while this one is computed."""
@@ -78,7 +80,8 @@ def count_votes(
     classifier's activations for one, beside ``images`` and the votes (N, K).
 
     Args:
-        images: (N, C, H, W) in [0, 1], on the base classifier's device. Noise is not clipped.
+        images: (N, C, H, W) in [0, 1], float32, on the CPU, where noise is added for every device alike. It is not
+            clipped.
         indices: the images' indices in their data set, which key their noise.
         rule: decides when an image needs no more samples; without, each gets ``n``.
     """
@@ -89,19 +92,19 @@ def count_votes(
         return Tally(votes, votes.sum(1), decisions)
     small = math.prod(shape) <= SMALL
     piece = BLOCK if rule is None or small else GRANULE
-    pixels = images.cpu().numpy()
+    pixels = images.numpy()
     waiting = (_Image(row, Stream(noise, indices[row])) for row in range(len(images)))
     flight: list[_Image] = []
-    ahead = AHEAD.get(images.device.type, 2)
+    ahead = AHEAD.get(engine.device.type, 2)
     running: deque[tuple[list[_Share], Tensor]] = deque()
-    workers = torch.get_num_threads() if images.device.type == "cpu" else os.cpu_count() or 1
+    workers = torch.get_num_threads() if engine.device.type == "cpu" else os.cpu_count() or 1
     with ThreadPoolExecutor(workers) if workers > 1 and not small else nullcontext() as pool:
         while True:
-            shares = _next_batch(flight, waiting, engine.size(shape, images.device), piece, n)
+            shares = _next_batch(flight, waiting, engine.size(shape), piece, n)
             if shares:
                 samples = np.empty((shares[-1].end, *shape), dtype=np.float32)
                 _draw(shares, samples, pixels, sigma, pool)
-                running.append((shares, engine.answers(torch.from_numpy(samples).to(images.device))))
+                running.append((shares, engine.answers(torch.from_numpy(samples).to(engine.device))))
             elif not running:
                 return Tally(votes, votes.sum(1), decisions)
             if len(running) == ahead or not shares:
@@ -152,13 +155,28 @@ def _count(
 ) -> None:
     """Add a batch's answers to the votes, for each image up to the piece after which its rule decides."""
     classes = answers.cpu().numpy()
-    step = piece if rule is not None else len(classes)
-    for offset in range(0, max(share.end - share.begin for share in shares), step):
-        rows = []
-        for share in shares:
-            row, begin = share.image.row, share.begin + offset
-            if begin < share.end and decisions[row] == PENDING:
-                votes[row] += np.bincount(classes[begin : min(begin + step, share.end)], minlength=votes.shape[1])
-                rows.append(row)
-        if rule is not None and rows:
-            decisions[rows] = rule(votes[rows], votes[rows].sum(1))
+    if (classes == NOT_FINITE).any():
+        raise TargetError("the base classifier returned NaN or infinite logits")
+    shares = [share for share in shares if decisions[share.image.row] == PENDING]
+    if not shares:
+        return
+    # Votes after each piece of each image, one below the other; asked together, since asking costs more than counting.
+    sums = [votes[s.image.row] + _cumulative(classes[s.begin : s.end], piece, votes.shape[1]) for s in shares]
+    stacked = np.concatenate(sums)
+    found = np.full(len(stacked), PENDING) if rule is None else rule(stacked, stacked.sum(1))
+    begin = 0
+    for share, after in zip(shares, sums, strict=True):
+        decided = np.flatnonzero(found[begin : begin + len(after)] != PENDING)
+        last = int(decided[0]) if len(decided) else len(after) - 1
+        votes[share.image.row] = after[last]
+        decisions[share.image.row] = found[begin + last]
+        begin += len(after)
+
+
+def _cumulative(classes: IntArray, piece: int, num_classes: int) -> IntArray:
+    """Counts (P, K) of the classes up to the end of each of P pieces."""
+    owner = np.arange(len(classes)) // piece
+    pieces = owner[-1] + 1
+    counts = np.bincount(owner * num_classes + classes, minlength=pieces * num_classes)
+    result: IntArray = counts.reshape(pieces, num_classes).cumsum(0)
+    return result

@@ -25,9 +25,9 @@ ARCHITECTURE = "wide-resnet-10-2"
 RECIPE = Recipe(batch=128, learning_rate=0.1, weight_decay=0.0, bfloat16=True)
 """How surrogates are trained, but for the epochs: of six recipes (width 1 and 2, with and without crops and flips,
 weight decay 0 to 5e-4, 20 to 48 epochs) tried on 3,000 queries, the one whose success on the surrogate came closest to
-the paper's. With augmentation or fewer epochs the surrogate is so smooth that TV reaches p(abstain) ≥ 0.95 within norm 1
-on under a tenth of the images; narrower and for 32 epochs it does on 73%; this one on all of 30, where the paper
-has 80.4%. It memorises the answers, and agrees with the target on the fewest held-out images of the six (57%)."""
+the paper's. With augmentation or fewer epochs the surrogate is so smooth that TV reaches p(abstain) ≥ 0.95 within norm
+1 on under a tenth of the images; narrower and for 32 epochs it does on 73%; this one on all of 30, where the paper has
+80.4%. It memorises the answers, and agrees with the target on the fewest held-out images of the six (57%)."""
 
 ATTACK_SETTINGS: dict[str, dict[str, Any]] = {
     "cw-transfer": {"search_steps": 4, "steps": 50},

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from targets import SmoothedClassifier, TargetError, engine
-from targets.engine import Engine, batch_size, compiler_present
+from targets.engine import Engine, batch_size, compiled_alike, compiler_present
 from targets.models import SmallCNN
 from targets.precision import Bfloat16, folded
 from targets.resnet import ResNet
@@ -59,10 +59,12 @@ class Untraceable(nn.Module):
         return self.inner(-images)
 
 
-def test_what_cannot_be_traced_is_not_folded_and_still_runs():
-    net = Untraceable().eval()
-    assert folded(net) is net
-    assert Bfloat16(net)(torch.rand(20, 1, 8, 8)).dtype == torch.float32
+def test_what_cannot_be_traced_is_not_folded_which_is_said_and_still_runs():
+    net = nn.Sequential(Untraceable(), nn.Unflatten(1, (10, 1, 1)), nn.BatchNorm2d(10), nn.Flatten()).eval()
+    with pytest.warns(UserWarning, match="not folded, since the module cannot be traced"):
+        half = Bfloat16(net)
+    assert half(torch.rand(20, 1, 8, 8)).dtype == torch.float32
+    assert next(net.parameters()).dtype == torch.float32  # a copy was rounded
 
 
 def test_bfloat16_is_near_float32_and_gives_float32_logits(network, samples):
@@ -80,54 +82,82 @@ def test_a_bfloat16_row_does_not_depend_on_its_batch(network, samples):
 
 
 @needs_compiler
-def test_compiled_answers_are_the_plain_ones_bit_for_bit(network, samples, monkeypatch, tmp_path):
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(engine, "COMPILE_AFTER", 1)
+def test_compiled_answers_are_the_plain_ones_bit_for_bit_and_kept_for_the_next_start(network, samples, monkeypatch):
+    from torch._dynamo.utils import counters
+
     base = Bfloat16(network).requires_grad_(False)
-    fast = Engine(base, 10, batch=60)
     with torch.inference_mode():
-        answers = fast.answers(samples)
-        assert fast._fast is not None
-        assert torch.equal(torch.cat([fast._fast(part) for part in samples.split(60)]), base(samples))
-    assert torch.equal(answers, base(samples).argmax(1))
-    assert any(tmp_path.iterdir())  # kept for the next start
+        fast = compiled_alike(base, samples[:60])
+        assert fast is not None
+        assert torch.equal(fast(samples[60:]), base(samples[60:]))
+        hits = counters["inductor"]["fxgraph_cache_hit"]
+        torch._dynamo.reset()  # all that a new process would not have either
+        compiled_alike(base, samples[:60])
+    assert counters["inductor"]["fxgraph_cache_hit"] == hits + 1
 
 
-def test_it_compiles_only_once_that_pays_and_only_whole_batches(network, samples, monkeypatch):
+@pytest.fixture
+def half(network) -> nn.Module:
+    return Bfloat16(network).requires_grad_(False)
+
+
+@pytest.fixture
+def pretended(monkeypatch):
+    """Compiles nothing, and keeps the sizes of the batches that would be compiled."""
     calls: list[int] = []
 
-    def pretend(module: nn.Module):
+    def compiled(module: nn.Module, images: Tensor):
         def fast(images: Tensor) -> Tensor:
             calls.append(len(images))
             return module(images)
 
         return fast
 
-    monkeypatch.setattr(engine, "compiled", pretend)
+    monkeypatch.setattr(engine, "compiled_alike", compiled)
     monkeypatch.setattr(engine, "compiler_present", lambda device: True)
     monkeypatch.setattr(engine, "COMPILE_AFTER", 3)
-    under_test = Engine(network, 10, batch=50)
+    return calls
+
+
+def test_it_compiles_only_once_that_pays_and_only_whole_batches(half, samples, pretended):
+    under_test = Engine(half, 10, batch=50)
     for _ in range(2):
         under_test.answers(samples)  # 50, 50 and 20 rows
-    assert calls == [50, 50]  # the third and the fourth whole batch
+    assert pretended == [50, 50]  # the third and the fourth whole batch
 
 
-@pytest.mark.parametrize("failure", [RuntimeError("g++: internal compiler error\nand more")])
-def test_a_compiler_that_fails_is_said_once_and_done_without(network, samples, monkeypatch, failure):
-    def broken(module: nn.Module):
+def test_float32_is_never_compiled(network, samples, pretended):
+    under_test = Engine(network, 10, batch=20)
+    under_test.answers(samples)
+    assert pretended == []
+
+
+@pytest.mark.parametrize(
+    ("compile_", "message"),
+    [
+        (RuntimeError("g++: internal compiler error\nand more"), "going on without: g\\+\\+: internal compiler error$"),
+        (RuntimeError("fork: Cannot allocate memory"), "going on without: fork: Cannot allocate memory$"),
+        (lambda images: torch.zeros(len(images), 10), "rounds otherwise than the plain one, going on without$"),
+    ],
+)
+def test_a_compiler_that_fails_or_rounds_is_said_once_and_done_without(half, samples, monkeypatch, compile_, message):
+    def pretend(module: nn.Module, **options: object):
         def fast(images: Tensor) -> Tensor:
-            raise failure
+            if isinstance(compile_, Exception):
+                raise compile_
+            return compile_(images)
 
         return fast
 
-    monkeypatch.setattr(engine, "compiled", broken)
+    monkeypatch.setattr(torch, "compile", pretend)
     monkeypatch.setattr(engine, "compiler_present", lambda device: True)
     monkeypatch.setattr(engine, "COMPILE_AFTER", 1)
-    under_test = Engine(network, 10, batch=40)
-    with pytest.warns(UserWarning, match="going on without: g\\+\\+: internal compiler error$") as caught:
+    under_test = Engine(half, 10, batch=40)
+    with pytest.warns(UserWarning, match=message) as caught:
         answers = under_test.answers(samples)
     assert len(caught) == 1
-    assert torch.equal(answers, network(samples).argmax(1))
+    assert under_test.batch == 40
+    assert torch.equal(answers, half(samples).argmax(1))
 
 
 def test_the_compiler_can_be_switched_off(monkeypatch):
@@ -205,10 +235,10 @@ def test_activations_beyond_the_bound_are_computed_again(network, samples, monke
     direct = gradient(Engine(network, 10, batch=40).logits, samples)
     calls: list[int] = []
     handle = network.register_forward_pre_hook(lambda module, inputs: calls.append(len(inputs[0])))
-    monkeypatch.setattr(engine, "KEPT", 40 * 3072)
+    monkeypatch.setattr(engine, "KEPT", 1)
     try:
         assert torch.equal(gradient(Engine(network, 10, batch=40).logits, samples), direct)
-        assert calls == [40] * 5  # three passes, and the last two once more
+        assert calls == [40] * 5  # three passes, and all but the first once more
         calls.clear()
         with torch.no_grad():
             Engine(network, 10, batch=40).logits(samples)
@@ -219,3 +249,19 @@ def test_activations_beyond_the_bound_are_computed_again(network, samples, monke
 
 def test_no_images(network):
     assert Engine(network, 10).logits(torch.zeros(0, 3, 32, 32)).shape == (0, 10)
+
+
+def test_rows_too_many_are_an_error():
+    class Twice(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.zeros(2 * len(images), 10)
+
+    class Scalar(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return images.sum()
+
+    for count in (3, 30):
+        with pytest.raises(TargetError, match="the base classifier returned"):
+            Engine(Twice(), 10).answers(torch.rand(count, 1, 8, 8))
+        with pytest.raises(TargetError, match=r"returned \(\) for"):
+            Engine(Scalar(), 10).answers(torch.rand(count, 1, 8, 8))

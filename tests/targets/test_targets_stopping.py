@@ -95,24 +95,24 @@ def test_the_evidence_for_huge_counts_is_finite_or_minus_infinity():
 
 
 def simulate(p, n: int, alpha: float, runs: int, seed: int) -> np.ndarray:
-    """Decisions of the sequential rule, asked after every 5th vote of ``runs`` images."""
+    """Decisions of the sequential rule on ``runs`` images, asked every 5 votes at first and every 2.5% more later."""
     generator = np.random.default_rng(seed)
     rule, votes = Sequential(n, alpha), np.zeros((runs, len(p)), dtype=np.int64)
     decisions = np.full(runs, PENDING)
     while (pending := decisions == PENDING).any():
-        votes[pending] += generator.multinomial(5, p, size=int(pending.sum()))
+        drawn = int(votes[pending][0].sum())
+        step = min(max(5, drawn // 40), n - drawn)
+        votes[pending] += generator.multinomial(step, p, size=int(pending.sum()))
         decisions[pending] = rule(votes[pending], votes[pending].sum(1))
     return np.stack([decisions, votes.sum(1)])
 
 
 @pytest.mark.parametrize("p", [[0.5, 0.5], [0.3, 0.3, 0.2, 0.2], [0.1] * 10])
-def test_the_sequential_test_keeps_its_level_under_ties(p):
-    """Of classes that tie any answer is an error; with several ties at the top each answer counts."""
-    alpha, runs = 0.05, 2000
-    decisions, _ = simulate(p, 2000, alpha, runs, seed=1)
-    wrong = (decisions != ABSTAIN).sum()
-    # With k classes tied an answer is wrong for each of the others: the bound per true class is alpha.
-    assert wrong <= alpha * runs + 3 * np.sqrt(alpha * runs)
+def test_the_sequential_test_answers_a_tie_no_more_often_than_its_level(p):
+    """Any answer is an error where the largest classes tie, however long it may look."""
+    alpha, runs = 0.05, 3000
+    decisions, _ = simulate(p, 20_000, alpha, runs, seed=1)
+    assert (decisions != ABSTAIN).sum() <= alpha * runs  # the bound itself, without allowance
 
 
 def test_a_slightly_smaller_class_is_hardly_ever_answered():

@@ -142,14 +142,6 @@ def test_a_row_s_logits_do_not_depend_on_the_batch(name):
     assert together.shape == (100, 10)
 
 
-def test_votes_do_not_depend_on_the_number_of_threads(network, images, votes):
-    torch.set_num_threads(2)
-    try:
-        np.testing.assert_array_equal(votes_of(network, images, 250), votes)
-    finally:
-        torch.set_num_threads(1)
-
-
 class Answer(nn.Module):
     """Returns what a function makes of the batch."""
 
@@ -269,6 +261,19 @@ def test_predict_is_the_decision_of_all_votes_on_a_real_target(name):
     np.testing.assert_array_equal(target.predict(images, 1000), full)
 
 
+@pytest.mark.parametrize("rule", RULES, ids=["all", "fixed", "sequential"])
+def test_the_number_of_threads_changes_nothing(unclear, rule):
+    """One thread draws for one image after the other; more draw for several at a time."""
+    whole = tally_of(unclear, rule, 400, n=263)
+    torch.set_num_threads(4)
+    try:
+        again = tally_of(unclear, rule, 400, n=263)
+    finally:
+        torch.set_num_threads(1)
+    np.testing.assert_array_equal(again.votes, whole.votes)
+    np.testing.assert_array_equal(again.decisions, whole.decisions)
+
+
 def test_looking_ahead_changes_nothing(unclear, monkeypatch):
     """On a GPU a batch is drawn before the one before it is counted; here a CPU pretends to."""
     whole = tally_of(unclear, FixedN(1000, 0.001), 400)
@@ -276,6 +281,18 @@ def test_looking_ahead_changes_nothing(unclear, monkeypatch):
     ahead = tally_of(unclear, FixedN(1000, 0.001), 400)
     np.testing.assert_array_equal(ahead.votes, whole.votes)
     np.testing.assert_array_equal(ahead.decisions, whole.decisions)
+
+
+def test_many_images_are_not_held_in_memory_at_once():
+    images = image_at(*[0.0] * 4000)
+    engine = Engine(Slabs([-0.5, 0.25]), 3)
+    tracemalloc.start()
+    try:
+        count_votes(engine, images, 20, sigma=0.5, noise=NOISE, indices=range(4000), rule=FixedN(20, 0.01))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 1000 * 64 * 4  # their noise would be 80 batches
 
 
 def test_memory_does_not_grow_with_n_or_with_the_number_of_images():
