@@ -47,9 +47,17 @@ def samples_table(all_timings: Sequence[Timing], group: str) -> str:
     return "\n".join(lines + [f"| {what} | {rate:,.0f} | {rate / slowest:.1f}× |" for what, rate in rates.items()])
 
 
+def parts_table(all_timings: Sequence[Timing]) -> str:
+    """Noise samples a second with one part of the engine switched off at a time."""
+    (rates,) = [t["rates"] for t in all_timings if t.get("what") == "parts"]
+    whole = rates["nothing"]
+    lines = ["| switched off | samples/s | |", "| --- | ---: | ---: |"]
+    return "\n".join(lines + [f"| {what} | {rate:,.0f} | {rate / whole:.0%} |" for what, rate in rates.items()])
+
+
 def share(all_timings: Sequence[Timing]) -> str:
     """The base classifier's FLOP/s as a share of the matrix product's."""
-    (t,) = [t for t in all_timings if t["group"] == "base classifier"]
+    (t,) = [t for t in all_timings if t.get("what") == "forward"]
     rate = t["flops"] / t["seconds"]
     return (
         f"Base classifier, forward: {t['images'] / t['seconds']:,.0f} images/s, {rate / 1e9:,.0f} GFLOP/s, "
@@ -75,9 +83,11 @@ def plot(all_timings: Sequence[Timing], path: Path) -> None:
         for axis, (key, label, points) in zip(axes, series, strict=True):
             points = sorted(points, key=lambda t: t[key])
             axis.plot([t[key] for t in points], [t["seconds"] for t in points], "o-", color="#3b6ea5")
-            axis.set(xlabel=label, ylabel="seconds", ylim=(0, None))
-            if key != "sigma":
-                axis.set(xscale="log", yscale="log", ylim=(None, None))
+            axis.set(xlabel=label, ylabel="seconds")
+            if key == "sigma":
+                axis.set_ylim(0)
+            else:
+                axis.set(xscale="log", yscale="log")
             axis.grid(alpha=0.3)
         figure.savefig(path, metadata={"Date": None})
         pyplot.close(figure)
@@ -90,7 +100,7 @@ def main(arguments: Sequence[str]) -> None:
         predict_table(measured),
         share(measured),
         samples_table(measured, "gradients"),
-        samples_table(measured, "votes, one part switched off"),
+        parts_table(measured),
     ]
     print("\n\n".join(parts))
     if len(arguments) > 1:

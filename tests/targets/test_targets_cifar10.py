@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import URLError
 
+import numpy as np
 import pytest
 import torch
 
-from targets import DATA, TARGETS, InputError
-from targets.cifar10 import HELD_BACK, VARIABLE, _load, cache_folder, split
+from targets import ABSTAIN, DATA, TARGETS, InputError, load
+from targets.binomial import decide
+from targets.cache import cache_folder
+from targets.cifar10 import HELD_BACK, VARIABLE, _load, split
 from targets.data import evenly_spaced
 from targets.precision import SUFFIX
 
@@ -168,3 +171,22 @@ def test_the_four_targets_each_in_two_precisions():
         assert target.recipe is not None
         assert target.description
         assert target.build()(torch.zeros(2, *target.data_set.shape)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("name", ["cifar10-sigma0.25-bf16", "cifar10-sigma0.50"])
+def test_curtailed_answers_of_the_shipped_targets_are_those_of_all_votes(name, cifar10):
+    target = load(name, "cpu")
+    indices = [0, 2500, 5000, 7500]
+    images = split("evaluation").images[indices]
+    votes = target.votes(images, 150, indices=indices)
+    np.testing.assert_array_equal(target.predict(images, 150, indices=indices), decide(votes, 0.001, ABSTAIN))
+    alone = [target.predict(images[i : i + 1], 150, indices=[index])[0] for i, index in enumerate(indices)]
+    assert alone == target.predict(images, 150, indices=indices).tolist()
+
+
+def test_the_shipped_targets_know_what_they_see(cifar10):
+    """Far above chance: a target with damaged normalisation or another order of classes would not be."""
+    indices = list(range(0, 10_000, 250))
+    test = split("evaluation")
+    answers = load("cifar10-sigma0.25-bf16", "cpu").predict(test.images[indices], 30, 0.05, indices=indices)
+    assert (answers == test.labels[indices].numpy()).mean() > 0.55
