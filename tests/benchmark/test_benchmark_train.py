@@ -66,11 +66,11 @@ def split(name: str) -> Split:
 def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
     monkeypatch.setattr(Tiny, "steps", 0)
     monkeypatch.setattr(Tiny, "stop_at", None)
-    DATA.add("tiny", DataSet("tiny", num_classes=2, shape=(3, 6, 6), split=split))
-    target = Target("tiny-sigma0.25", 0.25, "tiny", Tiny, recipe=RECIPE, description="a linear classifier")
+    DATA.add("six-by-six", DataSet("six-by-six", num_classes=2, shape=(3, 6, 6), split=split))
+    target = Target("tiny-sigma0.25", 0.25, "six-by-six", Tiny, recipe=RECIPE, description="a linear classifier")
     TARGETS.add(target.name, target)  # conftest takes it out again
     yield target
-    DATA.remove("tiny")
+    DATA.remove("six-by-six")
 
 
 def train(folder: Path, *arguments: object) -> int:
@@ -202,7 +202,7 @@ def test_the_card_says_what_the_weights_are(whole: Path, tmp_path: Path):
     assert rows["weights"] == f"`tiny-sigma0.25.safetensors`, SHA-256 `{digest}`"
     assert rows["architecture"] == "Tiny, 218 parameters"
     assert rows["input, output"] == "images (3, 6, 6) in [0, 1], 2 logits"
-    assert rows["data"] == "`tiny`: trained on 64 images, measured on 45 of 45 others, evenly spaced"
+    assert rows["data"] == "`six-by-six`: trained on 64 images, measured on 45 of 45 others, evenly spaced"
     assert "SGD with Nesterov momentum" in card
     for field in dataclasses.fields(Recipe):
         value = getattr(RECIPE, field.name)
