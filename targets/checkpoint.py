@@ -4,10 +4,13 @@
 of ``Sequential(NormalizeLayer(means, sds), ResNet)``. So its names begin with "1.", and with "1.module." or
 "module.1." where the network or the whole ran in ``DataParallel``. The normalisation's constants are not part of
 it in the original, and are "0.means" and "0.sds" in forks that register them.
+
+A ``.safetensors`` file that ``benchmark train`` wrote is read too.
 """
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -115,10 +118,15 @@ def _our_name(architecture: str) -> str:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        with path.open("rb") as file:
-            content: Mapping[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        packed = path.read_bytes()
     except OSError as error:
         raise TargetError(f"cannot read the checkpoint {path}: {error.strerror}") from error
+    try:
+        if path.suffix == ".safetensors":  # what ``benchmark train`` writes
+            from safetensors.torch import load
+
+            return {"state_dict": load(packed)}
+        content: Mapping[str, Any] = torch.load(io.BytesIO(packed), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen types for a damaged file, and one more for an unsafe one
         raise TargetError(
             f"checkpoint {path} is damaged, or holds more than tensors and plain values, which alone are loaded (no "
@@ -164,6 +172,8 @@ def _fill(module: nn.Module, weights: Mapping[str, Tensor], architecture: str) -
         if weights[name].shape != tensor.shape:
             shapes = f"{tuple(weights[name].shape)}, not {tuple(tensor.shape)} as in {architecture}"
             raise TargetError(f"{name!r} has shape {shapes}; is it of another architecture or data set?")
+        if not bool(torch.isfinite(weights[name]).all()):
+            raise TargetError(f"{name!r} holds NaN or infinite numbers")
     for name in weights:
         if name not in expected:
             raise TargetError(f"{name!r} is no part of {architecture}; is it of another architecture?")

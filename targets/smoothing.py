@@ -168,8 +168,11 @@ class SmoothedClassifier:
         """
         if not 0 < alpha < 1:
             raise InputError(f"alpha is {alpha:g}; give a number strictly between 0 and 1")
-        if n < 1 or float(log_evidence(n, 0)) < np.log(self.num_classes / alpha):
-            raise InputError(f"with n = {n} at alpha = {alpha:g} it would always abstain; give a larger n")
+        least = 1
+        while float(log_evidence(least, 0)) < np.log(self.num_classes / alpha):
+            least += 1
+        if n < least:
+            raise InputError(f"with n = {n} at alpha = {alpha:g} it would always abstain; give n of at least {least}")
         tally = self._sample(images, n, Sequential(n, alpha), seed, purpose, indices)
         return tally.decisions, tally.drawn
 
@@ -191,6 +194,9 @@ class SmoothedClassifier:
             raise InputError(f"alpha is {alpha:g}; give a number strictly between 0 and 1")
         if n0 < 1 or n < 1:
             raise InputError(f"n0 = {n0} and n = {n}; give at least 1 noise sample each")
+        if alpha ** (1 / n) <= 0.5:  # the lower bound on n hits of n
+            least = int(np.log(alpha) / np.log(0.5)) + 1
+            raise InputError(f"with n = {n} at alpha = {alpha:g} CERTIFY certifies nothing; give n of at least {least}")
         counts0 = self.votes(images, n0, seed=seed, purpose="certify-select", indices=indices)
         counts = self.votes(images, n, seed=seed, purpose="certify-estimate", indices=indices)
         return certificate(counts0.argmax(1), counts, self.sigma, alpha)

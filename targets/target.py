@@ -121,7 +121,10 @@ def load(name: str, device: str = "auto") -> SmoothedClassifier:
     if not isinstance(module, nn.Module):
         raise TargetError(f"target {name!r} must return a torch.nn.Module, not {type(module).__name__}")
     if target.sha256 == "":
-        raise TargetError(f"no weights of {name} are shipped yet; python -m benchmark train {name} makes them")
+        raise TargetError(
+            f"no weights of {name} are shipped yet; make some by python -m benchmark train {name}, and register them "
+            "like any checkpoint"
+        )
     if target.sha256 is not None:
         module = load_weights(module, target.weights, target.sha256)
     digest = target.sha256 or module_digest(module)

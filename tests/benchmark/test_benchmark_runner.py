@@ -178,15 +178,17 @@ def test_an_attack_cannot_change_what_it_is_measured_against(tmp_path: Path):
 
 @pytest.fixture
 def counted_votes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
-    """Every call of SmoothedClassifier.votes: (target, purpose, images)."""
+    """Every time a target samples, for votes or for an answer: (target, purpose, images)."""
     calls: list[tuple[str, str, int]] = []
-    real = SmoothedClassifier.votes
+    real = SmoothedClassifier._sample
 
-    def votes(self: SmoothedClassifier, images: Tensor, n: int, **keywords: Any) -> Any:
-        calls.append((self.name, keywords["purpose"], len(images)))
-        return real(self, images, n, **keywords)
+    def sample(
+        self: SmoothedClassifier, images: Tensor, n: int, rule: Any, seed: int, purpose: str, indices: Any
+    ) -> Any:
+        calls.append((self.name, purpose, len(images)))
+        return real(self, images, n, rule, seed, purpose, indices)
 
-    monkeypatch.setattr(SmoothedClassifier, "votes", votes)
+    monkeypatch.setattr(SmoothedClassifier, "_sample", sample)
     return calls
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def test_a_table_cut_at_any_byte_keeps_its_whole_lines(tmp_path: Path):
         ([LINES[0], "0\t3\t3\t0.123\t0\t0:00:01"], "line 2 of .* is no row"),  # 3 is the right answer
         ([LINES[0], "0\t3\t3\t0.12345\t1\t0:00:01"], "line 2 of .* is no row"),  # no rounding of ours
         ([LINES[0], LINES[1], ""], "line 3 of .* is no row"),
-        ([LINES[0], LINES[1], LINES[2], LINES[1]], "line 4 of .* holds image 0 again"),
+        ([LINES[0], LINES[1], LINES[2], "0\t3\t4\t0.123\t0\t0:00:01"], "line 4 of .* holds another answer for image 0"),
     ],
 )
 def test_another_file_is_refused_in_one_line_and_left_alone(tmp_path: Path, lines: list[str], words: str):
@@ -109,3 +110,15 @@ def test_bytes_that_are_no_text_and_folders_are_refused(tmp_path: Path):
 def test_a_table_that_cannot_be_written_is_one_line(tmp_path: Path):
     with pytest.raises(InputError, match=r"cannot write .*: No such file or directory"):
         append(tmp_path / "absent" / "t.tsv", ROWS)
+
+
+def test_two_writers_that_came_to_the_same_answers_leave_one_row_an_image(tmp_path: Path):
+    path = tmp_path / "t.tsv"
+    mend(path, CERTIFY)
+    append(path, ROWS)
+    append(path, [replace(row, time="0:00:09") for row in ROWS])
+    whole = read(path, CERTIFY)
+    assert [row.idx for row in whole] == [row.idx for row in ROWS]
+    mend(path, CERTIFY)
+    assert path.read_text(encoding="utf-8").count("\n") == 1 + len(ROWS)
+    assert read(path, CERTIFY) == whole

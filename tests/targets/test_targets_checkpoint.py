@@ -18,6 +18,7 @@ from targets import TARGETS, InputError, TargetError
 from targets.checkpoint import load_checkpoint
 from targets.models import ARCHITECTURES
 from targets.resnet import ResNet
+from targets.weights import save_weights
 
 SHAPE = (3, 32, 32)
 
@@ -311,3 +312,20 @@ def test_a_file_that_went_away(tmp_path: Path, state: dict[str, torch.Tensor]):
     path.unlink()
     with pytest.raises(TargetError, match=rf"^cannot read the checkpoint {path}: No such file"):
         targets.load("mine", "cpu")
+
+
+def test_weights_that_train_made_are_a_checkpoint_too(tmp_path: Path, images: torch.Tensor):
+    module = ARCHITECTURES["resnet-8"](SHAPE, 10).eval()
+    path = tmp_path / "cifar10-sigma1.00.safetensors"
+    save_weights(module, path)
+    with torch.no_grad():
+        torch.testing.assert_close(answers(path, images, "resnet-8"), module(images))
+    with pytest.raises(InputError, match="says no architecture"):
+        answers(path, images)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, state: dict[str, torch.Tensor]):
+    damaged = {**state, "fc.bias": state["fc.bias"] * torch.nan}
+    path = cohen.write(tmp_path / "c.pth.tar", damaged, "resnet-8")
+    with pytest.raises(TargetError, match=r"'fc\.bias' holds NaN or infinite numbers"):
+        load_checkpoint(path, SHAPE, 10)

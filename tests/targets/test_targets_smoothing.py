@@ -8,8 +8,9 @@ from targets_exact import exact_abstention
 from targets_linear import Linear, Slabs, image_at, linear, slab_probabilities
 from torch import nn
 
-from targets import ABSTAIN, InputError, SmoothedClassifier, TargetError
+from targets import ABSTAIN, InputError, SmoothedClassifier, TargetError, load
 from targets.smoothing import certificate, check_test, lower_confidence_bound, upper_confidence_bound
+from targets.stopping import Sequential
 
 UNLIKELY = 1e-4
 
@@ -240,3 +241,22 @@ def test_no_images():
 def test_images_that_are_no_tensor():
     with pytest.raises(InputError, match=r"images are of type ndarray; give a torch\.Tensor"):
         SmoothedClassifier(Linear(), sigma=0.25, num_classes=2).predict(np.zeros((1, 1, 8, 8)))
+
+
+def test_sample_counts_that_can_settle_nothing_are_refused():
+    target = load("digits-sigma0.50", "cpu")
+    images = torch.zeros(1, 1, 8, 8)
+    with pytest.raises(InputError, match="CERTIFY certifies nothing; give n of at least 10"):
+        target.certify(images, n=9)
+    assert target.certify(images, n=10)[0].shape == (1,)
+    with pytest.raises(InputError, match="would always abstain; give n of at least") as caught:
+        target.predict_sequentially(images, n=10)
+    least = int(str(caught.value).split()[-1])
+    votes = np.array([[least, *[0] * 9], [least - 1, *[0] * 9]])
+    assert Sequential(least, 0.001)(votes[:1], votes[:1].sum(1)) == 0
+    assert Sequential(least - 1, 0.001)(votes[1:], votes[1:].sum(1)) == ABSTAIN
+
+
+def test_an_index_for_every_image():
+    with pytest.raises(InputError, match="2 images and 1 indices"):
+        load("digits-sigma0.50", "cpu").predict(torch.zeros(2, 1, 8, 8), indices=[3])
