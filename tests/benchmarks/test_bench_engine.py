@@ -104,12 +104,14 @@ def test_predict(benchmark, once, sized, deployed):
     np.testing.assert_array_equal(answers, decide(deployed.votes(images, n), ALPHA, ABSTAIN))
 
 
-def test_sequential(benchmark, once, sized, deployed):
+def test_sequential(benchmark, once, sized, deployed, clean_images, full_size):
     n, images = sized
+    if full_size:
+        images = clean_images  # all: the few near a tie take nearly n samples, and are most of the time
     describe(benchmark, images, n, "ours, sequential")
     answers, used = once(deployed.predict_sequentially, images, n, warm=warm_up(deployed))
     benchmark.extra_info["samples"] = float(used.mean())
-    agree(answers, deployed, images, n)
+    agree(answers, deployed, images, min(n, 10_000))
 
 
 def test_what_each_part_buys(benchmark, clean_images, full_size, monkeypatch, cifar10):
