@@ -33,7 +33,7 @@ class Bfloat16(nn.Module):
 
 
 def folded(module: nn.Module) -> nn.Module:
-    """A copy in evaluation mode, batch normalisation folded into the convolutions before it, where there is any."""
+    """The module in evaluation mode, or a copy with batch normalisation folded into the convolutions before it."""
     from torch.fx.experimental.optimization import fuse
 
     module = module.eval()

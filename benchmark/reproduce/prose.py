@@ -5,7 +5,8 @@ from __future__ import annotations
 from benchmark.reproduce import paper
 from benchmark.reproduce.findings import AttackRow, Findings, Rate
 from benchmark.reproduce.tables import sampled_difference
-from benchmark.reproduce.wording import NAMES, NONE, QUERIES, compared, interval, number
+from benchmark.reproduce.wording import NAMES, QUERIES, compared, interval, norm
+from leaderboard.tables import NONE
 
 LEVEL = 0.05
 """Paired p-values below it are counted as differences."""
@@ -106,8 +107,8 @@ and returns to it by fresh noise alone. Of the paper's matrices only the cell "a
 def norms(found: Findings) -> str:
     """On Figure 1."""
     ours = "; ".join(
-        f"{NAMES[row.attack]}: {row.norms.count:,} perturbations, mean {number(row.norms.mean)}, largest "
-        f"{number(row.norms.largest)}"
+        f"{NAMES[row.attack]}: {row.norms.count:,} perturbations, mean {norm(row.norms.mean)}, largest "
+        f"{norm(row.norms.largest)}"
         for row in found.on_surrogate
         if row.queries == "test"
     )

@@ -12,17 +12,16 @@ from benchmark.reproduce.experiment import Result
 from benchmark.reproduce.findings import Confusion, Findings
 from benchmark.reproduce.wording import (
     NAMES,
-    NONE,
     QUERIES,
     interval,
     minus,
-    number,
+    norm,
     paragraph,
     percent,
-    probability,
     table,
 )
 from leaderboard import StoreError, atomic
+from leaderboard.tables import NONE, p_value
 
 PUBLISHABLE = "figures"
 UNDISTRIBUTED = "undistributed"
@@ -126,9 +125,9 @@ def _on_surrogate(found: Findings) -> str:
             interval(row.success),
             NONE if row.paper is None else f"{row.paper:.1%}",
             minus(row.success, row.paper),
-            number(row.norms.mean),
-            number(row.norms.median),
-            number(row.norms.largest),
+            norm(row.norms.mean),
+            norm(row.norms.median),
+            norm(row.norms.largest),
         ]
         for row in found.on_surrogate
     ]
@@ -146,11 +145,11 @@ def _columns(found: Findings) -> str:
             interval(column.performance),
             percent(column.paper_performance),
             minus(column.performance, column.paper_performance),
-            probability(column.performance_p),
+            p_value(column.performance_p),
             interval(column.abstention),
             percent(column.paper_abstention),
             minus(column.abstention, column.paper_abstention),
-            probability(column.abstention_p),
+            p_value(column.abstention_p),
         ]
         for column in [found.everything, *found.columns]
     ]
@@ -222,10 +221,10 @@ def _attacks(found: Findings) -> str:
             percent(row.fidelity),
             NONE if row.success is None else percent(row.success.share),
             percent(row.valid.share),
-            number(row.norm),
+            norm(row.norm),
             interval(row.performance),
             interval(row.abstention),
-            probability(row.abstention_p),
+            p_value(row.abstention_p),
         ]
         for row in found.attacks
     ]

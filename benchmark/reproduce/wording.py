@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Sequence
 
 from benchmark.reproduce.findings import Rate
+from leaderboard.tables import NONE, number
 
-NONE = "—"
 NAMES = {"original": "original", "cw-transfer": "CW", "tv-transfer": "TV"}
 """The paper's words for its columns."""
 
@@ -56,16 +56,9 @@ def compared(cells: Sequence[tuple[str, Rate, float | None]]) -> str:
     return f"The paper's values (ours minus paper, in points) {'; '.join(parts)}."
 
 
-def number(value: float | None) -> str:
+def norm(value: float | None) -> str:
     """A norm with three decimals."""
-    return NONE if value is None else f"{value:.3f}"
-
-
-def probability(p: float | None) -> str:
-    """0.0312 → "0.031"; "<0.0001" below."""
-    if p is None:
-        return NONE
-    return f"{p:.2g}" if p >= 1e-4 else "<0.0001"
+    return number(value, digits=3)
 
 
 def paragraph(text: str) -> str:
