@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Any, Literal
@@ -10,29 +11,55 @@ from typing import Any, Literal
 from leaderboard.row import UNDEFINED, Row, measure
 from leaderboard.store import Store, StoredCell
 
-_IDENTITY = ("suite", "target", "attack", "epsilon", "n", "alpha")
-# Settings that cells of one variant may differ in; a difference in any other would mix two experiments.
-_NOT_VARIANT = {"images", "description"}
+_IDENTITY = ("suite", "target", "attack", "query_budget", "epsilon", "n", "alpha")
+# Settings that cells of one variant may differ in; a difference in any other would mix two experiments. The members
+# of an ensemble's cell are cells on the same shard.
+_NOT_VARIANT = {"images", "description", "members"}
 
 
 def rows(store: Store, keys: Collection[str] | None = None) -> list[Row]:
-    """The board of a store (of the cells with these `keys`, if given), in the order that it is shown.
+    """The board of a store (of the cells with these `keys`, if given), in the order that it is shown; see `board`."""
+    return board(store, [cell for cell in store.cells() if keys is None or cell.key in keys])
 
-    A row is one (suite, target, attack, epsilon, n, alpha); its cells are image shards. Where the store holds
-    it by several settings (parameters, version, seed, weights, ...), the newest count and the others are left
-    out. Within a target and ε, rows are ranked by abstention rate, ties by name, failed rows last, unranked.
+
+def board(store: Store, cells: Iterable[StoredCell]) -> list[Row]:
+    """The board of some of a store's cells, in the order that it is shown.
+
+    A row is one (suite, target, attack, query budget, epsilon, n, alpha); its cells are image shards. Where there
+    are several settings of it (parameters, version, seed, weights, ...), the newest count and the others are left
+    out. Within a target and ε, rows are ranked by abstention rate, ties by name, failed rows last, unranked. Only
+    an attack's row of the largest query budget competes: the others are points of its curve.
     """
-    cells = [cell for cell in store.cells() if keys is None or cell.key in keys]
-    cells.sort(key=lambda cell: (cell.created, cell.key))
-    board = []
-    for group in _grouped(cells, _IDENTITY):
+    result = [_row(store, variant, superseded_cells) for variant, superseded_cells in variants(cells)]
+    _mark_partial(result)
+    result.sort(key=_order)
+    _rank(result)
+    return result
+
+
+def variants(cells: Iterable[StoredCell]) -> list[tuple[list[StoredCell], int]]:
+    """The cells that each row counts, oldest first, and how many older ones of other settings it leaves out."""
+    found = []
+    for group in _grouped(sorted(cells, key=lambda cell: (cell.created, cell.key)), _IDENTITY):
         names = sorted({name for cell in group for name in cell.settings} - _NOT_VARIANT)
-        variant = max(_grouped(group, names), key=lambda cells: (cells[-1].created, cells[-1].key))
-        board.append(_row(store, variant, superseded_cells=len(group) - len(variant)))
-    _mark_partial(board)
-    board.sort(key=_order)
-    _rank(board)
-    return board
+        newest = max(_grouped(group, names), key=lambda cells: (cells[-1].created, cells[-1].key))
+        found.append((newest, len(group) - len(newest)))
+    return found
+
+
+def at_largest_budget(rows: Iterable[Row]) -> list[Row]:
+    """Of each attack's rows on one target and ε the one of the largest query budget; no budget is the largest."""
+    rows = list(rows)
+    largest: dict[tuple[Any, ...], float] = defaultdict(float)
+    for row in rows:
+        attack = (*_place(row), row["attack"])
+        largest[attack] = max(largest[attack], _budget(row))
+    return [row for row in rows if _budget(row) == largest[*_place(row), row["attack"]]]
+
+
+def is_ensemble(attack: str) -> bool:
+    """Whether an attack of this name takes the best of others for each image."""
+    return attack.startswith("best-of ")
 
 
 def _grouped(cells: Iterable[StoredCell], names: Iterable[str]) -> list[list[StoredCell]]:
@@ -74,6 +101,7 @@ def _row(store: Store, cells: list[StoredCell], superseded_cells: int) -> Row:
         "access": settings["access"],
         "description": settings["description"],
         "epsilon": settings["epsilon"],
+        "query_budget": settings.get("query_budget"),
         "n": settings["n"],
         "alpha": settings["alpha"],
         "seed": settings["seed"],
@@ -93,26 +121,31 @@ def _last_line(traceback: str | None) -> str:
     return lines[-1].strip() if lines else "unknown error"
 
 
-def _mark_partial(board: list[Row]) -> None:
+def _mark_partial(rows: list[Row]) -> None:
     """Say which rows have seen fewer images than another of their suite, target, n and alpha."""
     largest: dict[tuple[Any, ...], int] = defaultdict(int)
-    for row in board:
+    for row in rows:
         largest[_place(row)[:-1]] = max(largest[_place(row)[:-1]], row["images"])
-    for row in board:
+    for row in rows:
         if row["status"] == "ok" and row["images"] < largest[_place(row)[:-1]]:
             row["status"] = "partial"
 
 
-def _rank(board: list[Row]) -> None:
+def _rank(rows: list[Row]) -> None:
     count: dict[tuple[Any, ...], int] = defaultdict(int)
-    for row in board:
+    for row in at_largest_budget(rows):
         if row["status"] != "failed":
             count[_place(row)] += 1
             row["rank"] = count[_place(row)]
 
 
 def _order(row: Row) -> tuple[Any, ...]:
-    return (*_place(row), row["status"] == "failed", -(row["abstention_rate"] or 0.0), row["attack"])
+    rate = row["abstention_rate"] or 0.0
+    return (*_place(row), row["status"] == "failed", -rate, row["attack"], -_budget(row))
+
+
+def _budget(row: Row) -> float:
+    return math.inf if row["query_budget"] is None else row["query_budget"]
 
 
 def _place(row: Row) -> tuple[Any, ...]:
@@ -121,15 +154,15 @@ def _place(row: Row) -> tuple[Any, ...]:
 
 
 def by_strength(rows: Iterable[Row]) -> list[str]:
-    """The attacks in these rows by mean abstention rate, highest first; those with a failed row after."""
+    """The attacks in these rows by mean abstention rate, highest first; those with a failed row, then ensembles."""
     rates: dict[str, list[float | None]] = defaultdict(list)
     for row in rows:
         rates[row["attack"]].append(row["abstention_rate"])
 
-    def order(attack: str) -> tuple[bool, float, str]:
+    def order(attack: str) -> tuple[bool, bool, float, str]:
         # A mean over what happened to run would favour an attack that failed where it is hard.
         known = [rate for rate in rates[attack] if rate is not None]
-        return len(known) < len(rates[attack]), -sum(known) / max(len(known), 1), attack
+        return is_ensemble(attack), len(known) < len(rates[attack]), -sum(known) / max(len(known), 1), attack
 
     return sorted(rates, key=order)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from leaderboard.board import by_strength, fullest
+from leaderboard.audit import Audit, Count
+from leaderboard.board import at_largest_budget, by_strength, fullest, is_ensemble
+from leaderboard.machines import Machine
+from leaderboard.markup import code, escape, table
 from leaderboard.row import Row
-from leaderboard.tables import NONE, conditions, grouped, interval, number, p_value, percent
+from leaderboard.tables import NONE, conditions, duration, grouped, interval, number, p_value, percent
 
 _INTRODUCTION = """\
 A smoothed classifier answers with the class that wins a vote over noisy copies of an image, and **abstains**
@@ -37,36 +40,70 @@ _HOW_TO_READ = """\
   the attack's time without that training.
 - An attack that raised has a **failed** row and no rate. A **partial** row (asterisk) has seen fewer images
   than others of its target: do not compare it with them.
+- **Query budget** is the most queries an image that the attack may make. Rows of one attack that differ in it
+  are rows of their own; only the one of the largest is ranked and shown above, the others are points of a curve.
+- **`best-of`** sends for each image what worked best of all attacks of an access, and is evaluated on noise of its
+  own, so that luck wins nothing; what it costs is the sum of theirs.
 - Abstention depends on n more than on most attacks: compare rates at equal n and α only.
 """
 
 
-def markdown(rows: Sequence[Row], *, commit: str, version: str, created: str, picture: str) -> str:
-    """The page of at least one row, with the address of its picture; ends with a newline."""
+def markdown(
+    rows: Sequence[Row],
+    *,
+    audit: Audit,
+    curves: Sequence[str],
+    machines: Sequence[Machine],
+    commit: str,
+    version: str,
+    created: str,
+    picture: str,
+) -> str:
+    """The page of at least one row, with the parts of its curves and the address of its picture; ends in a newline."""
     seeds = ", ".join(str(seed) for seed in sorted({row["seed"] for row in rows}))
     parts = [
         "# Abstention leaderboard",
         _INTRODUCTION,
         f"abstention-bench {version} · commit `{commit}` · {created} · seed {seeds}",
+        _computed(machines),
         f"![Abstention rate of every attack on every target, with clean rate and ceiling]({picture})",
         "## How to read it",
         _HOW_TO_READ,
         "## Summary",
-        "Abstention rate of each attack on each target. Bold: the highest of its column.",
+        "Abstention rate of each attack on each target, with its largest query budget. Bold: the highest of its column"
+        " but for `best-of` rows, each of which takes several attacks together.",
     ]
-    for group in _by_conditions(rows):
+    for group in _by_conditions(at_largest_budget(rows)):
         parts += [f"### {_title(group[0])}", _summary(group)]
+    parts += curves
     parts += ["## Every row", _superseded(rows)]
     for group in grouped(rows, "suite", "target", "n", "alpha", "epsilon"):
         parts += [f"### {_title(group[0], group[0]['target'])}", _details(group)]
     parts += ["## Failures", _failures(rows)]
-    parts += ["## Soundness audit", _audit(rows)]
+    parts += ["## Soundness audit", _audit(rows, audit)]
     parts += ["## Attacks and their hyper-parameters", _attacks(rows)]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
+def _computed(machines: Sequence[Machine]) -> str:
+    """A line for each suite and machine."""
+    lines = []
+    for machine in machines:
+        threads = f", {machine['threads']} thread{'s' * (machine['threads'] > 1)}" if machine["threads"] else ""
+        facts = [f"torch {machine['torch']}"] if machine["torch"] else []
+        facts += [f"Python {machine['python']}"] if machine["python"] else []
+        facts += [f"commit {', '.join(map(code, machine['commits']))}"] if machine["commits"] else []
+        lines.append(
+            f"- `{machine['command']}`: {machine['cells']:,} cells in {duration(machine['seconds'])} on"
+            f" {escape(machine['device'] or 'a machine that was not recorded')}{threads}"
+            + (f" ({', '.join(facts)})" if facts else "")
+        )
+    text = "Computed by these commands, with the settings that the rows show where they differ from the suite's:\n\n"
+    return text + "\n".join(lines) if lines else ""
+
+
 def _title(row: Row, *names: str) -> str:
-    return _escape(", ".join([row["suite"], *names, f"ε = {row['epsilon']}", conditions(row)]))
+    return escape(", ".join([row["suite"], *names, f"ε = {row['epsilon']}", conditions(row)]))
 
 
 def _by_conditions(rows: Sequence[Row]) -> list[list[Row]]:
@@ -78,31 +115,35 @@ def _by_conditions(rows: Sequence[Row]) -> list[list[Row]]:
 def _summary(rows: Sequence[Row]) -> str:
     targets = list(dict.fromkeys(row["target"] for row in rows))
     cells = {(row["attack"], row["target"]): row for row in rows}
-    best = {t: max(row["abstention_rate"] or 0 for row in rows if row["target"] == t) for t in targets}
+    singles = [row for row in rows if not is_ensemble(row["attack"])]
+    best = {t: max((row["abstention_rate"] or 0 for row in singles if row["target"] == t), default=0) for t in targets}
 
     def text(attack: str, target: str) -> str:
         row = cells.get((attack, target))
         if row is None or row["abstention_rate"] is None:
             return "failed" if row else NONE
         rate = percent(row["abstention_rate"]) + ("\\*" if row["status"] == "partial" else "")
-        return f"**{rate}**" if row["abstention_rate"] == best[target] > 0 else rate
+        is_best = row["abstention_rate"] == best[target] > 0 and not is_ensemble(attack)
+        return f"**{rate}**" if is_best else rate
 
-    table = [[_escape(attack), *(text(attack, target) for target in targets)] for attack in by_strength(rows)]
+    attacks = by_strength(rows)
+    names = {attack: f"*{escape(attack)}*" if is_ensemble(attack) else escape(attack) for attack in attacks}
+    lines = [[names[attack], *(text(attack, target) for target in targets)] for attack in attacks]
     shared = [fullest(row for row in rows if row["target"] == target) for target in targets]
     ceilings = [percent(row and row["ceiling"]) for row in shared]
-    table.append(["*certified ceiling*", *(f"*{ceiling}*" for ceiling in ceilings)])
-    return _table(["attack", *map(_escape, targets)], table, text_columns=1)
+    lines.append(["*certified ceiling*", *(f"*{ceiling}*" for ceiling in ceilings)])
+    return table(["attack", *map(escape, targets)], lines, text_columns=1)
 
 
 def _details(rows: Sequence[Row]) -> str:
     headers = ["#", "attack", "access", "abstain [95% CI]", "clean", "McNemar p", "ceiling", "share"]
     headers += ["accuracy", "clean accuracy", "wrong", "valid", "changed", "ℓ2 mean", "ℓ2 median", "ℓ2 max", "queries"]
-    headers += ["surrogate queries", "forward samples", "backward samples", "s/image", "images"]
-    table = [
+    headers += ["query budget", "surrogate queries", "forward samples", "backward samples", "s/image", "images"]
+    lines = [
         [
             str(row["rank"] or NONE),
-            _escape(row["attack"]) + ("\\*" if row["status"] == "partial" else ""),
-            _escape(row["access"]),
+            escape(row["attack"]) + ("\\*" if row["status"] == "partial" else ""),
+            escape(row["access"]),
             interval(row),
             percent(row["clean_abstention_rate"]),
             p_value(row["mcnemar_p"]),
@@ -117,6 +158,7 @@ def _details(rows: Sequence[Row]) -> str:
             number(row["l2_median"], 3),
             number(row["l2_max"], 3),
             number(row["queries_mean"]),
+            number(row["query_budget"]),
             number(row["surrogate_queries"]),
             number(row["forward_samples_mean"]),
             number(row["backward_samples_mean"]),
@@ -125,7 +167,7 @@ def _details(rows: Sequence[Row]) -> str:
         ]
         for row in rows
     ]
-    return _table(headers, table, text_columns=3)
+    return table(headers, lines, text_columns=3)
 
 
 def _valid(row: Row) -> str:
@@ -141,63 +183,59 @@ def _superseded(rows: Sequence[Row]) -> str:
 
 
 def _failures(rows: Sequence[Row]) -> str:
-    table = [
+    lines = [
         [
             *(
-                _escape(text)
+                escape(text)
                 for text in (row["suite"], row["target"], conditions(row), str(row["epsilon"]), row["attack"])
             ),
-            _code(row["error"] or ""),
+            number(row["query_budget"]),
+            code(row["error"] or ""),
         ]
         for row in rows
         if row["status"] == "failed"
     ]
-    headers = ["suite", "target", "PREDICT", "ε", "attack", "error"]
-    return _table(headers, table, text_columns=len(headers)) if table else "None."
+    headers = ["suite", "target", "PREDICT", "ε", "attack", "query budget", "error"]
+    return table(headers, lines, text_columns=len(headers)) if lines else "None."
 
 
-def _audit(rows: Sequence[Row]) -> str:
-    flips = sum(row["flips_inside_radius"] or 0 for row in rows)
-    certified = sum(row["certified_answers"] or 0 for row in rows)
+def _audit(rows: Sequence[Row], audit: Audit) -> str:
     beyond = [row for row in rows if (row["flips_inside_radius"] or 0) > (row["flips_allowed"] or 0)]
+    broken = audit["flips_inside_radius"] > audit["flips_allowed"]
     text = f"""\
 A confident answer other than the certified one, inside the certified radius, should be rare: CERTIFY and
-PREDICT each err with probability at most α. Over all rows that happened **{flips:,}** times in {certified:,}
-certified answers. A row may show as many as Binomial(certified answers, 2α) stays within 99.9% of the time;
+PREDICT each err with probability at most α. This counts every image that was sent in the {audit["cells"]:,} cells of
+the results folder, those of other suites, of replaced settings and of the controls too: **{audit["images"]:,}** images,
+of which {audit["inside_radius"]:,} were sent from inside the radius of a certificate and can break it. That happened
+**{audit["flips_inside_radius"]:,}** times; Binomial({audit["inside_radius"]:,}, 2α) stays within
+**{audit["flips_allowed"]:,}** in 99.9% of runs. (The attacks on an image share its certificate and its evaluation
+noise, so errors come in clumps: there are {audit["certificates"]:,} certificates.)
 """
+    headers = ["target", "images sent", "with a certificate", "inside its radius", "confident flips", "allowed"]
+    lines = [_counts("all", audit), *(_counts(target["target"], target) for target in audit["targets"])]
+    text = f"{text}\n{table(headers, lines, text_columns=1)}\n\n"
+    if broken:
+        text += "**This is more than α allows, so the certificate or its use is broken.** "
     if not beyond:
-        return text + "no row shows more."
-    names = "; ".join(
-        f"{_escape(row['attack'])} on {row['target']} at ε = {row['epsilon']}:"
+        return text + "No row of this page shows more than its own images allow."
+    found = "; ".join(
+        f"{escape(row['attack'])} on {row['target']} at ε = {row['epsilon']}:"
         f" {row['flips_inside_radius']} of {row['flips_allowed']} allowed"
         for row in beyond
     )
-    return text + f"**these show more, so the certificate or its use is broken**: {names}."
+    return text + f"**These rows show more, so the certificate or its use is broken**: {found}."
+
+
+def _counts(name: str, count: Count) -> list[str]:
+    counts = (count["images"], count["certified_answers"], count["inside_radius"], count["flips_inside_radius"])
+    return [escape(name), *map(number, (*counts, count["flips_allowed"]))]
 
 
 def _attacks(rows: Sequence[Row]) -> str:
-    table: dict[tuple[str, str], list[str]] = {}
+    lines: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         parameters = ", ".join(f"{name}={json.dumps(v)}" for name, v in sorted(row["parameters"].items()))
-        texts = [_escape(text) for text in (row["attack"], row["access"], row["description"])]
-        table[row["attack"], parameters] = [*texts, _code(parameters) if parameters else NONE]
+        texts = [escape(text) for text in (row["attack"], row["access"], row["description"])]
+        lines[row["attack"], parameters] = [*texts, code(parameters) if parameters else NONE]
     headers = ["attack", "access", "what it is", "hyper-parameters"]
-    return _table(headers, [table[key] for key in sorted(table)], text_columns=len(headers))
-
-
-def _table(headers: Sequence[str], table: Sequence[Sequence[str]], text_columns: int) -> str:
-    """A Markdown table with the first columns to the left and the others, numbers, to the right."""
-    align = ["---"] * text_columns + ["---:"] * (len(headers) - text_columns)
-    return "\n".join(f"| {' | '.join(line)} |" for line in [headers, align, *table])
-
-
-def _escape(text: str) -> str:
-    """Text that neither ends a table cell nor is read as markup."""
-    for special in "\\|*_`<>[]":
-        text = text.replace(special, f"\\{special}")
-    return " ".join(text.split())
-
-
-def _code(text: str) -> str:
-    """Text in code style; inside a table a bar must be escaped even there."""
-    return f"`{' '.join(text.split()).replace('`', chr(39)).replace('|', chr(92) + '|')}`"
+    return table(headers, [lines[key] for key in sorted(lines)], text_columns=len(headers))

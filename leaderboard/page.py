@@ -1,46 +1,99 @@
-"""The published board: a Markdown page, its picture, and the same rows as JSON."""
+"""The published board: a Markdown page, its pictures, and the same numbers as JSON."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from leaderboard import atomic
-from leaderboard.board import rows
+from leaderboard.audit import audit
+from leaderboard.board import board, variants
+from leaderboard.curve_picture import epsilon_svg, query_svg
+from leaderboard.curve_tables import section
+from leaderboard.curves import epsilon_panels, query_panels
 from leaderboard.errors import StoreError
+from leaderboard.machines import machines
 from leaderboard.markdown import markdown
 from leaderboard.picture import svg
 from leaderboard.store import FIRST_RUN, PROJECT, Store
 
-SCHEMA_VERSION = 1
-"""Of `leaderboard.json`: an object with schema_version, project, version, commit, created and rows."""
+SCHEMA_VERSION = 2
+"""Of `leaderboard.json`, an object with these keys:
+
+- schema_version, project, version, commit, created (ISO 8601): of this file and of what wrote it;
+- machines: who computed the rows, see `leaderboard.machines.Machine`;
+- rows: see `leaderboard.row.Row`; since version 2 with query_budget and inside_radius;
+- curves: {"epsilon": [...], "queries": [...]}, both lists of `leaderboard.curves.Panel`: one target's clean rate,
+  ceiling and curves, each a list of points. Against ε there is a panel a target with two or more ε, and every curve
+  has a point at ε = 0, the clean rate; against queries one a target and ε at which an attack has two or more budgets;
+- audit: of every image in the results folder, whatever the rows shown, see `leaderboard.audit.Audit`.
+
+Rates are in [0, 1], ε and norms in [0, 1] pixel units, null stands for what is not defined.
+"""
+
+_BOARD, _EPSILON, _QUERIES = "board.svg", "curves-epsilon.svg", "curves-queries.svg"
 
 
-def publish(store: Store, output: Path, *, commit: str, version: str, created: str) -> list[Path]:
-    """Write LEADERBOARD.md, leaderboard.json and board.svg into `output`; returns their paths.
+def publish(
+    store: Store,
+    output: Path,
+    *,
+    commit: str,
+    version: str,
+    created: str,
+    command: Callable[[str], str],
+    suites: Collection[str] | None = None,
+) -> list[Path]:
+    """Write LEADERBOARD.md, leaderboard.json, board.svg and what there is of curves into `output`; returns their paths.
 
-    The same store, `commit`, `version` and `created` (ISO 8601) give the same bytes. Raises StoreError where
-    the store holds no cell, or `output` cannot be written.
+    Of all suites, or of `suites` only; `command` says how a suite is run. Curves against ε need two ε of one target,
+    curves against queries two budgets of one attack. A picture of curves that an earlier board left in `output` and
+    this one lacks is removed. The same store, `commit`, `version` and `created` (ISO 8601) give the same bytes. Raises
+    StoreError where the store holds no cell, or `output` cannot be written.
     """
-    board = rows(store)
-    if not board:
+    everything = store.cells()
+    cells = [cell for cell in everything if suites is None or cell.settings["suite"] in suites]
+    rows = board(store, cells)
+    if not rows:
         raise StoreError(f"no results in {store.folder}: {FIRST_RUN}")
+    by_epsilon, by_queries = epsilon_panels(rows), query_panels(rows)
+    soundness = audit(store, everything)
+    ran_on = machines([cell for variant, _ in variants(cells) for cell in variant], command)
     content = {
         "schema_version": SCHEMA_VERSION,
         "project": PROJECT,
         "version": version,
         "commit": commit,
         "created": created,
-        "rows": board,
+        "machines": ran_on,
+        "rows": rows,
+        "curves": {"epsilon": by_epsilon, "queries": by_queries},
+        "audit": soundness,
     }
-    page = markdown(board, commit=commit, version=version, created=created, picture="board.svg")
+    page = markdown(
+        rows,
+        audit=soundness,
+        curves=section(by_epsilon, by_queries, _EPSILON, _QUERIES),
+        machines=ran_on,
+        commit=commit,
+        version=version,
+        created=created,
+        picture=_BOARD,
+    )
     files = {
         "LEADERBOARD.md": page,
         "leaderboard.json": json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-        "board.svg": svg(board),
+        _BOARD: svg(rows),
     }
+    if by_epsilon:
+        files[_EPSILON] = epsilon_svg(by_epsilon)
+    if by_queries:
+        files[_QUERIES] = query_svg(by_queries)
     try:
         output.mkdir(parents=True, exist_ok=True)
+        for name in {_EPSILON, _QUERIES} - files.keys():
+            (output / name).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"cannot write into {output}: it is not a folder, choose another one") from error
     for name, text in files.items():

@@ -4,40 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from html import escape
 
-from leaderboard.board import by_strength, fullest
+from leaderboard import drawing
+from leaderboard.board import at_largest_budget, by_strength, fullest, is_ensemble
+from leaderboard.drawing import BEYOND, MARGIN, WIDTH, line, rect, short, text
 from leaderboard.row import Row
 from leaderboard.tables import conditions, percent
 
-# Told apart by people with any colour vision (Okabe and Ito 2008, darkened where white text would not show).
-_COLOURS = {
-    "white-box": "#0072b2",
-    "score": "#009e73",
-    "decision": "#cc79a7",
-    "transfer": "#e69f00",
-    "none": "#8c959f",
-}
-_OTHER = "#57606a"  # an access that a plugin brought
-
-_WIDTH, _MARGIN, _COLUMNS = 960, 28, 4
+_COLUMNS = 4
 _VALUES, _GAP = 48, 14  # widths: percentages beside the bars, between panels
 _LINE, _BAR = 24, 13  # heights: of an attack, of its bar
 _TOP, _HEAD, _FOOT, _LEGEND = 84, 46, 30, 44
-
-_STYLE = """\
-text { font-family: system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328; }
-.title { font-size: 20px; font-weight: 600; }
-.note { font-size: 12.5px; fill: #59636e; }
-.panel { font-size: 14px; font-weight: 600; }
-.name { font-size: 13px; text-anchor: end; }
-.value { font-size: 12px; text-anchor: end; font-variant-numeric: tabular-nums; }
-.tick { font-size: 10.5px; fill: #59636e; text-anchor: middle; }
-.grid { stroke: #e4e8ec; }
-.clean { stroke: #1f2328; stroke-width: 1.2; stroke-dasharray: 3 2.5; }
-.ceiling { stroke: #b3261e; stroke-width: 2; }
-.whisker { stroke: #1f2328; stroke-width: 1.2; opacity: 0.75; }
-"""
 
 
 def svg(rows: Sequence[Row]) -> str:
@@ -49,32 +26,23 @@ def svg(rows: Sequence[Row]) -> str:
     columns = min(_COLUMNS, len(targets))
     panel_height = _HEAD + _LINE * len(attacks) + _FOOT
     height = _TOP + panel_height * -(-len(targets) // columns) + _LEGEND
-    names = 14 + 7.3 * max(len(_short(attack)) for attack in attacks)
-    width = (_WIDTH - 2 * _MARGIN - names - _GAP * (columns - 1)) / columns
+    names = 14 + 7.3 * max(len(short(attack)) for attack in attacks)
+    width = (WIDTH - 2 * MARGIN - names - _GAP * (columns - 1)) / columns
     title = f"Abstention forced at ε = {first['epsilon']} ({conditions(first)})"
 
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}"'
-        f' height="{height}" role="img" aria-label="{escape(title)}">',
-        f"<style>{_STYLE}</style>",
-        '<defs><pattern id="beyond" width="6" height="6" patternUnits="userSpaceOnUse"'
-        ' patternTransform="rotate(45)"><rect width="6" height="6" fill="#f3f0ef"/>'
-        '<line x1="0" y1="0" x2="0" y2="6" stroke="#dcd3d1" stroke-width="2"/></pattern></defs>',
-        f'<rect x="0.5" y="0.5" width="{_WIDTH - 1}" height="{height - 1}" rx="12" fill="#ffffff" stroke="#d0d7de"/>',
-        _text(_MARGIN, 40, title, "title"),
-        _text(_MARGIN, 62, _subtitle(rows), "note"),
-    ]
+    parts: list[str] = []
     for place, (_, target) in enumerate(targets):
-        column, line = place % columns, place // columns
-        x = _MARGIN + names + column * (width + _GAP)
-        y = _TOP + line * panel_height
+        column, level = place % columns, place // columns
+        x = MARGIN + names + column * (width + _GAP)
+        y = _TOP + level * panel_height
         if column == 0:
             for i, attack in enumerate(attacks):
-                parts.append(_text(x - 10, y + _HEAD + _LINE * (i + 0.5) + 4.5, _short(attack), "name"))
+                style = "together" if is_ensemble(attack) else "name"
+                parts.append(text(x - 10, y + _HEAD + _LINE * (i + 0.5) + 4.5, short(attack), style))
         cells = {row["attack"]: row for row in rows if row["target"] == target}
         parts += _panel(x, y, width - _VALUES, target, [cells.get(name) for name in attacks])
     parts += _legend(rows, height - 22)
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    return drawing.document(height, title, _subtitle(rows), parts)
 
 
 def _telling_epsilon(rows: Sequence[Row]) -> float:
@@ -88,7 +56,7 @@ def _telling_epsilon(rows: Sequence[Row]) -> float:
 
 
 def _shown(rows: Sequence[Row]) -> list[Row]:
-    rows = [row for row in rows if row["suite"] == rows[0]["suite"]]
+    rows = at_largest_budget(row for row in rows if row["suite"] == rows[0]["suite"])
     telling = _telling_epsilon(rows)
     rows = [row for row in rows if row["epsilon"] == telling]
     count = Counter((row["n"], row["alpha"]) for row in rows)
@@ -97,10 +65,11 @@ def _shown(rows: Sequence[Row]) -> list[Row]:
 
 
 def _subtitle(rows: Sequence[Row]) -> str:
-    images = sorted({row["images"] for row in rows if row["status"] != "failed"})
-    seen = " to ".join(f"{count:,}" for count in dict.fromkeys((images[0], images[-1]))) if images else "no"
+    images = drawing.images_seen(row["images"] for row in rows if row["status"] != "failed")
+    budgets = [row["query_budget"] for row in rows if row["query_budget"] is not None]
     what = "on which the smoothed classifier abstains under attack, with its 95% interval"
-    return f"Share of {seen} {rows[0]['suite']} images {what}"
+    queries = f" · at most {max(budgets):,} queries" if budgets else ""
+    return f"Share of {images} {rows[0]['suite']} images {what}{queries}"
 
 
 def _panel(x: float, y: float, width: float, target: str, rows: Sequence[Row | None]) -> list[str]:
@@ -109,21 +78,21 @@ def _panel(x: float, y: float, width: float, target: str, rows: Sequence[Row | N
     shared = fullest(row for row in rows if row is not None)
     clean, ceiling = (shared["clean_abstention_rate"], shared["ceiling"]) if shared else (None, None)
     parts = [
-        _text(x, y + 16, target, "panel"),
-        _text(x, y + 34, f"clean {percent(clean)} · ceiling {percent(ceiling)}", "note"),
+        text(x, y + 16, target, "panel" if 10 * len(target) < width + _VALUES else "narrow"),
+        text(x, y + 34, f"clean {percent(clean)} · ceiling {percent(ceiling)}", "note"),
     ]
     if ceiling is not None and ceiling < 1:
         start = x + width * ceiling
-        parts.append(_rect(start, top, x + width - start, bottom - top, "url(#beyond)"))
+        parts.append(rect(start, top, x + width - start, bottom - top, BEYOND))
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        parts.append(_line(x + width * share, top, x + width * share, bottom, "grid"))
+        parts.append(line(x + width * share, top, x + width * share, bottom, "grid"))
         if share in (0.0, 0.5, 1.0):
-            parts.append(_text(x + width * share, bottom + 15, f"{share:.0%}", "tick"))
+            parts.append(text(x + width * share, bottom + 15, f"{share:.0%}", "tick"))
     for place, row in enumerate(rows):
         parts += _bar(x, top + _LINE * (place + 0.5), width, row)
     for rate, style in ((clean, "clean"), (ceiling, "ceiling")):
         if rate is not None:
-            parts.append(_line(x + width * rate, top - 3, x + width * rate, bottom + 3, style))
+            parts.append(line(x + width * rate, top - 3, x + width * rate, bottom + 3, style))
     return parts
 
 
@@ -131,48 +100,31 @@ def _bar(x: float, middle: float, width: float, row: Row | None) -> list[str]:
     if row is None:
         return []
     if row["abstention_rate"] is None or row["abstention_low"] is None or row["abstention_high"] is None:
-        return [_text(x + width + _VALUES - 4, middle + 4, "failed", "value")]
-    colour = _COLOURS.get(row["access"], _OTHER)
+        return [text(x + width + _VALUES - 4, middle + 4, "failed", "value")]
+    colour = drawing.colour(row["access"])
     low, high = x + width * row["abstention_low"], x + width * row["abstention_high"]
     mark = "*" if row["status"] == "partial" else ""
     return [
-        _rect(x, middle - _BAR / 2, max(width * row["abstention_rate"], 1), _BAR, colour),
-        _line(low, middle, high, middle, "whisker"),
-        _line(low, middle - 3, low, middle + 3, "whisker"),
-        _line(high, middle - 3, high, middle + 3, "whisker"),
-        _text(x + width + _VALUES - 4, middle + 4, percent(row["abstention_rate"]) + mark, "value"),
+        rect(x, middle - _BAR / 2, max(width * row["abstention_rate"], 1), _BAR, colour),
+        line(low, middle, high, middle, "whisker"),
+        line(low, middle - 3, low, middle + 3, "whisker"),
+        line(high, middle - 3, high, middle + 3, "whisker"),
+        text(x + width + _VALUES - 4, middle + 4, percent(row["abstention_rate"]) + mark, "value"),
     ]
 
 
 def _legend(rows: Sequence[Row], y: float) -> list[str]:
-    known = {row["access"] for row in rows}
-    x = float(_MARGIN)
+    x = float(MARGIN)
     parts = []
-    for access in [*(name for name in _COLOURS if name in known), *sorted(known - set(_COLOURS))]:
-        parts.append(_rect(x, y - 10, 12, 12, _COLOURS.get(access, _OTHER)))
-        parts.append(_text(x + 18, y, "control" if access == "none" else access, "note"))
-        x += 36 + 6.8 * len("control" if access == "none" else access)
+    for access in drawing.ordered(row["access"] for row in rows):
+        parts.append(rect(x, y - 10, 12, 12, drawing.colour(access)))
+        parts.append(text(x + 18, y, drawing.spoken(access), "note"))
+        x += 36 + 6.8 * len(drawing.spoken(access))
     x += 14
-    parts.append(_line(x, y - 12, x, y + 4, "clean"))
-    parts.append(_text(x + 8, y, "clean rate", "note"))
+    parts.append(line(x, y - 12, x, y + 4, "clean"))
+    parts.append(text(x + 8, y, "clean rate", "note"))
     x += 92
-    parts.append(_line(x, y - 12, x, y + 4, "ceiling"))
-    parts.append(_rect(x + 1, y - 10, 16, 12, "url(#beyond)"))
-    parts.append(_text(x + 24, y, "beyond the certified ceiling (expected rate)", "note"))
+    parts.append(line(x, y - 12, x, y + 4, "ceiling"))
+    parts.append(rect(x + 1, y - 10, 16, 12, BEYOND))
+    parts.append(text(x + 24, y, "beyond the certified ceiling (expected rate)", "note"))
     return parts
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 24 else name[:23] + "…"
-
-
-def _text(x: float, y: float, text: str, style: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" class="{style}">{escape(text)}</text>'
-
-
-def _rect(x: float, y: float, width: float, height: float, fill: str) -> str:
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{fill}"/>'
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{style}"/>'

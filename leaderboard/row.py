@@ -1,14 +1,18 @@
-"""A row of the board: the statistics of one (suite, target, attack, ε, n, alpha)."""
+"""A row of the board: the statistics of one (suite, target, attack, query budget, ε, n, alpha)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
+from leaderboard.audit import count
 from leaderboard.records import ABSTAIN
-from leaderboard.statistics import binomial_quantile, clopper_pearson, mcnemar, rate
+from leaderboard.statistics import clopper_pearson, mcnemar, rate
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+CONTROL = "none"
+"""The access of the controls."""
 
 
 class Statistics(TypedDict):
@@ -38,13 +42,14 @@ class Statistics(TypedDict):
     share_of_ceiling: float | None  # abstention_rate / ceiling; sampling may take it just over 1
     flips_inside_radius: int | None  # confident answers against the certificate, inside its radius
     certified_answers: int | None  # images with a certificate
+    inside_radius: int | None  # of these, sent from inside its radius
     flips_allowed: int | None  # what alpha allows in 99.9% of runs
 
 
 class Row(Statistics):
     """One row of the board; safe as JSON (no NaN)."""
 
-    rank: int | None  # within suite, target, n, alpha and ε, 1 abstains most; None where the row failed
+    rank: int | None  # within suite, target, n, alpha and ε, 1 abstains most; None: failed, or a smaller query budget
     suite: str
     target: str
     sigma: float
@@ -53,6 +58,7 @@ class Row(Statistics):
     access: str
     description: str
     epsilon: float
+    query_budget: int | None  # most queries an image; None: no limit, or an access that makes none
     n: int
     alpha: float
     seed: int
@@ -78,14 +84,7 @@ def measure(records: DataFrame, alpha: float) -> Statistics:
 
     sent = (records.validity == "valid") & records.changed
     l2 = records.l2[sent]
-    # PREDICT and CERTIFY each err with probability ≤ alpha: a certified answer flips with at most 2 alpha.
-    certified = records.certified_label != ABSTAIN
-    flips = (
-        certified
-        & (records.l2.where(sent, 0.0) < records.certified_radius)
-        & ~abstains
-        & (records.outcome != records.certified_label)
-    )
+    soundness = count(records, alpha)
     return Statistics(
         abstention_rate=abstention_rate,
         abstention_low=low,
@@ -109,7 +108,8 @@ def measure(records: DataFrame, alpha: float) -> Statistics:
         seconds_per_image=float(records.seconds.mean()),
         ceiling=ceiling,
         share_of_ceiling=abstention_rate / ceiling if ceiling > 0 else None,
-        flips_inside_radius=int(flips.sum()),
-        certified_answers=int(certified.sum()),
-        flips_allowed=binomial_quantile(0.999, int(certified.sum()), 2 * alpha),
+        flips_inside_radius=soundness["flips_inside_radius"],
+        certified_answers=soundness["certified_answers"],
+        inside_radius=soundness["inside_radius"],
+        flips_allowed=soundness["flips_allowed"],
     )

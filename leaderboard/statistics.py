@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 def rate(k: int, n: int) -> float | None:
     """Share of `k` hits among `n` trials, in [0, 1]; None where there was no trial."""
@@ -41,3 +43,18 @@ def binomial_quantile(quantile: float, n: int, p: float) -> int:
     from scipy.stats import binom
 
     return int(binom.ppf(quantile, n, min(max(p, 0.0), 1.0))) if n else 0
+
+
+def sum_quantile(quantile: float, trials: Mapping[float, int]) -> int:
+    """The same of a sum of independent binomials, one of `trials[p]` trials for each probability p."""
+    import numpy as np
+    from scipy.stats import binom
+
+    if len(trials) == 1:
+        [(p, n)] = trials.items()
+        return binomial_quantile(quantile, n, p)
+    density = np.ones(1)
+    for p, n in sorted(trials.items()):
+        largest = binomial_quantile(1 - 1e-12, n, p)
+        density = np.convolve(density, binom.pmf(np.arange(largest + 1), n, min(max(p, 0.0), 1.0)))
+    return int(np.searchsorted(np.cumsum(density), quantile))

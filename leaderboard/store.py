@@ -103,6 +103,10 @@ class Store:
         keys = sorted(path.name.removesuffix(".json") for path in (self.folder / "cells").glob("*.json"))
         return [cell for key in keys if _KEY.fullmatch(key) and (cell := self.cell(key))]
 
+    def suites(self) -> list[str]:
+        """The names of the suites that any cell belongs to."""
+        return sorted({cell.settings["suite"] for cell in self.cells()})
+
     def cell(self, key: str) -> StoredCell | None:
         """The cell with that key; None if absent, or (with a warning in the log) if its files are damaged."""
         path = self._path("cells", key, "json")
@@ -120,11 +124,12 @@ class Store:
 
     def records(self, key: str) -> DataFrame:
         """The records of a cell with status "ok" (columns: `leaderboard.records.COLUMNS`)."""
-        import pandas as pd
+        from pyarrow.parquet import ParquetFile
 
         # From bytes: given a path, pyarrow would read "name=value" folders above it as columns.
         data = BytesIO(self._path("cells", key, "parquet").read_bytes())
-        records = pd.read_parquet(data, engine="pyarrow", page_checksum_verification=True)
+        # For tables as small as these, threads and pandas' own reader take longer than the reading.
+        records: DataFrame = ParquetFile(data, page_checksum_verification=True).read(use_threads=False).to_pandas()
         if list(records.columns) != list(COLUMNS):
             raise ValueError(f"the records have columns {list(records.columns)}")
         return records

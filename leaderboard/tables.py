@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from leaderboard.board import at_largest_budget
 from leaderboard.row import Row
 
 NONE = "—"
@@ -28,6 +29,13 @@ def number(value: float | None, digits: int = 0) -> str:
     return NONE if value is None else f"{value:,.{digits}f}"
 
 
+def duration(seconds: float) -> str:
+    """29 → "29 s", 90 → "1.5 min", 9000 → "2.5 h"."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
 def p_value(p: float | None) -> str:
     """0.0312 → "0.031"; "<0.0001" below."""
     if p is None:
@@ -46,7 +54,7 @@ def grouped(rows: Iterable[Row], *names: str) -> list[list[Row]]:
 
 
 def terminal(rows: Sequence[Row]) -> str:
-    """The board as text, one table for each target and ε, failures below it."""
+    """The board as text, one table for each target and ε of the largest query budgets, failures below it."""
     from tabulate import tabulate
 
     headers = ["#", "attack", "access", "abstain [95% CI]", "clean", "ceiling", "share", "accuracy", "valid"]
@@ -71,14 +79,18 @@ def terminal(rows: Sequence[Row]) -> str:
                 number(row["queries_mean"]),
                 number(row["seconds_per_image"], 3),
             ]
-            for row in group
+            for row in at_largest_budget(group)
         ]
         align = ["right", "left", "left", *["right"] * 9]
         lines.append(tabulate(table, headers, tablefmt="simple", disable_numparse=True, colalign=align))
         for row in group:
             if row["status"] == "failed":
-                lines.append(f"{row['attack']} failed: {row['error']}")
+                lines.append(f"{_limited(row)} failed: {row['error']}")
             elif row["status"] == "partial":
-                lines.append(f"{row['attack']} is partial: {row['images']:,} images")
+                lines.append(f"{_limited(row)} is partial: {row['images']:,} images")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
+
+
+def _limited(row: Row) -> str:
+    return row["attack"] if row["query_budget"] is None else f"{row['attack']} (≤ {row['query_budget']:,} queries)"

@@ -55,3 +55,17 @@ def fail(store: Store) -> Callable[..., str]:
         return key
 
     return write
+
+
+@pytest.fixture
+def board(store: Store, add: Callable[..., str], fail: Callable[..., str]) -> Store:
+    """A store with a bit of everything."""
+    for target, sigma in (("toy-sigma0.50", 0.5), ("toy-sigma1.00", 1.0)):
+        for epsilon in (0.5, 1.0):
+            place = {"target": target, "sigma": sigma, "epsilon": epsilon}
+            add(attack="clean", access="none", parameters={}, **place)
+            add({"outcome": [-1] * 6 + [6, 7, 8, 9], "ceiling": 0.9}, **place)
+            add({"validity": "over-budget"}, attack="cw", images=[0, 1], access="transfer", **place)
+    fail(attack="odd|name", access="psychic", epsilon=1.0, parameters={"mode": "a|b"})
+    add({}, parameters={"steps": 11}, images=[0])  # supersedes toy-sigma0.50 at 1.0
+    return store

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ElementTree
 from typing import Any
 
 import numpy as np
@@ -61,3 +62,8 @@ def make_settings(**settings: Any) -> dict[str, Any]:
         "data": "toys",
         "description": "Minimise the margin.",
     } | settings
+
+
+def texts(picture: str) -> list[str]:
+    """Every text in an SVG, in order."""
+    return ["".join(element.itertext()) for element in ElementTree.fromstring(picture).iter() if "text" in element.tag]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from leaderboard import rows
-from leaderboard.board import by_strength, fullest
+from leaderboard.board import at_largest_budget, by_strength, fullest
 from leaderboard.row import UNDEFINED, Row
 from leaderboard.statistics import clopper_pearson
 
@@ -71,6 +71,7 @@ def test_soundness_audit(store, add):
     )
     [row] = rows(store)
     assert (row["flips_inside_radius"], row["certified_answers"], row["flips_allowed"]) == (3, 9, 1)
+    assert row["inside_radius"] == 8  # but for the image beyond it and the one without
 
 
 def test_shards_form_one_row_and_images_count_once(store, add):
@@ -83,7 +84,7 @@ def test_shards_form_one_row_and_images_count_once(store, add):
 
 @pytest.mark.parametrize(
     "change",
-    [{"parameters": {"steps": 20}}, {"version": 2}, {"seed": 1}, {"weights": "def"}, {"query_budget": 50}],
+    [{"parameters": {"steps": 20}}, {"version": 2}, {"seed": 1}, {"weights": "def"}],
     ids=lambda change: next(iter(change)),
 )
 def test_the_newest_variant_counts_alone(store, add, change):
@@ -99,6 +100,13 @@ def test_a_new_description_is_no_new_variant(store, add):
     add(images=[2, 3], description="Said better.")
     [row] = rows(store)
     assert (row["images"], row["description"]) == (4, "Said better.")
+
+
+def test_shards_of_an_ensemble_have_members_of_their_own(store, add):
+    add(attack="best-of score", images=[0, 1], members=["a", "b"])
+    add(attack="best-of score", images=[2, 3], members=["c", "d"])
+    [row] = rows(store)
+    assert (row["images"], row["superseded_cells"]) == (4, 0)
 
 
 def test_only_the_given_keys(store, add):
@@ -139,6 +147,27 @@ def test_another_n_or_alpha_is_another_row(store, add):
     ]
 
 
+def test_query_budgets_are_rows_of_their_own_and_the_largest_competes(store, add, fail):
+    add({"outcome": -1}, attack="square", query_budget=30)
+    add({"outcome": ABSTAINS}, attack="square", query_budget=100)
+    add({"outcome": -1}, attack="zoo", query_budget=300)
+    add(attack="zoo")
+    fail(attack="nes", query_budget=300)
+    add({"outcome": -1}, attack="nes", query_budget=10)
+    board = rows(store)
+    assert [(row["attack"], row["query_budget"], row["rank"]) for row in board] == [
+        ("nes", 10, None),
+        ("square", 30, None),
+        ("zoo", 300, None),
+        ("square", 100, 1),
+        ("zoo", None, 2),
+        ("nes", 300, None),
+    ]
+    main = [(row["attack"], row["query_budget"]) for row in at_largest_budget(board)]
+    assert main == [("square", 100), ("zoo", None), ("nes", 300)]
+    assert all(row["superseded_cells"] == 0 for row in board)
+
+
 def test_a_failed_shard_fails_the_row(store, add, fail):
     add({"outcome": -1}, images=[0, 1])
     fail(images=[2, 3])
@@ -174,13 +203,14 @@ def test_an_empty_store_has_no_rows(store):
     assert rows(store) == []
 
 
-def test_by_strength_puts_attacks_with_holes_last(store, add, fail):
+def test_by_strength_puts_attacks_with_holes_last_but_for_ensembles(store, add, fail):
     add({"outcome": -1}, attack="lucky")
     fail(attack="lucky", target="another")
     add({"outcome": ABSTAINS}, attack="steady")
     add({"outcome": ABSTAINS}, attack="steady", target="another")
     add(attack="clean")
-    assert by_strength(rows(store)) == ["steady", "clean", "lucky"]
+    add({"outcome": -1}, attack="best-of white-box")
+    assert by_strength(rows(store)) == ["steady", "clean", "lucky", "best-of white-box"]
 
 
 def test_fullest_speaks_for_the_images(store, add, fail):

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import re
-import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pytest
+from leaderboard_data import make_records, make_settings, texts
 
 from leaderboard import Store, StoreError, publish, rows, terminal
+from leaderboard.curves import epsilon_panels
 from leaderboard.picture import svg
 from leaderboard.tables import number, p_value, percent
 
@@ -17,6 +19,7 @@ REQUIRED = {
     "attack",
     "access",
     "epsilon",
+    "query_budget",
     "n",
     "alpha",
     "images",
@@ -41,40 +44,68 @@ REQUIRED = {
 }
 
 
-@pytest.fixture
-def board(store, add, fail):
-    """A store with a bit of everything."""
-    for target, sigma in (("toy-sigma0.50", 0.5), ("toy-sigma1.00", 1.0)):
-        for epsilon in (0.5, 1.0):
-            place = {"target": target, "sigma": sigma, "epsilon": epsilon}
-            add(attack="clean", access="none", parameters={}, **place)
-            add({"outcome": [-1] * 6 + [6, 7, 8, 9], "ceiling": 0.9}, **place)
-            add({"validity": "over-budget"}, attack="cw", images=[0, 1], access="transfer", **place)
-    fail(attack="odd|name", access="psychic", epsilon=1.0, parameters={"mode": "a|b"})
-    add({}, parameters={"steps": 11}, images=[0])  # supersedes toy-sigma0.50 at 1.0
-    return store
+HALF = [-1] * 5 + [5, 6, 7, 8, 9]
 
 
-def make(store, output):
-    return publish(store, output, commit="abc123", version="0.1.0", created="2024-01-01T00:00:00Z")
+def make(store, output, suites=None):
+    return publish(
+        store,
+        output,
+        commit="abc123",
+        version="0.1.0",
+        created="2024-01-01T00:00:00Z",
+        command=lambda suite: f"run {suite}",
+        suites=suites,
+    )
 
 
-def test_publish_writes_page_data_and_picture(board, tmp_path):
+def test_publish_writes_page_data_and_pictures(board, tmp_path):
     paths = make(board, tmp_path / "deep" / "published")
-    assert [path.name for path in paths] == ["LEADERBOARD.md", "leaderboard.json", "board.svg"]
-    assert sorted(path.name for path in paths[0].parent.iterdir()) == sorted(path.name for path in paths)
+    names = ["LEADERBOARD.md", "leaderboard.json", "board.svg", "curves-epsilon.svg"]
+    assert [path.name for path in paths] == names
+    assert sorted(path.name for path in paths[0].parent.iterdir()) == sorted(names)
+
+
+def test_curves_are_drawn_where_there_is_something_to_draw(store, add, tmp_path):
+    add(attack="zoo", access="score", query_budget=10)
+    assert len(make(store, tmp_path)) == 3
+    assert "## Curves" not in (tmp_path / "LEADERBOARD.md").read_text(encoding="utf-8")
+    add({"outcome": -1}, attack="zoo", access="score", query_budget=30)
+    [*_, picture] = make(store, tmp_path)
+    assert picture.name == "curves-queries.svg"
+    page = (tmp_path / "LEADERBOARD.md").read_text(encoding="utf-8")
+    assert "](curves-queries.svg)" in page
+    assert "curves-epsilon.svg" not in page
+    assert "| toy-sigma0.50 | 1.0 | score | zoo | 0.0% | 0.0% | 100.0% | 50.0% | 200.0% |" in page
+    add(suite="another", epsilon=1.0)
+    make(store, tmp_path, suites=["another"])  # beside the earlier board's picture
+    assert not picture.exists()
+
+
+def test_one_suite_of_several(store, add, tmp_path):
+    add(suite="toy")
+    add({"outcome": 3, "certified_radius": 9.0}, suite="other", target="other-target")
+    _, data, picture = make(store, tmp_path, suites=["toy"])
+    content = json.loads(data.read_text(encoding="utf-8"))
+    assert [row["suite"] for row in content["rows"]] == ["toy"]
+    assert [machine["suite"] for machine in content["machines"]] == ["toy"]
+    assert "other" not in picture.read_text(encoding="utf-8")
+    assert content["audit"]["images"] == 20  # of the whole store, whatever is shown
+    assert content["audit"]["flips_inside_radius"] == 9
+    assert store.suites() == ["other", "toy"]
 
 
 def test_json_is_an_object_of_the_same_rows_without_nan(board, tmp_path):
     def refuse(constant):
         raise AssertionError(constant)
 
-    _, data, _ = make(board, tmp_path)
+    _, data, *_ = make(board, tmp_path)
     content = json.loads(data.read_text(encoding="utf-8"), parse_constant=refuse)
-    assert content["schema_version"] == 1
+    assert content["schema_version"] == 2
     assert (content["project"], content["version"]) == ("abstention-bench", "0.1.0")
     assert (content["commit"], content["created"]) == ("abc123", "2024-01-01T00:00:00Z")
     assert content["rows"] == rows(board)
+    assert content["curves"] == {"epsilon": epsilon_panels(rows(board)), "queries": []}
     for row in content["rows"]:
         assert set(row) >= REQUIRED
 
@@ -101,8 +132,11 @@ def test_page_says_what_it_must(board, tmp_path):
         '`mode="a\\|b"`',
         "odd\\|name",
         "Left out, as newer settings of the same rows replace them: 1 stored cells.",
-        "**0** times in",
-        "no row shows more",
+        "That happened **0** times",
+        "No row of this page shows more",
+        "- `run toy`: 12 cells in 12 s on a machine that was not recorded",
+        "clean 0.0%, 10 images",
+        "| 0.5 | 60.0% margin | 90.0% | 66.7% |",
     ):
         assert text in flat, text
     assert "nan" not in page.lower()
@@ -118,8 +152,56 @@ def test_every_table_is_rectangular(board, tmp_path):
 def test_a_broken_certificate_is_named(store, add, tmp_path):
     add({"outcome": 3, "certified_radius": 9.0})
     page = " ".join(make(store, tmp_path)[0].read_text(encoding="utf-8").split())
-    assert "**9** times in 10 certified answers" in page
+    assert "**10** images, of which 10 were sent from inside" in page
+    assert "That happened **9** times; Binomial(10, 2α) stays within **1** in 99.9% of runs" in page
+    assert "This is more than α allows" in page
     assert "certificate or its use is broken**: margin on toy-sigma0.50 at ε = 1.0: 9 of 1 allowed" in page
+
+
+def test_an_ensemble_stands_apart(store, add, tmp_path):
+    for target, together in (("ahead", -1), ("tied", HALF)):
+        add({"outcome": HALF}, target=target)
+        add({"outcome": together}, attack="best-of white-box", target=target)
+    page = make(store, tmp_path)[0].read_text(encoding="utf-8")
+    assert "| margin | **50.0%** | **50.0%** |\n| *best-of white-box* | 100.0% | 50.0% |\n| *certified ceil" in page
+
+
+def test_smaller_budgets_stand_in_every_row_only(store, add, fail, tmp_path):
+    add({"outcome": HALF}, attack="zoo", access="score", query_budget=30)
+    add({"outcome": -1}, attack="zoo", access="score", query_budget=100)
+    fail(attack="nes", access="score", query_budget=30)
+    add(attack="nes", access="score", query_budget=100)
+    page = make(store, tmp_path)[0].read_text(encoding="utf-8")
+    summary, every = page.split("## Summary")[1].split("## Every row")
+    assert "**100.0%**" in summary.split("## Curves")[0]
+    assert "50.0%" not in summary.split("## Curves")[0].replace("*50.0%*", "")  # the ceiling
+    assert "| — | zoo | score | 50.0%" in every
+    assert "| nes | 30 | `RuntimeError" in every
+    shown = texts(svg(rows(store)))
+    assert any("at most 100 queries" in text for text in shown)
+    assert "50.0%" not in shown
+    text = terminal(rows(store))
+    assert text.count("zoo") == 1
+    assert "nes (≤ 30 queries) failed: RuntimeError" in text
+
+
+def test_machines_and_commits_are_those_of_the_rows(store, add, tmp_path):
+    def write(key, images, device, **settings):
+        provenance = {"device": device, "threads": 2, "torch": "2.1", "python": "3.12", "commit": f"c{key}"}
+        settings = make_settings(images=images, **settings)
+        records = make_records(images)
+        store.write_cell(key, settings, records, np.zeros((len(images), 1)), provenance=provenance, seconds=90)
+
+    write("a", [0, 1], "Old one", version=0)
+    write("b", [0, 1], "A <CPU>")
+    write("c", [2, 3], "A <CPU>")
+    write("d", [4], "GPU")
+    page = " ".join(make(store, tmp_path)[0].read_text(encoding="utf-8").split())
+    assert (
+        "- `run toy`: 2 cells in 3.0 min on A \\<CPU\\>, 2 threads (torch 2.1, Python 3.12, commit `cb`, `cc`)" in page
+    )
+    assert "- `run toy`: 1 cells in 1.5 min on GPU, 2 threads" in page
+    assert "Old one" not in page
 
 
 def test_an_empty_store_publishes_nothing(store, tmp_path):
@@ -152,48 +234,3 @@ def test_numbers_as_people_read_them():
         "0.500",
     )
     assert [p_value(p) for p in (None, 1e-9, 0.0312, 1.0)] == ["—", "<0.0001", "0.031", "1"]
-
-
-def texts(picture):
-    return ["".join(element.itertext()) for element in ElementTree.fromstring(picture).iter() if "text" in element.tag]
-
-
-def test_picture_shows_the_largest_budget_of_every_target(board):
-    shown = texts(svg(rows(board)))
-    assert "Abstention forced at ε = 1.0 (n = 1,000, α = 0.001)" in shown
-    for text in (
-        "toy-sigma0.50",
-        "toy-sigma1.00",
-        "odd|name",
-        "failed",
-        "60.0%",
-        "0.0%*",
-        "psychic",
-        "control",
-    ):
-        assert text in shown
-
-
-@pytest.mark.parametrize("targets", [1, 2, 5])
-def test_picture_of_any_number_of_targets(store, add, targets):
-    for sigma in range(targets):
-        add(target=f"t<{sigma}>&", sigma=sigma, attack="a-very-long-name-for-an-attack")
-    shown = texts(svg(rows(store)))
-    assert [text for text in shown if text.startswith("t<")] == [f"t<{sigma}>&" for sigma in range(targets)]
-
-
-def test_picture_when_everything_failed(store, fail):
-    fail()
-    assert "failed" in texts(svg(rows(store)))
-
-
-def test_picture_shows_the_largest_budget_at_which_the_ceiling_says_something(store, add):
-    for epsilon, ceiling in ((0.25, 0.2), (0.5, 0.6), (1.0, 1.0)):
-        add({"ceiling": ceiling}, epsilon=epsilon)
-    assert any("ε = 0.5" in text for text in texts(svg(rows(store))))
-
-
-def test_picture_falls_back_on_the_largest_budget_where_no_ceiling_does(store, add):
-    for epsilon in (0.25, 1.0):
-        add({"ceiling": 1.0}, epsilon=epsilon)
-    assert any("ε = 1.0" in text for text in texts(svg(rows(store))))

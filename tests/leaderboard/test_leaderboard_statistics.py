@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from scipy.stats import binom, binomtest
 
-from leaderboard.statistics import binomial_quantile, clopper_pearson, mcnemar, rate
+from leaderboard.statistics import binomial_quantile, clopper_pearson, mcnemar, rate, sum_quantile
 
 
 def test_rate():
@@ -47,3 +47,15 @@ def test_binomial_quantile_by_brute_force(n, p):
 def test_binomial_quantile_at_its_edges():
     assert binomial_quantile(0.999, 0, 0.5) == 0
     assert binomial_quantile(0.999, 5, 1.8) == 5
+
+
+def test_quantile_of_a_sum_is_that_of_the_exact_density():
+    trials = {0.002: 300, 0.2: 40, 1.5: 2}  # the last happens always
+    exact = {
+        total: sum(binom.pmf(k, 300, 0.002) * binom.pmf(total - 2 - k, 40, 0.2) for k in range(total - 1))
+        for total in range(2, 60)
+    }
+    expected = next(k for k in exact if sum(exact[i] for i in range(2, k + 1)) >= 0.999)
+    assert sum_quantile(0.999, trials) == expected
+    assert sum_quantile(0.999, {0.002: 1000}) == binomial_quantile(0.999, 1000, 0.002)
+    assert sum_quantile(0.999, {}) == 0
