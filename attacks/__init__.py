@@ -1,11 +1,27 @@
 """Attacks on abstention, by name. They see a target only through an access object."""
 
-from attacks import clean, cw, cw_transfer, gaussian, margin, margin_transfer, tv, tv_transfer, zoo
+from attacks import (
+    apgd,
+    clean,
+    cross_and_land,
+    cross_and_land_hybrid,
+    cross_and_land_transfer,
+    cw,
+    cw_transfer,
+    fmn,
+    gaussian,
+    margin,
+    margin_transfer,
+    tv,
+    tv_transfer,
+    zoo,
+)
 from attacks.access import (
     Access,
     BudgetExhausted,
     Decision,
     Deployment,
+    Hybrid,
     Meter,
     NoAccess,
     Score,
@@ -21,6 +37,7 @@ __all__ = [
     "BudgetExhausted",
     "Decision",
     "Deployment",
+    "Hybrid",
     "Meter",
     "NoAccess",
     "Score",
@@ -29,5 +46,11 @@ __all__ = [
     "register",
 ]
 
-BUILT_IN = (clean, gaussian, cw_transfer, tv_transfer, margin_transfer, zoo, cw, tv, margin)
+BUILT_IN = (
+    *(clean, gaussian),
+    *(cw_transfer, tv_transfer, margin_transfer, cross_and_land_transfer),
+    cross_and_land_hybrid,
+    zoo,
+    *(cw, tv, margin, cross_and_land, fmn, apgd),
+)
 """The modules that register the attacks that come with the package."""

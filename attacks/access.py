@@ -69,9 +69,15 @@ class Deployment:
 
 
 class Access:
-    """The least that an attack can be given: the public facts."""
+    """The least that an attack can be given: the public facts.
+
+    Attributes:
+        kind: its name on the board.
+        metered: whether queries to the target are what it costs, so that a budget of them means something.
+    """
 
     kind: ClassVar[str]
+    metered: ClassVar[bool] = False
 
     def __init__(self, deployment: Deployment, meter: Meter) -> None:
         self.num_classes = deployment.num_classes
@@ -91,6 +97,11 @@ class Access:
         if chosen and not 0 <= min(chosen) <= max(chosen) < len(self._meter.queries):
             raise ValueError(f"rows must name one of the {len(self._meter.queries)} images of the batch")
         return chosen
+
+    def queries_left(self, row: int) -> float:
+        """How many more queries the budget allows one image; infinity without a budget."""
+        budget = self._meter.query_budget
+        return float("inf") if budget is None else budget - int(self._meter.queries[row])
 
 
 class NoAccess(Access):
@@ -120,6 +131,7 @@ class Score(Access):
     """Vote counts: each query is one run of the smoothed classifier on fresh noise."""
 
     kind = "score"
+    metered = True
 
     def __init__(self, votes: Votes, deployment: Deployment, meter: Meter) -> None:
         super().__init__(deployment, meter)
@@ -146,6 +158,7 @@ class Decision(Access):
     """Labels or ABSTAIN: each query is one PREDICT on fresh noise."""
 
     kind = "decision"
+    metered = True
 
     def __init__(self, predict: Predict, deployment: Deployment, meter: Meter) -> None:
         super().__init__(deployment, meter)
@@ -194,13 +207,28 @@ class Transfer(Access):
         self._meter.tick()
         return self._surrogate(key, build, fit)
 
-    def smoothed(self, substitute: nn.Module, images: int) -> WhiteBox:
+    def smoothed(self, substitute: Callable[[Tensor], Tensor], images: int) -> WhiteBox:
         """The attacker's own smoothed classifier around a substitute: white-box, and free of charge.
 
         Args:
             images: number of images in the attack's batch.
         """
         return WhiteBox(substitute, self._deployment, Meter(images, tick=self._meter.tick))
+
+
+class Hybrid(Transfer):
+    """What a transfer attacker has, and decision queries during the attack."""
+
+    kind = "hybrid"
+    metered = True
+
+    def __init__(self, surrogate: Surrogate, predict: Predict, deployment: Deployment, meter: Meter) -> None:
+        super().__init__(surrogate, deployment, meter)
+        self._decision = Decision(predict, deployment, meter)
+
+    def predict(self, images: Tensor, rows: Sequence[int] | None = None) -> Tensor:
+        """See :meth:`Decision.predict`."""
+        return self._decision.predict(images, rows)
 
 
 class WhiteBox(Access):

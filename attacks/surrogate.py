@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from attacks.access import Transfer
+from attacks.access import Transfer, WhiteBox
 from targets.data import Split
+from targets.engine import Engine, padded
 from targets.models import ARCHITECTURES
+from targets.precision import Bfloat16
 from targets.smoothing import ABSTAIN
 from targets.training import Recipe, train
 
@@ -25,6 +27,8 @@ class Substitute:
         abstention: whether abstention is a class of its own, the last of K + 1 (Covington); without, the images
             that the target abstained on are left out and the substitute has K classes.
         sigma: noise added in training.
+        crop, flip: augmentation, see :class:`targets.training.Recipe`.
+        member: tells substitutes of one recipe apart, which differ in their random start.
     """
 
     architecture: str
@@ -33,9 +37,16 @@ class Substitute:
     learning_rate: float
     abstention: bool
     sigma: float = 0.0
+    crop: int = 0
+    flip: bool = False
+    member: int = 0
 
     def of(self, model: Transfer) -> nn.Module:
-        """The substitute for this target, trained at the first call and remembered."""
+        """The substitute for this target, trained at the first call and remembered: logits alike in any batch."""
+        return AlikeInAnyBatch(self.trained(model)).eval()
+
+    def trained(self, model: Transfer) -> nn.Module:
+        """The module itself, whose last bits depend on the batch."""
         return model.surrogate(repr(self), self._build(model), self._fit(model.num_classes))
 
     def _build(self, model: Transfer) -> Callable[[], nn.Module]:
@@ -43,7 +54,14 @@ class Substitute:
         return lambda: ARCHITECTURES[self.architecture](model.shape, classes)
 
     def _fit(self, num_classes: int) -> Callable[[nn.Module, Tensor, Tensor, int], None]:
-        recipe = Recipe(epochs=self.epochs, batch=self.batch, learning_rate=self.learning_rate)
+        recipe = Recipe(
+            epochs=self.epochs,
+            batch=self.batch,
+            learning_rate=self.learning_rate,
+            crop=self.crop,
+            flip=self.flip,
+            bfloat16=True,
+        )
 
         def fit(module: nn.Module, images: Tensor, answers: Tensor, seed: int) -> None:
             if self.abstention:
@@ -53,3 +71,31 @@ class Substitute:
             train(module, Split(images, labels), self.sigma, recipe, seed=seed)
 
         return fit
+
+
+def smoothed(model: Transfer, substitutes: Sequence[nn.Module], images: int) -> WhiteBox:
+    """The attacker's own smoothed classifier around several substitutes, in bfloat16.
+
+    Its base classifier's probabilities are the geometric mean of theirs.
+
+    Args:
+        images: number of images in the attack's batch.
+    """
+    engines = [Engine(Bfloat16(substitute), model.num_classes) for substitute in substitutes]
+
+    def logits(points: Tensor) -> Tensor:
+        return torch.stack([engine.logits(points).log_softmax(1) for engine in engines]).mean(0)
+
+    return model.smoothed(logits, images)
+
+
+class AlikeInAnyBatch(nn.Module):
+    """A module whose answers and gradients for a row are the same in small batches: those are padded."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.module(padded(images))
+        return logits[: len(images)]

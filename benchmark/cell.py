@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from attacks import Attack
+from attacks import Access, Attack
 from benchmark.suite import Suite
 from targets import SmoothedClassifier
 
@@ -23,6 +23,7 @@ class Cell:
     Attributes:
         attack_name: the name the attack is registered under.
         images: the images' indices in the evaluation split.
+        query_budget: most queries an image; None for no limit.
     """
 
     suite: Suite
@@ -31,6 +32,7 @@ class Cell:
     attack: Attack
     epsilon: float
     images: tuple[int, ...]
+    query_budget: int | None = None
 
     def settings(self) -> dict[str, Any]:
         """Everything that can change the result, and what the board says of it."""
@@ -49,7 +51,7 @@ class Cell:
             "n": self.suite.samples,
             "alpha": self.suite.alpha,
             "ceiling_samples": self.suite.ceiling_samples,
-            "query_budget": self.suite.query_budget,
+            "query_budget": self.query_budget,
             "seed": self.suite.seed,
             "images": list(self.images),
         }
@@ -68,9 +70,18 @@ def key_of(identity: dict[str, Any]) -> str:
 
 
 def cells(suite: Suite, target: SmoothedClassifier, indices: list[int]) -> Iterator[Cell]:
-    """A target's cells: attack by attack, epsilon by epsilon, shard by shard."""
+    """A target's cells: attack by attack, epsilon by epsilon, shard by shard, the largest query budget first."""
     for name in suite.attack_names():
         attack = suite.attack(name)
         for epsilon in suite.epsilons:
             for start in range(0, len(indices), suite.shard):
-                yield Cell(suite, target, name, attack, epsilon, tuple(indices[start : start + suite.shard]))
+                images = tuple(indices[start : start + suite.shard])
+                for budget in budgets(suite, attack.access):
+                    yield Cell(suite, target, name, attack, epsilon, images, budget)
+
+
+def budgets(suite: Suite, access: type[Access]) -> list[int | None]:
+    """The query budgets that attacks of an access class run under."""
+    if access.metered and suite.query_budgets:
+        return [*sorted(set(suite.query_budgets), reverse=True)]
+    return [None]

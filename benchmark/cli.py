@@ -37,6 +37,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--targets", nargs="+", metavar="PATTERN", help="targets, by name or shell-style pattern")
     run.add_argument("--attacks", nargs="+", metavar="PATTERN", help="attacks, by name or shell-style pattern")
     run.add_argument("--epsilons", nargs="+", type=float, metavar="E", help="ℓ2 budgets (default 0.25 0.5 1.0)")
+    run.add_argument(
+        "--query-budgets",
+        nargs="+",
+        type=int,
+        metavar="Q",
+        help="most queries an image, for score, decision and hybrid access; a row for each (default: no limit)",
+    )
     run.add_argument("--images", type=int, metavar="N", help="evaluation images, spread evenly")
     run.add_argument("--samples", type=int, metavar="N", help="PREDICT's n (default 1000)")
     run.add_argument("--alpha", type=float, metavar="A", help="PREDICT's level (default 0.001)")
@@ -54,7 +61,8 @@ def parser() -> argparse.ArgumentParser:
     _add_plugin(listing)
     listing.set_defaults(command="benchmark.commands.listing", parser=listing)
 
-    publish = verbs.add_parser("publish", help="write the board as a page, JSON and picture", allow_abbrev=False)
+    publish = verbs.add_parser("publish", help="write the board as a page, JSON and pictures", allow_abbrev=False)
+    publish.add_argument("--suite", nargs="+", metavar="NAME", help="only the rows of these suites")
     publish.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     publish.add_argument(
         "--output",

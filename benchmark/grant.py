@@ -9,15 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from attacks import Access, Decision, Deployment, Meter, NoAccess, Score, Transfer, WhiteBox
+from attacks import Access, Decision, Deployment, Hybrid, Meter, NoAccess, Score, Transfer, WhiteBox
 from attacks.access import Fit, Predict, Surrogate, Votes
 from benchmark.cell import Cell
+from benchmark.memory import Memory
 from targets import DATA
 
 
-def grant(cell: Cell, meter: Meter, surrogates: Surrogate) -> Access:
-    """The access object of a cell's attack, holding functions of the target and never the target."""
+def grant(cell: Cell, meter: Meter, surrogates: Surrogate, memory: Memory | None = None) -> Access:
+    """The access object of a cell's attack, holding functions of the target and never the target.
+
+    Args:
+        memory: remembers answers across cells; one for this cell without.
+    """
     target, suite = cell.target, cell.suite
+    memory = memory or Memory(target)
     shape = DATA[target.data].shape
     deployment = Deployment(target.num_classes, shape, target.sigma, suite.samples, suite.alpha)
     kind = cell.attack.access
@@ -25,12 +31,14 @@ def grant(cell: Cell, meter: Meter, surrogates: Surrogate) -> Access:
         return NoAccess(deployment, meter)
     if kind is Transfer:
         return Transfer(_surrogate(surrogates), deployment, meter)
+    if kind is Hybrid:
+        return Hybrid(_surrogate(surrogates), _predict(cell, memory), deployment, meter)
     if kind is WhiteBox:
         return WhiteBox(target.logits, deployment, meter)
     if kind is Score:
-        return Score(_votes(cell), deployment, meter)
+        return Score(_votes(cell, memory), deployment, meter)
     if kind is Decision:
-        return Decision(_predict(cell), deployment, meter)
+        return Decision(_predict(cell, memory), deployment, meter)
     raise TypeError(f"no access is granted for {kind.__name__}")
 
 
@@ -50,15 +58,15 @@ def _keys(cell: Cell, rows: Sequence[int], ordinals: Sequence[int]) -> dict[str,
     }
 
 
-def _votes(cell: Cell) -> Votes:
+def _votes(cell: Cell, memory: Memory) -> Votes:
     def votes(images: Tensor, rows: Sequence[int], ordinals: Sequence[int], samples: int) -> NDArray[np.int64]:
-        return cell.target.votes(images, samples, **_keys(cell, rows, ordinals))
+        return memory.votes(images, samples, **_keys(cell, rows, ordinals))
 
     return votes
 
 
-def _predict(cell: Cell) -> Predict:
+def _predict(cell: Cell, memory: Memory) -> Predict:
     def predict(images: Tensor, rows: Sequence[int], ordinals: Sequence[int]) -> NDArray[np.int64]:
-        return cell.target.predict(images, cell.suite.samples, cell.suite.alpha, **_keys(cell, rows, ordinals))
+        return memory.predict(images, cell.suite.samples, cell.suite.alpha, **_keys(cell, rows, ordinals))
 
     return predict

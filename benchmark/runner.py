@@ -12,10 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from attacks import Meter
-from benchmark.cell import Cell, cells
+from attacks import ATTACKS, Meter, Transfer
+from benchmark.best_of import BestOf, best_of_cells, choose, count_best_of
+from benchmark.cell import Cell, budgets, cells
 from benchmark.evaluation import enforce, take
 from benchmark.grant import grant
+from benchmark.memory import Memory
 from benchmark.provenance import provenance
 from benchmark.shared import Surrogates, shared_votes
 from benchmark.suite import Suite
@@ -58,7 +60,8 @@ class Summary:
 def count_cells(suite: Suite) -> int:
     """How many cells a suite has."""
     shards = -(-suite.images // suite.shard)
-    return len(suite.target_names()) * len(suite.attack_names()) * len(suite.epsilons) * shards
+    attacks = sum(len(budgets(suite, ATTACKS[name].access)) for name in suite.attack_names()) + count_best_of(suite)
+    return len(suite.target_names()) * attacks * len(suite.epsilons) * shards
 
 
 def run(suite: Suite, store: Store, device: str, progress: Progress) -> Summary:
@@ -82,8 +85,10 @@ def run(suite: Suite, store: Store, device: str, progress: Progress) -> Summary:
 def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress: Progress, summary: Summary) -> None:
     available = len(DATA[TARGETS[target.name].data].split("evaluation").images)
     surrogates = Surrogates(store, target, suite.samples, suite.alpha, suite.seed)
+    memory = Memory(target)
     facts = provenance(target.device)
-    for cell in cells(suite, target, evenly_spaced(available, suite.images)):
+    plain = list(cells(suite, target, evenly_spaced(available, suite.images)))
+    for cell in [*plain, *best_of_cells(suite, plain)]:
         key = cell.key
         summary.keys.append(key)
         progress.start(cell, len(summary.keys))
@@ -94,7 +99,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
             continue
         begun = time.perf_counter()
         try:
-            records, images = run_cell(cell, store, surrogates, progress.tick)
+            records, images = run_cell(cell, store, surrogates, memory, progress.tick)
         except (Exception, SystemExit):  # whatever a plugin raises: its traceback is stored, and it is retried
             seconds = time.perf_counter() - begun
             store.write_failure(key, cell.settings(), traceback.format_exc(), provenance=facts, seconds=seconds)
@@ -109,7 +114,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
             images,
             provenance=facts,
             seconds=seconds,
-            surrogate_queries=surrogates.queries if cell.attack.access.kind == "transfer" else 0,
+            surrogate_queries=surrogates.queries if issubclass(cell.attack.access, Transfer) else 0,
         )
         summary.ran += 1
         rate, invalid = np.mean(records["outcome"] == ABSTAIN), np.sum(records["validity"] != "valid")
@@ -117,7 +122,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
 
 
 def run_cell(
-    cell: Cell, store: Store, surrogates: Surrogates, tick: Callable[[], None]
+    cell: Cell, store: Store, surrogates: Surrogates, memory: Memory, tick: Callable[[], None]
 ) -> tuple[dict[str, Any], np.ndarray[Any, np.dtype[np.float32]]]:
     """One cell: clean votes, attack, budget rule, evaluation on fresh noise.
 
@@ -133,16 +138,21 @@ def run_cell(
     proof = shared_votes(store, target, images, cell.images, suite.ceiling_samples, suite.seed, "ceiling")
     tick()
 
-    meter = Meter(len(images), suite.query_budget, tick)
-    access = grant(cell, meter, surrogates)
-    streams = Streams((suite.seed, target.name, "attack", cell.attack_name, repr(cell.epsilon)), cell.images)
-    begun, training = time.perf_counter(), surrogates.seconds
-    returned = cell.attack(access, images.clone(), labels.clone().to(target.device), cell.epsilon, streams)
-    # A surrogate serves many cells; its training is not the cost of the one that happened to come first.
-    seconds = (time.perf_counter() - begun - (surrogates.seconds - training)) / len(images)
+    meter = Meter(len(images), cell.query_budget, tick)
+    if isinstance(cell, BestOf):
+        best = choose(cell, store, images, meter)
+        returned, seconds, purpose = best.images, best.seconds, "best-of"
+    else:
+        access = grant(cell, meter, surrogates, memory)
+        streams = Streams((suite.seed, target.name, "attack", cell.attack_name, repr(cell.epsilon)), cell.images)
+        begun, training = time.perf_counter(), surrogates.seconds
+        returned = cell.attack(access, images.clone(), labels.clone().to(target.device), cell.epsilon, streams)
+        # A surrogate serves many cells; its training is not the cost of the one that happened to come first.
+        spent = time.perf_counter() - begun - (surrogates.seconds - training)
+        seconds, purpose = np.full(len(images), spent / len(images)), "evaluation"
 
     sent = enforce(images, returned, cell.epsilon)
-    votes = target.votes(sent.images, suite.samples, seed=suite.seed, purpose="evaluation", indices=list(cell.images))
+    votes = memory.votes(sent.images, suite.samples, seed=suite.seed, purpose=purpose, indices=list(cell.images))
     certified_label, certified_radius = certificate(clean.argmax(1), proof, target.sigma, suite.alpha)
     records = {
         "image": np.array(cell.images),
@@ -158,7 +168,7 @@ def run_cell(
         "queries": meter.queries,
         "forward_samples": meter.forward,
         "backward_samples": meter.backward,
-        "seconds": np.full(len(images), seconds),
+        "seconds": seconds,
         "ceiling": ceilings(proof, cell.epsilon, target.sigma, suite.samples, suite.alpha),
         "certified_label": certified_label,
         "certified_radius": certified_radius,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from attacks import ATTACKS, Attack
+from attacks import ATTACKS, Attack, Transfer
 from targets import DATA, TARGETS, InputError
 from targets.data import evenly_spaced
 from targets.registry import unknown
@@ -32,7 +32,9 @@ class Suite:
         seed: keys every random stream.
         ceiling_samples: noise samples behind the certified ceiling and radius of an image.
         shard: images a cell.
-        query_budget: most queries an image for metered accesses; None for no limit.
+        query_budgets: most queries an image for attacks of metered access, which run once for each; empty for once
+            without a limit.
+        best_of: whether each access class gets a row of the best of its attacks, image by image.
         settings: hyper-parameters by attack name, over the attack's own defaults.
     """
 
@@ -46,7 +48,8 @@ class Suite:
     seed: int = 0
     ceiling_samples: int = 10_000
     shard: int = 100
-    query_budget: int | None = None
+    query_budgets: tuple[int, ...] = ()
+    best_of: bool = False
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def check(self) -> None:
@@ -60,12 +63,13 @@ class Suite:
         for name in ("images", "ceiling_samples", "shard"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; give a number of at least 1")
-        if self.query_budget is not None and self.query_budget < 1:
-            raise InputError(f"query_budget is {self.query_budget}; give a number of at least 1")
+        for budget in self.query_budgets:
+            if budget < 1:
+                raise InputError(f"a query budget is {budget}; give numbers of at least 1")
         check_test(self.samples, self.alpha)
         for name in self.settings:
             self.attack(name)
-        transfer = [name for name in self.attack_names() if ATTACKS[name].access.kind == "transfer"]
+        transfer = [name for name in self.attack_names() if issubclass(ATTACKS[name].access, Transfer)]
         for name in self.target_names():
             data = DATA[TARGETS[name].data]
             available = len(data.split("evaluation").images)
@@ -152,12 +156,12 @@ def from_table(table: Mapping[str, Any], default_name: str) -> Suite:
     for key, value in table.items():
         if not hasattr(defaults, key) or key not in {f.name for f in dataclasses.fields(Suite)}:
             raise unknown("suite key", key, [f.name for f in dataclasses.fields(Suite)])
-        example = 1 if key == "query_budget" else getattr(defaults, key)
+        example = getattr(defaults, key)
         if isinstance(example, tuple):
             if not isinstance(value, list):
                 raise InputError(f"{key} is {value!r}; give a list")
             for item in value:
-                _check_type(key, item, 1.0 if key == "epsilons" else "")
+                _check_type(key, item, {"epsilons": 1.0, "query_budgets": 1}.get(key, ""))
             value = tuple(float(v) for v in value) if key == "epsilons" else tuple(value)
         elif isinstance(example, Mapping):
             if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):

@@ -99,7 +99,8 @@ def train(
             _save(checkpoint, epoch + 1, identity, stateful, generator)
         if progress is not None:
             progress(epoch, total / len(images))
-    return module.eval()
+    # As it would be loaded: kernels for another layout round otherwise.
+    return module.to(memory_format=torch.contiguous_format).eval()
 
 
 def noisy(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:

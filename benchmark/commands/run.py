@@ -18,7 +18,7 @@ from leaderboard import Store, rows, terminal
 from targets import InputError
 from targets.target import device_named
 
-OVERRIDES = ("targets", "attacks", "epsilons", "images", "samples", "alpha", "seed")
+OVERRIDES = ("targets", "attacks", "epsilons", "images", "samples", "alpha", "seed", "query_budgets")
 
 
 def chosen_suite(arguments: argparse.Namespace) -> Suite:
@@ -27,7 +27,7 @@ def chosen_suite(arguments: argparse.Namespace) -> Suite:
     given = {name: value for name, value in given.items() if value is not None}
     if not (arguments.all or arguments.suite or given):
         raise InputError("say what to run: --all, --suite NAME, or --targets and --attacks")
-    for name in ("targets", "attacks", "epsilons"):
+    for name in ("targets", "attacks", "epsilons", "query_budgets"):
         if name in given:
             given[name] = tuple(dict.fromkeys(given[name]))
     suite = dataclasses.replace(load_suite(arguments.suite or DEFAULT), **given)

@@ -22,7 +22,7 @@ from benchmark.reproduce.surrogates import Surrogate
 from targets import SmoothedClassifier
 from targets.noise import Streams
 
-SHARD = {"none": 100, "transfer": 50, "white-box": 10, "score": 1, "decision": 1}
+SHARD = {"none": 100, "transfer": 50, "white-box": 10, "score": 1, "decision": 1, "hybrid": 50}
 """Images a shard, by the attack's access: well under a minute on two cores."""
 
 CONFIDENCE = 0.95

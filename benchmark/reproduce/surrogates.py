@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from attacks.surrogate import AlikeInAnyBatch
 from benchmark.evaluation import take
 from benchmark.reproduce.queries import QuerySet
 from benchmark.reproduce.settings import Settings
 from benchmark.reproduce.stages import SHARD_SAMPLES, Arrays, Done, Stages, Tick
-from benchmark.shared import AlikeInAnyBatch
 from targets import ABSTAIN, InputError, SmoothedClassifier
 from targets.data import Split
 from targets.models import ARCHITECTURES

@@ -7,13 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from attacks import ATTACKS
+from attacks import ATTACKS, Access, Attack, register
 from benchmark.cli import main
 from leaderboard import Store
 from leaderboard.records import COLUMNS
@@ -46,6 +47,24 @@ def cheap_settings() -> dict[str, dict[str, Any]]:
         settings[name] = {key: value for key, value in CHEAP.items() if key in fields}
     settings["cw-transfer"]["initial_const"] = 100.0  # with the default's few steps it finds nothing
     return settings
+
+
+def define(name: str, granted: type[Access], act: Callable[..., Any]) -> list[tuple[float, int]]:
+    """Register an attack that does ``act``; returns the list of its calls: (epsilon, images)."""
+    calls: list[tuple[float, int]] = []
+
+    @register(name)
+    class Defined(Attack):
+        """An attack of a test."""
+
+        access = granted
+
+        def __call__(self, model, images, labels, epsilon, generator):
+            calls.append((epsilon, len(images)))
+            result = act(model, images)
+            return images if result is None else result
+
+    return calls
 
 
 def suite_file(path: Path, settings: dict[str, dict[str, Any]] | None = None, **values: Any) -> Path:

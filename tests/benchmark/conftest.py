@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from attacks import ATTACKS
-from targets import TARGETS
+from targets import TARGETS, SmoothedClassifier
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,3 +37,19 @@ def _as_before() -> Iterator[None]:
     for registry, entries in ((ATTACKS, attacks), (TARGETS, targets)):
         registry._entries.clear()
         registry._entries.update(entries)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def counted_votes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
+    """Every time a target samples, for votes or for an answer: (target, purpose, images)."""
+    calls: list[tuple[str, str, int]] = []
+    real = SmoothedClassifier._sample
+
+    def sample(
+        self: SmoothedClassifier, images: Tensor, n: int, rule: Any, seed: int, purpose: str, indices: Any
+    ) -> Any:
+        calls.append((self.name, purpose, len(images)))
+        return real(self, images, n, rule, seed, purpose, indices)
+
+    monkeypatch.setattr(SmoothedClassifier, "_sample", sample)
+    return calls

@@ -45,7 +45,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "alpha": {"suite": dataclasses.replace(SUITE, alpha=0.002)},
     "seed": {"suite": dataclasses.replace(SUITE, seed=1)},
     "ceiling samples": {"suite": dataclasses.replace(SUITE, ceiling_samples=99)},
-    "query budget": {"suite": dataclasses.replace(SUITE, query_budget=99)},
+    "query budget": {"query_budget": 99},
     "target": {"target": target(name="digits-sigma0.25")},
     "weights": {"target": target(digest="abd")},
     "sigma": {"target": target(sigma=0.51)},

@@ -51,7 +51,7 @@ def test_help_names_every_verb_and_option(capsys: pytest.CaptureFixture[str]):
         ("run",): "--all --suite --targets --attacks --epsilons --images --samples --alpha --seed --device --results "
         "--data --plugin --quiet",
         ("list",): "targets attacks suites --json",
-        ("publish",): "--results --output",
+        ("publish",): "--suite --results --output",
         ("train",): "TARGET --data",
         ("certify",): "TARGET --images --n0 --samples --alpha --seed --device --output --data --plugin --quiet 10000",
         ("predict",): "TARGET --images --samples --alpha --seed --device --output --data --plugin --quiet 1000",
@@ -93,8 +93,8 @@ def test_publish_writes_a_page_json_and_a_picture_of_the_rows_that_run_printed(
 ):
     folder, _ = finished
     output = tmp_path / "deep" / "published"
-    assert command("publish", "--results", folder / "results", "--output", output) == 0
-    names = ["LEADERBOARD.md", "leaderboard.json", "board.svg"]
+    assert command("publish", "--suite", "small", "--results", folder / "results", "--output", output) == 0
+    names = ["LEADERBOARD.md", "leaderboard.json", "board.svg", "curves-epsilon.svg"]
     assert capsys.readouterr().out.splitlines() == [str(output / name) for name in names]
     content = json.loads((output / "leaderboard.json").read_text(encoding="utf-8"))
     assert {"schema_version", "commit", "created", "rows"} <= content.keys()
@@ -104,7 +104,11 @@ def test_publish_writes_a_page_json_and_a_picture_of_the_rows_that_run_printed(
     assert content["rows"] == json.loads((folder / "results" / "leaderboard.json").read_text(encoding="utf-8"))["rows"]
     page = (output / "LEADERBOARD.md").read_text(encoding="utf-8")
     assert all(word in page for word in [TARGET, "gaussian", "clean", content["commit"]])
+    assert "`python -m benchmark run --suite small.toml`: 4 cells" in page
     assert (output / "board.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert command("publish", "--suite", "smal", "--results", folder / "results", "--output", tmp_path / "out") == 2
+    assert error_line(capsys.readouterr().err) == "error: unknown suite 'smal'; did you mean 'small'?"
+    assert not (tmp_path / "out").exists()
 
 
 def test_publish_of_other_settings_keeps_both(
@@ -129,7 +133,7 @@ def test_list_as_a_table_and_as_json(what: str, capsys: pytest.CaptureFixture[st
     assert command("list", what, "--json") == 0
     entries = json.loads(capsys.readouterr().out)
     names = [entry["name"] for entry in entries]
-    assert names == {"targets": list(TARGETS), "attacks": list(ATTACKS), "suites": ["cifar10", "digits"]}[what]
+    assert names == {"targets": list(TARGETS), "attacks": list(ATTACKS), "suites": ["cifar10", "cifar10-curves", "digits"]}[what]
     assert names
     rows = table.splitlines()[2:]
     assert [row.split()[0] for row in rows] == names

@@ -13,7 +13,9 @@ from benchmark_helpers import images as returned
 from pandas.testing import assert_frame_equal
 
 from attacks import ATTACKS
+from attacks.surrogate import AlikeInAnyBatch
 from benchmark.cell import Cell
+from benchmark.memory import Memory
 from benchmark.runner import run_cell
 from benchmark.shared import Surrogates
 from benchmark.suite import load_suite
@@ -98,7 +100,7 @@ def test_the_order_of_images_does_not_matter(folder: Path, name: str, tmp_path: 
     store = Store.open(folder / "whole-results")
     surrogates = Surrogates(store, target, suite.samples, suite.alpha, suite.seed)
     cell = Cell(suite, target, name, suite.attack(name), EPSILON, (297, 0, 198, 99))
-    columns, pixels = run_cell(cell, store, surrogates, lambda: None)
+    columns, pixels = run_cell(cell, store, surrogates, Memory(target), lambda: None)
     found = frame(columns).drop(columns="seconds")
     assert found["image"].tolist() == [297, 0, 198, 99]
     expected = records(folder / "whole-results", name)
@@ -128,8 +130,9 @@ def test_every_attack_has_a_record_for_every_image(folder: Path):
 @pytest.mark.parametrize("rows", [0, 1, 3, 15, 16, 20])
 def test_a_surrogate_answers_a_row_alike_in_any_batch(tmp_path: Path, rows: int):
     surrogates = Surrogates(Store.open(tmp_path / "results"), load(TARGET, "cpu"), 100, 0.001, 0)
-    module = surrogates("untrained", lambda: WideResNet10((1, 8, 8), 11), lambda *_: None)
-    assert not module.training
+    trained = surrogates("untrained", lambda: WideResNet10((1, 8, 8), 11), lambda *_: None)
+    assert not trained.training
+    module = AlikeInAnyBatch(trained)
     batch = torch.rand((32, 1, 8, 8), generator=torch.Generator().manual_seed(0))
 
     def answer(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
