@@ -26,6 +26,7 @@ HELD_BACK = 10
 SHA256 = {
     0.25: "1344a3880d4a497d64300fcf520299743a9bd98845fa6f59d31a32d65cdd0556",
     0.50: "2b681abf0833188925ae285f879737fb9964c6cf4111b64bbc68bd244a63d7a7",
+    1.00: "a93763b7a03209e3f198891c4c2e4a5bcc3e2730e556490378046c2bb8da52e2",
 }
 """Of the weights that are shipped; :data:`SIGMAS` without one are trained by ``benchmark train``."""
 
