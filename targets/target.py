@@ -27,7 +27,7 @@ class Target:
 
     Attributes:
         build: makes the base classifier; an architecture where ``sha256`` is given, else ready to use.
-        sha256: digest of the shipped weights ``weights/NAME.safetensors``; empty where they are not made yet.
+        sha256: digest of the shipped weights ``weights/NAME.safetensors``.
         recipe: how ``benchmark train`` makes the weights again; None where it cannot.
         description: one line.
         version: part of the digest, beside the weights: a plugin's content, since an edited plugin may build
@@ -120,11 +120,6 @@ def load(name: str, device: str = "auto") -> SmoothedClassifier:
     module = target.build()
     if not isinstance(module, nn.Module):
         raise TargetError(f"target {name!r} must return a torch.nn.Module, not {type(module).__name__}")
-    if target.sha256 == "":
-        raise TargetError(
-            f"no weights of {name} are shipped yet; make some by python -m benchmark train {name}, and register them "
-            "like any checkpoint"
-        )
     if target.sha256 is not None:
         module = load_weights(module, target.weights, target.sha256)
     digest = target.sha256 or module_digest(module)

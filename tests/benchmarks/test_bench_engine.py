@@ -14,7 +14,7 @@ import pytest
 import torch
 from bench_oracle import transcribed_predict
 
-from targets import ABSTAIN, TARGETS, engine, load, precision, votes
+from targets import ABSTAIN, engine, load, precision, votes
 from targets.binomial import decide
 
 ALPHA = 0.001
@@ -206,10 +206,7 @@ def test_gradients(benchmark, once, clean_images, plain, deployed, full_size, ho
 def test_growth(benchmark, once, clean_images, full_size, images, n, sigma, cifar10):
     if not full_size and (images, n, sigma) != (1, 1000, 0.5):
         pytest.skip("growth is timed with --benchmark-only")
-    name = f"cifar10-sigma{sigma:.2f}-bf16"
-    if not TARGETS[name].sha256:
-        pytest.skip(f"no weights of {name} are shipped yet")
-    target = load(name, "cpu")
+    target = load(f"cifar10-sigma{sigma:.2f}-bf16", "cpu")
     benchmark.group = "growth"
     benchmark.extra_info.update(images=images, n=n, sigma=sigma, what="growth")
     assert len(once(target.predict, clean_images[:images], n, warm=warm_up(target))) == images

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from benchmark.cell import cells
+from benchmark.memory import Memory
 from benchmark.provenance import provenance
 from benchmark.runner import run_cell
 from benchmark.shared import Surrogates
@@ -37,7 +38,8 @@ def test_a_cell(benchmark, cifar10, full_size, tmp_path):
         nonlocal inside
         inside, begun = 0.0, time.perf_counter()
         store = Store.open(tmp_path / str(begun))
-        records, adversarial = run_cell(cell, store, Surrogates(store, target, n, 0.001, 0), lambda: None)
+        surrogates = Surrogates(store, target, n, 0.001, 0)
+        records, adversarial = run_cell(cell, store, surrogates, Memory(target), lambda: None)
         store.write_cell(
             cell.key, cell.settings(), frame(records), adversarial, provenance=provenance(target.device), seconds=1.0
         )
