@@ -10,8 +10,11 @@ from attacks import (
     cw_transfer,
     fmn,
     gaussian,
+    level_set,
     margin,
     margin_transfer,
+    nes,
+    square,
     tv,
     tv_transfer,
     zoo,
@@ -50,7 +53,8 @@ BUILT_IN = (
     *(clean, gaussian),
     *(cw_transfer, tv_transfer, margin_transfer, cross_and_land_transfer),
     cross_and_land_hybrid,
-    zoo,
+    *(zoo, square, nes),
+    level_set,
     *(cw, tv, margin, cross_and_land, fmn, apgd),
 )
 """The modules that register the attacks that come with the package."""

@@ -155,14 +155,21 @@ class Score(Access):
 
 
 class Decision(Access):
-    """Labels or ABSTAIN: each query is one PREDICT on fresh noise."""
+    """Labels or ABSTAIN, each query one PREDICT on fresh noise; and the adversary's own images, to start from."""
 
     kind = "decision"
     metered = True
 
-    def __init__(self, predict: Predict, deployment: Deployment, meter: Meter) -> None:
+    def __init__(
+        self, predict: Predict, own_images: Callable[[], Tensor], deployment: Deployment, meter: Meter
+    ) -> None:
         super().__init__(deployment, meter)
         self._predict = predict
+        self._own_images = own_images
+
+    def images(self) -> Tensor:
+        """The adversary's own images (M, C, H, W) in [0, 1], without labels: the target's label of one is a query."""
+        return self._own_images()
 
     def predict(self, images: Tensor, rows: Sequence[int] | None = None) -> Tensor:
         """PREDICT's answers (N,), int64, ``ABSTAIN`` = -1. A query is charged n samples, whatever curtailment saves.
@@ -222,9 +229,20 @@ class Hybrid(Transfer):
     kind = "hybrid"
     metered = True
 
-    def __init__(self, surrogate: Surrogate, predict: Predict, deployment: Deployment, meter: Meter) -> None:
+    def __init__(
+        self,
+        surrogate: Surrogate,
+        predict: Predict,
+        own_images: Callable[[], Tensor],
+        deployment: Deployment,
+        meter: Meter,
+    ) -> None:
         super().__init__(surrogate, deployment, meter)
-        self._decision = Decision(predict, deployment, meter)
+        self._decision = Decision(predict, own_images, deployment, meter)
+
+    def images(self) -> Tensor:
+        """See :meth:`Decision.images`."""
+        return self._decision.images()
 
     def predict(self, images: Tensor, rows: Sequence[int] | None = None) -> Tensor:
         """See :meth:`Decision.predict`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -16,6 +18,7 @@ class CWTransfer(Attack):
     """foolbox's Carlini–Wagner ℓ2 at the abstention class of a wide-ResNet substitute (Covington's first attack)."""
 
     access = Transfer
+    version: ClassVar[int] = 2
     architecture: str = "wide-resnet-10"
     epochs: int = 20
     batch: int = 64

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -18,6 +18,7 @@ class MarginTransfer(Margin):
     """The margin attack on a substitute trained with the target's σ of noise and smoothed by the attacker."""
 
     access = Transfer
+    version: ClassVar[int] = 2
     architecture: str = "small-cnn"
     epochs: int = 100
     batch: int = 64

@@ -19,7 +19,7 @@ class TVTransfer(Attack):
     """Tabacof–Valle L-BFGS-B at the abstention class of a wide-ResNet substitute (Covington's second attack)."""
 
     access = Transfer
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     architecture: str = "wide-resnet-10"
     epochs: int = 20
     batch: int = 64

@@ -32,13 +32,13 @@ def grant(cell: Cell, meter: Meter, surrogates: Surrogate, memory: Memory | None
     if kind is Transfer:
         return Transfer(_surrogate(surrogates), deployment, meter)
     if kind is Hybrid:
-        return Hybrid(_surrogate(surrogates), _predict(cell, memory), deployment, meter)
+        return Hybrid(_surrogate(surrogates), _predict(cell, memory), _own_images(cell), deployment, meter)
     if kind is WhiteBox:
         return WhiteBox(target.logits, deployment, meter)
     if kind is Score:
         return Score(_votes(cell, memory), deployment, meter)
     if kind is Decision:
-        return Decision(_predict(cell, memory), deployment, meter)
+        return Decision(_predict(cell, memory), _own_images(cell), deployment, meter)
     raise TypeError(f"no access is granted for {kind.__name__}")
 
 
@@ -70,3 +70,8 @@ def _predict(cell: Cell, memory: Memory) -> Predict:
         return memory.predict(images, cell.suite.samples, cell.suite.alpha, **_keys(cell, rows, ordinals))
 
     return predict
+
+
+def _own_images(cell: Cell) -> Callable[[], Tensor]:
+    name = cell.target.data
+    return lambda: DATA[name].split("adversary").images

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from attacks import ATTACKS, Attack, Transfer
+from attacks import ATTACKS, Attack, Decision, Transfer
 from targets import DATA, TARGETS, InputError
 from targets.data import evenly_spaced
 from targets.registry import unknown
@@ -69,15 +69,15 @@ class Suite:
         check_test(self.samples, self.alpha)
         for name in self.settings:
             self.attack(name)
-        transfer = [name for name in self.attack_names() if issubclass(ATTACKS[name].access, Transfer)]
+        owners = [name for name in self.attack_names() if issubclass(ATTACKS[name].access, Transfer | Decision)]
         for name in self.target_names():
             data = DATA[TARGETS[name].data]
             available = len(data.split("evaluation").images)
-            if data.exposed(evenly_spaced(available, self.images)) and transfer:
+            if data.exposed(evenly_spaced(available, self.images)) and owners:
                 raise InputError(
-                    f"some of {self.images} evenly spaced images of {data.name} are among those that {transfer[0]} "
-                    f"trains on; give a number that divides {available // data.held_back}, or leave out attacks of "
-                    "transfer access"
+                    f"some of {self.images} evenly spaced images of {data.name} are among the adversary's own, which "
+                    f"{owners[0]} knows; give a number that divides {available // data.held_back}, or leave out "
+                    "attacks of transfer, hybrid and decision access"
                 )
 
     def target_names(self) -> list[str]:

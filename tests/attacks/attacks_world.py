@@ -51,7 +51,7 @@ def streams(images: int) -> Streams:
     return Streams((0, "test"), range(images))
 
 
-CHEAP = {"epochs": 2, "search_steps": 1, "steps": 3, "evaluations": 4, "settle_samples": 100}
+CHEAP = {"epochs": 2, "search_steps": 1, "steps": 3, "evaluations": 4, "settle_samples": 100, "queries": 12}
 """Hyper-parameters that make any attack quick, for those that have them."""
 
 

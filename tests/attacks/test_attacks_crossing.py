@@ -139,8 +139,8 @@ def test_without_a_query_the_transfer_lands_on_the_substitutes_tie():
 @pytest.mark.parametrize(("shift", "mean"), [(0.0, 3.5), (0.25, 7.0)])
 def test_the_hybrid_finds_the_targets_own_tie_even_where_the_substitutes_is_elsewhere(shift, mean):
     world = Perfect(len(MARGINS), shift)
-    model = Hybrid(world.surrogate, world.predict, DEPLOYMENT, world.meter)
     images = world.base.images(MARGINS)
+    model = Hybrid(world.surrogate, world.predict, lambda: images, DEPLOYMENT, world.meter)
     attack = ATTACKS["cross-and-land-hybrid"]()
     adversarial = attack(model, images, torch.zeros(len(MARGINS)), 1.0, streams(len(MARGINS)))
     assert outcome(world, adversarial) > 0.85
@@ -153,8 +153,9 @@ def test_the_hybrid_finds_the_targets_own_tie_even_where_the_substitutes_is_else
 def test_the_hybrid_keeps_to_the_query_budget(budget):
     world = Perfect(len(MARGINS), 0.25)
     world.meter.query_budget = budget
-    model = Hybrid(world.surrogate, world.predict, DEPLOYMENT, world.meter)
+    images = world.base.images(MARGINS)
+    model = Hybrid(world.surrogate, world.predict, lambda: images, DEPLOYMENT, world.meter)
     attack = ATTACKS["cross-and-land-hybrid"]()
-    adversarial = attack(model, world.base.images(MARGINS), torch.zeros(len(MARGINS)), 1.0, streams(len(MARGINS)))
+    adversarial = attack(model, images, torch.zeros(len(MARGINS)), 1.0, streams(len(MARGINS)))
     assert world.meter.queries.max() == budget
     assert bool(torch.isfinite(adversarial).all())
