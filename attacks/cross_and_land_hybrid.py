@@ -32,7 +32,7 @@ class CrossAndLandHybrid(Attack):
 
     access: ClassVar[type[Hybrid]] = Hybrid
     architecture: str = "small-cnn"
-    members: int = 2
+    members: int = 1
     epochs: int = 100
     batch: int = 64
     learning_rate: float = 0.05

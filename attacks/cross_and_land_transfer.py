@@ -29,7 +29,7 @@ class CrossAndLandTransfer(CrossAndLand):
 
     access = Transfer
     architecture: str = "small-cnn"
-    members: int = 2
+    members: int = 1
     epochs: int = 100
     batch: int = 64
     learning_rate: float = 0.05
