@@ -20,6 +20,12 @@ from targets.smoothing import ABSTAIN
 NEAR = 0.5
 """Probit gap at which an estimate counts e^-½ times what one at the tie counts: the curve is straight only nearby."""
 
+STRAIGHT = 1.0
+"""Probit gap from which a line leads to the tie; beyond it a few hundred votes see hardly more than one class."""
+
+BISECTIONS = 8
+"""Halvings of the segment, at most, before an estimate within that gap is found."""
+
 Probabilities = Callable[[Tensor, list[int], int], Tensor]
 """(points (B, C, H, W), their rows, noise samples) → estimates (B, K) of the class probabilities, none of them 0."""
 
@@ -52,8 +58,9 @@ def land(
 ) -> Tensor:
     """Move each adversarial image along the line to its original until the top two tie.
 
-    Where ``home`` still leads at the adversarial image it stays, as the nearest point to a tie. Each round looks where
-    a straight line through all estimates so far, the ones near the tie counting most, crosses zero; so does the
+    Where ``home`` still leads at the adversarial image it stays, as the nearest point to a tie. A segment many σ long
+    is halved first, at a quarter of a round's samples each time, until there is a slope to be seen. Each round looks
+    where a straight line through all estimates so far, the ones near the tie counting most, crosses zero; so does the
     answer, and no sample is wasted.
 
     Args:
@@ -73,34 +80,56 @@ def land(
         end_gap[away] = probit_gap(probabilities(adversarial[away], away, samples), home[away]).to(clean_gap)
     places = torch.stack([torch.zeros_like(length), length], 1)
     gaps = torch.stack([clean_gap, end_gap.to(clean_gap)], 1).double().cpu()
+    counts = torch.ones_like(gaps)
     moving = [row for row in range(len(images)) if float(length[row]) > 0 and float(gaps[row, 1]) < 0]
+
+    def at(place: Tensor) -> Tensor:
+        return (images + per_image(place.to(images)) * direction).clamp(0, 1)
+
+    def look(place: Tensor, rows: list[int], samples: int) -> None:
+        nonlocal places, gaps, counts
+        seen, count = torch.zeros_like(length), torch.zeros_like(length)
+        seen[rows] = probit_gap(probabilities(at(place)[rows], rows, samples), home[rows]).double().cpu()
+        count[rows] = samples
+        places, gaps, counts = (
+            torch.cat([old, new[:, None]], 1) for old, new in ((places, place), (gaps, seen), (counts, count))
+        )
+
+    # The ends of the segment on which the tie lies: (places, gaps), each (2, N).
+    ends, end_gaps = places.T.clone(), gaps.T.clone()
+    for _ in range(BISECTIONS):
+        blind = [row for row in moving if float(end_gaps[:, row].abs().min()) > STRAIGHT]
+        if not blind:
+            break
+        look(ends.mean(0), blind, max(1, samples // 4))
+        for row in blind:
+            side = int(gaps[row, -1] < 0)
+            ends[side, row], end_gaps[side, row] = places[row, -1], gaps[row, -1]
+    width = (ends[1] - ends[0]).clamp_min(1e-12)
+    secant = (end_gaps[1] - end_gaps[0]) / width
     place = length.clone()
     for round_ in range(rounds + 1):
         if not moving:
             break
-        place[moving] = torch.minimum(_root(places[moving], gaps[moving]).clamp_min(0), length[moving])
-        if round_ == rounds:
-            break
-        points = (images[moving] + per_image(place[moving].to(images)) * direction[moving]).clamp(0, 1)
-        seen = torch.zeros_like(length)
-        seen[moving] = probit_gap(probabilities(points, moving, samples), home[moving]).double().cpu()
-        places, gaps = torch.cat([places, place[:, None]], 1), torch.cat([gaps, seen[:, None]], 1)
-    return (images + per_image(place.to(images)) * direction).clamp(0, 1)
+        root = _root(places[moving], gaps[moving], counts[moving], secant[moving], width[moving])
+        place[moving] = torch.minimum(root.clamp_min(0), length[moving])
+        if round_ < rounds:
+            look(place, moving, samples)
+    return at(place)
 
 
-def _root(places: Tensor, gaps: Tensor) -> Tensor:
+def _root(places: Tensor, gaps: Tensor, counts: Tensor, secant: Tensor, width: Tensor) -> Tensor:
     """Where the weighted least-squares line through (places, gaps), both (N, R), crosses zero, (N,).
 
-    A line of the slope between the ends of the segment, through the point nearest to the tie, is worth a hundredth
-    of an estimate at the tie: it decides where all estimates are at one place.
+    A line of slope ``secant`` over ``width``, (N,), through the point nearest to the tie is worth a hundredth of an
+    estimate at the tie: it decides where all estimates are at one place.
     """
-    weight = torch.exp(-0.5 * (gaps / NEAR) ** 2) + 1e-9
+    weight = (torch.exp(-0.5 * (gaps / NEAR) ** 2) + 1e-9) * counts / counts.amax(1, keepdim=True)
     total = weight.sum(1)
     centre = (weight * places).sum(1) / total
     level = (weight * gaps).sum(1) / total
-    secant = (gaps[:, 1] - gaps[:, 0]) / (places[:, 1] - places[:, 0]).clamp_min(1e-12)
     spread = (weight * (places - centre[:, None]) ** 2).sum(1)
-    prior = 0.01 * places.amax(1) ** 2
+    prior = 0.01 * width**2
     covered = (weight * (places - centre[:, None]) * (gaps - level[:, None])).sum(1)
     slope = (covered + prior * secant) / (spread + prior)
     # The gap falls on the way; where noise says otherwise, the ends know better.

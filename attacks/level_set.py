@@ -26,19 +26,20 @@ class LevelSet(Attack):
     Attributes:
         queries: most label queries an image.
         confirm: how often more an ABSTAIN inside epsilon must come again; one may be luck.
-        attempt: the nearest tie is asked where it is believed to be within this many epsilon.
-        rest: after an attempt that failed, at least this many questions serve the belief.
+        attempt: the nearest tie is asked where it is believed to be within this many epsilon (or out of all reach).
+        rest: after that failed, at least this many questions serve the belief.
         own_images, dimensions, decay: see :meth:`attacks.own_images.OwnImages.of`.
         starts: own images tried before random directions, for a first label other than the original's.
         start, probe: how far along the starting directions, and from the nearest tie sideways, the questions lie, in
             σ, and at most half and two fifths of the own images' extent.
         candidates: random questions, of which the one with the least certain answer is put.
+        focus: they keep to the directions of large weight by this power of it.
         spread, length, blur: the belief's, in σ.
     """
 
     access = Decision
     queries: int = 100
-    confirm: int = 1
+    confirm: int = 2
     attempt: float = 1.1
     rest: int = 2
     own_images: int = 1000
@@ -48,9 +49,10 @@ class LevelSet(Attack):
     start: float = 12.0
     probe: float = 6.0
     candidates: int = 16
+    focus: float = 1.5
     spread: float = 1.2
     length: float = 4.0
-    blur: float = 0.2
+    blur: float = 0.1
 
     def __call__(self, model: Decision, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:
         if not len(images):

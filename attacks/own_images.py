@@ -52,7 +52,9 @@ class OwnImages:
             variances, directions = torch.linalg.eigh(centred.T @ centred / len(flat))
         kept = [i for i in reversed(range(len(variances))) if variances[i] > 1e-9 * variances[-1]][:dimensions]
         directions, variances = directions[:, kept], variances[kept]
-        directions = directions / directions.norm(dim=0)
+        # A direction has no sign of its own; libraries differ in the one they give.
+        largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
+        directions = directions / directions.norm(dim=0) * largest.sign()
         weights = (variances / (variances + sigma**2)) ** decay
         extent = float((centred**2).sum(1).mean().sqrt())
         return cls(

@@ -63,15 +63,16 @@ class TieSearch:
             return self._asked
         if not self._crossings:
             self._asked = self._towards_another_class()
+            return self._asked
+        tie = self._nearest_tie()
+        distance = float(np.linalg.norm(tie))
+        self._since_attempt += 1
+        near, far = distance <= self.settings.attempt * self.epsilon, distance > self._start
+        if (near or far) and self._since_attempt > self.settings.rest:
+            self._since_attempt = 0
+            self._asked = self._image_at(tie, self.epsilon if near else np.inf)
         else:
-            tie = self._nearest_tie()
-            distance = float(np.linalg.norm(tie))
-            self._since_attempt += 1
-            if distance <= self.settings.attempt * self.epsilon and self._since_attempt > self.settings.rest:
-                self._since_attempt = 0
-                self._asked = self._image_at(tie, self.epsilon)
-            else:
-                self._asked = self._image_at(self._informative(tie))
+            self._asked = self._image_at(self._informative(tie))
         return self._asked
 
     def tell(self, answer: int) -> None:
@@ -111,15 +112,15 @@ class TieSearch:
             farthest = float(np.linalg.norm(way))
         else:
             way, farthest = self.own.directions @ self._sideways(1)[0], np.inf
-        length = min(self._start * (1 + self._started / 4), farthest)
+        length = min(self._start * min(1 + self._started / 4, 2), farthest)
         self._started += 1
         result: Floats = np.clip(self.image + length * way / max(float(np.linalg.norm(way)), 1e-12), 0, 1)
         return result
 
     def _sideways(self, count: int) -> Floats:
-        """Random directions (count, m), as the gradient is expected to lie."""
+        """Random directions (count, m), the more along those where more of the gradient is expected."""
         drawn = self._generator.standard_normal((count, len(self.own.weights)))
-        result: Floats = drawn * np.sqrt(self.own.weights)
+        result: Floats = drawn * self.own.weights**self.settings.focus
         return result
 
     def _informative(self, tie: Floats) -> Floats:
@@ -156,7 +157,8 @@ class TieSearch:
 
     def _crossing(self, direction: Floats) -> float | None:
         """How far along a direction (m,) of norm 1 the belief's mean first falls to zero, if it does."""
-        places = np.linspace(0, 1.5 * self._start, 46)
+        nearest = min(float(np.linalg.norm(point)) for point in self._crossings)
+        places = np.linspace(0, max(1.5 * self._start, nearest), 46)
         mean = self._belief.mean_along(direction, places)
         below = np.flatnonzero(mean <= 0)
         if not len(below):

@@ -136,7 +136,7 @@ def test_without_a_query_the_transfer_lands_on_the_substitutes_tie():
     assert world.meter.queries.sum() == world.meter.forward.sum() == 0
 
 
-@pytest.mark.parametrize(("shift", "mean"), [(0.0, 3.5), (0.25, 7.0)])
+@pytest.mark.parametrize(("shift", "mean"), [(0.0, 3.5), (0.25, 8.0)])
 def test_the_hybrid_finds_the_targets_own_tie_even_where_the_substitutes_is_elsewhere(shift, mean):
     world = Perfect(len(MARGINS), shift)
     images = world.base.images(MARGINS)

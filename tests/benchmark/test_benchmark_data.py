@@ -138,12 +138,13 @@ def test_images_that_the_adversary_does_not_know_are_accepted(hundred: Suite, im
 
 
 @pytest.mark.parametrize("images", [3, 8, 21, 50, 100])
-def test_a_transfer_attack_on_images_that_it_is_trained_on_is_refused_in_one_line(hundred: Suite, images: int):
+@pytest.mark.parametrize("attack", ["margin-transfer", "level-set"])
+def test_an_attack_on_images_that_the_adversary_knows_is_refused_in_one_line(hundred: Suite, attack: str, images: int):
     with pytest.raises(InputError) as caught:
-        dataclasses.replace(hundred, images=images).check()
+        dataclasses.replace(hundred, images=images, attacks=("clean", attack)).check()
     assert str(caught.value) == (
-        f"some of {images} evenly spaced images of hundred are among those that margin-transfer trains on; "
-        "give a number that divides 20, or leave out attacks of transfer access"
+        f"some of {images} evenly spaced images of hundred are among the adversary's own, which {attack} knows; "
+        "give a number that divides 20, or leave out attacks of transfer, hybrid and decision access"
     )
 
 
