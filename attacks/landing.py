@@ -55,6 +55,7 @@ def land(
     samples: int,
     rounds: int,
     end_gap: Tensor | None = None,
+    halvings: Sequence[int] | None = None,
 ) -> Tensor:
     """Move each adversarial image along the line to its original until the top two tie.
 
@@ -71,6 +72,7 @@ def land(
         samples: noise samples a round.
         rounds: at least 1.
         end_gap: its probit gap at the adversarial image, (N,); without, the first round looks there.
+        halvings: most of each image, for whom every look costs a query; :data:`BISECTIONS` without.
     """
     length = norms(adversarial - images).double().cpu()
     direction = unit(adversarial - images)
@@ -97,8 +99,9 @@ def land(
 
     # The ends of the segment on which the tie lies: (places, gaps), each (2, N).
     ends, end_gaps = places.T.clone(), gaps.T.clone()
-    for _ in range(BISECTIONS):
-        blind = [row for row in moving if float(end_gaps[:, row].abs().min()) > STRAIGHT]
+    most = [BISECTIONS] * len(images) if halvings is None else [min(h, BISECTIONS) for h in halvings]
+    for halving in range(BISECTIONS):
+        blind = [r for r in moving if halving < most[r] and float(end_gaps[:, r].abs().min()) > STRAIGHT]
         if not blind:
             break
         look(ends.mean(0), blind, max(1, samples // 4))

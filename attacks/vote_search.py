@@ -93,7 +93,8 @@ class VoteSearch:
         self._end |= dict(zip(rest, self.gaps(adversarial[rest], rest, self.landing_samples), strict=True))
         clean = self.clean_gap.tolist()
         end = self.clean_gap.new_tensor([self._end.get(row, clean[row]) for row in range(len(moved))])
+        spare = [int(left) - (self._rounds - 1) for left in self._left]
         return land(
             self.probabilities, self.images, adversarial, self.home, self.clean_gap,
-            self.landing_samples, self._rounds - 1, end,
+            self.landing_samples, self._rounds - 1, end, spare,
         )  # fmt: skip
