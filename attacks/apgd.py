@@ -13,8 +13,8 @@ from torch import Tensor
 from attacks.access import WhiteBox
 from attacks.base import register
 from attacks.cross_and_land import CrossAndLand
-from attacks.landing import probit_gap
-from attacks.smoothed import per_image, project, unit, vote_probabilities
+from attacks.crossing import gap_and_gradient
+from attacks.smoothed import per_image, project, unit
 from targets.noise import Streams
 
 
@@ -56,9 +56,7 @@ class AutoPGD:
         def gap_at(points: Tensor) -> tuple[Tensor, Tensor]:
             points = points.detach().requires_grad_()
             noise = model.noise(points, self.samples, generator, chosen)
-            gap = probit_gap(vote_probabilities(model.logits(points, noise, chosen)), home[chosen], towards)
-            (gradient,) = torch.autograd.grad(gap.sum(), points)
-            return gap.detach(), gradient
+            return gap_and_gradient(model.logits(points, noise, chosen), points, home[chosen], towards)
 
         length = torch.full((len(chosen),), 2 * epsilon, device=images.device)
         current, previous = originals.clone(), originals.clone()
@@ -108,7 +106,7 @@ def checkpoint_steps(steps: int) -> dict[int, int]:
 class APGD(CrossAndLand):
     """Auto-PGD (Croce & Hein 2020) on the smoothed classifier's probit gap, then landing."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     steps: int = 24
     rho: float = 0.75
 

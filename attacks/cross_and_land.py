@@ -63,6 +63,7 @@ class CrossAndLand(Attack):
     """
 
     access: ClassVar[type[Access]] = WhiteBox
+    version: ClassVar[int] = 2
     steps: int = 16
     samples: int = 32
     step_size: float = 0.35

@@ -31,6 +31,7 @@ class CrossAndLandHybrid(Attack):
     """
 
     access: ClassVar[type[Hybrid]] = Hybrid
+    version: ClassVar[int] = 2
     architecture: str = "small-cnn"
     members: int = 1
     epochs: int = 100

@@ -17,6 +17,10 @@ CONFIRM = 4
 """Noise samples that confirm a crossing, in those of a step: the first of many noisy steps is soon a lucky one."""
 
 
+SATURATED = 5.0
+"""Probit gap of a few dozen votes without one for another class."""
+
+
 @dataclass(frozen=True)
 class Crossing:
     """Normalised gradient descent with momentum on Φ⁻¹(p_home) - Φ⁻¹(p of the best other class), inside the ball.
@@ -66,9 +70,8 @@ class Crossing:
                 break
             current = adversarial[active].detach().requires_grad_()
             noise = model.noise(current, self.samples, generator, active)
-            p = vote_probabilities(model.logits(current, noise, active))
-            gap = probit_gap(p, home[active], None if rival is None else rival[active])
-            (gradient,) = torch.autograd.grad(gap.sum(), current)
+            towards = None if rival is None else rival[active]
+            gap, gradient = gap_and_gradient(model.logits(current, noise, active), current, home[active], towards)
             velocity[active] = self.momentum * velocity[active] + unit(gradient)
             length = self.step_size * epsilon * (1 - 0.9 * step / max(1, self.steps - 1))
             moved = current.detach() - length * unit(velocity[active])
@@ -83,3 +86,23 @@ class Crossing:
                 }
                 active = [row for row in active if row not in across]
         return adversarial
+
+
+def gap_and_gradient(
+    logits: Tensor, points: Tensor, home: Tensor, rival: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The probit gap (N,) that logits (N, S, K) say, and a direction (N, C, H, W) in which it grows.
+
+    Where hardly a vote is for another class the gap has no gradient to speak of; there it is the gradient of the mean
+    logits' margin.
+
+    Args:
+        points: what the logits are differentiable with respect to, (N, C, H, W).
+    """
+    gap = probit_gap(vote_probabilities(logits), home, rival)
+    mean = logits.mean(1)
+    others = mean.scatter(1, home[:, None], -torch.inf)
+    other = others.amax(1) if rival is None else others.gather(1, rival[:, None])[:, 0]
+    margin = mean.gather(1, home[:, None])[:, 0] - other
+    (gradient,) = torch.autograd.grad(torch.where(gap > SATURATED, margin, gap).sum(), points)
+    return gap.detach(), gradient

@@ -13,8 +13,8 @@ from torch import Tensor
 from attacks.access import WhiteBox
 from attacks.base import register
 from attacks.cross_and_land import CrossAndLand
-from attacks.landing import probit_gap
-from attacks.smoothed import norms, per_image, project, unit, vote_probabilities
+from attacks.crossing import gap_and_gradient
+from attacks.smoothed import norms, per_image, project, unit
 from targets.noise import Streams
 
 
@@ -63,8 +63,7 @@ class FastMinimumNorm:
             anneal = 0.1 + 0.9 * (1 + math.cos(math.pi * step / self.steps)) / 2
             current = current.detach().requires_grad_()
             noise = model.noise(current, self.samples, generator, chosen)
-            gap = probit_gap(vote_probabilities(model.logits(current, noise, chosen)), home[chosen], towards)
-            (gradient,) = torch.autograd.grad(gap.sum(), current)
+            gap, gradient = gap_and_gradient(model.logits(current, noise, chosen), current, home[chosen], towards)
             with torch.no_grad():
                 norm, across = norms(current - originals), gap < -self.overshoot
                 closer = across & (norm < nearest)
@@ -86,7 +85,7 @@ class FastMinimumNorm:
 class FMN(CrossAndLand):
     """Fast minimum-norm attack (Pintor et al. 2021) on the smoothed classifier's probit gap, then landing."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     steps: int = 24
     step_size: float = 0.5
     gamma: float = 0.2
