@@ -9,7 +9,7 @@ from attacks_world import ALPHA, SIGMA, Linear, N, streams, white_box
 from scipy.special import ndtr
 from torch import Tensor
 
-from attacks import ATTACKS, Deployment, Hybrid, Meter, Transfer
+from attacks import ATTACKS, Deployment, Hybrid, Meter, Transfer, WhiteBox
 from attacks.apgd import AutoPGD, checkpoint_steps
 from attacks.crossing import Crossing
 from attacks.fmn import FastMinimumNorm
@@ -41,6 +41,17 @@ def test_a_search_moves_the_named_images_across_and_no_other(search):
     assert margin[2] > -slack
     assert margin[3] < slack
     assert float((found - images).flatten(1).norm(dim=1).max()) <= 1.0
+
+
+@pytest.mark.parametrize("name", LANDING)
+def test_an_image_whose_votes_are_all_for_one_class_is_moved_too(name):
+    """Ten σ from the tie and with logits of hundreds, neither votes nor probabilities have a gradient."""
+    base = Linear(sharpness=200.0)
+    margins = [0.4, -0.4, 0.5]
+    images = base.images(margins)
+    model = WhiteBox(base, Deployment(2, (1, 8, 8), 0.04, N, ALPHA), Meter(3))
+    adversarial = ATTACKS[name]()(model, images, torch.zeros(3, dtype=torch.int64), 1.0, streams(3))
+    assert float(base.margin(adversarial).abs().max()) < 0.04
 
 
 def test_the_minimum_norm_search_stops_just_beyond_the_boundary():
@@ -78,8 +89,6 @@ def test_the_landing_grows_with_n_as_the_band_shrinks(n):
     margins = [0.15, 0.25, 0.35, 0.45, -0.2, -0.4]
     images = base.images(margins)
     meter = Meter(6)
-    from attacks import WhiteBox
-
     model = WhiteBox(base, Deployment(2, (1, 8, 8), SIGMA, n, ALPHA), meter)
     adversarial = ATTACKS["cross-and-land"]()(model, images, torch.zeros(6, dtype=torch.int64), 1.0, streams(6))
     p = torch.from_numpy(ndtr(base.margin(adversarial).double().numpy() / SIGMA))
