@@ -114,11 +114,18 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
             images,
             provenance=facts,
             seconds=seconds,
-            surrogate_queries=surrogates.queries if issubclass(cell.attack.access, Transfer) else 0,
+            surrogate_queries=_surrogate_queries(cell, store, surrogates),
         )
         summary.ran += 1
         rate, invalid = np.mean(records["outcome"] == ABSTAIN), np.sum(records["validity"] != "valid")
         progress.finish(cell, seconds, "ok", float(rate), int(invalid))
+
+
+def _surrogate_queries(cell: Cell, store: Store, surrogates: Surrogates) -> int:
+    if isinstance(cell, BestOf):
+        # Its members share the answers, and may all have run before this process began.
+        return max(held.surrogate_queries for member in cell.members if (held := store.cell(member.key)))
+    return surrogates.queries if issubclass(cell.attack.access, Transfer) else 0
 
 
 def run_cell(

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from benchmark_helpers import board, define, images, records, run, suite_file
 
-from attacks import Decision, WhiteBox
+from attacks import Decision, Transfer, WhiteBox
 from leaderboard import Store
+from targets.models import SmallCNN
 
 FORWARD = {"left": 10, "right": 7}
 
@@ -81,6 +82,19 @@ def test_a_failed_member_fails_it_and_a_class_of_one_has_none(tmp_path: Path):
     names = [row["attack"] for row in board(tmp_path / "r")]
     assert "best-of decision" not in names
     assert names.count("best-of white-box") == 1
+
+
+def test_the_surrogates_queries_are_counted_where_the_members_ran_before(tmp_path: Path):
+    def act(model, originals):
+        model.surrogate("mine", lambda: SmallCNN(num_classes=10), lambda *_: None)
+
+    define("one", Transfer, act)
+    define("two", Transfer, act)
+    path = suite_file(tmp_path / "s.toml", attacks=["one", "two"], samples=20)
+    assert run(path, tmp_path / "r") == 0
+    assert run(suite(tmp_path, ["one", "two"], samples=20), tmp_path / "r") == 0
+    counted = {row["attack"]: row["surrogate_queries"] for row in board(tmp_path / "r")}
+    assert counted == {"one": 400, "two": 400, "best-of transfer": 400}
 
 
 def test_query_budgets_give_a_row_each_and_the_best_is_of_the_largest(tmp_path: Path, counted_votes):
