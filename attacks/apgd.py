@@ -51,12 +51,9 @@ class AutoPGD:
         if not chosen:
             return result
         originals = images[chosen]
-        towards = None if rival is None else rival[chosen]
 
         def gap_at(points: Tensor) -> tuple[Tensor, Tensor]:
-            points = points.detach().requires_grad_()
-            noise = model.noise(points, self.samples, generator, chosen)
-            return gap_and_gradient(model.logits(points, noise, chosen), points, home[chosen], towards)
+            return gap_and_gradient(model, points, chosen, self.samples, generator, home, rival)
 
         length = torch.full((len(chosen),), 2 * epsilon, device=images.device)
         current, previous = originals.clone(), originals.clone()

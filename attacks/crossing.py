@@ -16,7 +16,6 @@ from targets.noise import Streams
 CONFIRM = 4
 """Noise samples that confirm a crossing, in those of a step: the first of many noisy steps is soon a lucky one."""
 
-
 SATURATED = 5.0
 """Probit gap of a few dozen votes without one for another class."""
 
@@ -68,13 +67,11 @@ class Crossing:
         for step in range(self.steps):
             if not active:
                 break
-            current = adversarial[active].detach().requires_grad_()
-            noise = model.noise(current, self.samples, generator, active)
-            towards = None if rival is None else rival[active]
-            gap, gradient = gap_and_gradient(model.logits(current, noise, active), current, home[active], towards)
+            current = adversarial[active]
+            gap, gradient = gap_and_gradient(model, current, active, self.samples, generator, home, rival)
             velocity[active] = self.momentum * velocity[active] + unit(gradient)
             length = self.step_size * epsilon * (1 - 0.9 * step / max(1, self.steps - 1))
-            moved = current.detach() - length * unit(velocity[active])
+            moved = current - length * unit(velocity[active])
             adversarial[active] = project(moved, images[active], epsilon)
             done = [row for row, value in zip(active, gap.tolist(), strict=True) if value < -self.overshoot]
             if done:
@@ -89,16 +86,27 @@ class Crossing:
 
 
 def gap_and_gradient(
-    logits: Tensor, points: Tensor, home: Tensor, rival: Tensor | None = None
+    model: WhiteBox,
+    points: Tensor,
+    rows: Sequence[int],
+    samples: int,
+    generator: Streams,
+    home: Tensor,
+    rival: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The probit gap (N,) that logits (N, S, K) say, and a direction (N, C, H, W) in which it grows.
+    """Estimates of the probit gap (B,) at points (B, C, H, W) and of a direction (B, C, H, W) in which it grows.
 
     Where hardly a vote is for another class the gap has no gradient to speak of; there it is the gradient of the mean
     logits' margin.
 
     Args:
-        points: what the logits are differentiable with respect to, (N, C, H, W).
+        rows: the images that the points belong to.
+        home, rival: classes (N,) by image, see :class:`Crossing`.
     """
+    chosen = list(rows)
+    home, rival = home[chosen], None if rival is None else rival[chosen]
+    points = points.detach().requires_grad_()
+    logits = model.logits(points, model.noise(points, samples, generator, chosen), chosen)
     gap = probit_gap(vote_probabilities(logits), home, rival)
     mean = logits.mean(1)
     others = mean.scatter(1, home[:, None], -torch.inf)

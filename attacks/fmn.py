@@ -54,30 +54,26 @@ class FastMinimumNorm:
         if not chosen:
             return best
         originals = images[chosen]
-        towards = None if rival is None else rival[chosen]
         current = originals.clone()
         radius = images.new_zeros(len(chosen))
         nearest = torch.full_like(radius, torch.inf)
         found = originals.clone()
         for step in range(self.steps):
             anneal = 0.1 + 0.9 * (1 + math.cos(math.pi * step / self.steps)) / 2
-            current = current.detach().requires_grad_()
-            noise = model.noise(current, self.samples, generator, chosen)
-            gap, gradient = gap_and_gradient(model.logits(current, noise, chosen), current, home[chosen], towards)
-            with torch.no_grad():
-                norm, across = norms(current - originals), gap < -self.overshoot
-                closer = across & (norm < nearest)
-                nearest = torch.where(closer, norm, nearest)
-                found = torch.where(per_image(closer), current, found)
-                ever = nearest.isfinite()
-                closing = norm + ((gap + self.overshoot) / norms(gradient).clamp_min(1e-12)).float()
-                grown = torch.where(ever, radius * (1 + self.gamma * anneal), closing)
-                shrunk = torch.minimum(radius * (1 - self.gamma * anneal), nearest)
-                radius = torch.where(across, shrunk, grown).clamp(0, epsilon)
-                moved = current - self.step_size * epsilon * anneal * unit(gradient) - originals
-                scale = (radius / norms(moved).clamp_min(1e-12)).clamp_max(1)
-                current = project(originals + per_image(scale) * moved, originals, epsilon)
-        best[chosen] = torch.where(per_image(nearest.isfinite()), found, current.detach())
+            gap, gradient = gap_and_gradient(model, current, chosen, self.samples, generator, home, rival)
+            norm, across = norms(current - originals), gap < -self.overshoot
+            closer = across & (norm < nearest)
+            nearest = torch.where(closer, norm, nearest)
+            found = torch.where(per_image(closer), current, found)
+            ever = nearest.isfinite()
+            closing = norm + ((gap + self.overshoot) / norms(gradient).clamp_min(1e-12)).float()
+            grown = torch.where(ever, radius * (1 + self.gamma * anneal), closing)
+            shrunk = torch.minimum(radius * (1 - self.gamma * anneal), nearest)
+            radius = torch.where(across, shrunk, grown).clamp(0, epsilon)
+            moved = current - self.step_size * epsilon * anneal * unit(gradient) - originals
+            scale = (radius / norms(moved).clamp_min(1e-12)).clamp_max(1)
+            current = project(originals + per_image(scale) * moved, originals, epsilon)
+        best[chosen] = torch.where(per_image(nearest.isfinite()), found, current)
         return best
 
 
