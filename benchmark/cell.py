@@ -70,12 +70,16 @@ def key_of(identity: dict[str, Any]) -> str:
 
 
 def cells(suite: Suite, target: SmoothedClassifier, indices: list[int]) -> Iterator[Cell]:
-    """A target's cells: attack by attack, epsilon by epsilon, shard by shard, the largest query budget first."""
+    """A target's cells: attack by attack, epsilon by epsilon, shard by shard, the largest query budget first.
+
+    Each shard is spread over all the images, so that a suite of twice the images keeps the cells it has.
+    """
+    shards = -(-len(indices) // suite.shard)
     for name in suite.attack_names():
         attack = suite.attack(name)
         for epsilon in suite.epsilons:
-            for start in range(0, len(indices), suite.shard):
-                images = tuple(indices[start : start + suite.shard])
+            for first in range(shards):
+                images = tuple(indices[first::shards])
                 for budget in budgets(suite, attack.access):
                     yield Cell(suite, target, name, attack, epsilon, images, budget)
 

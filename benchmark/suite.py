@@ -31,7 +31,7 @@ class Suite:
         alpha: PREDICT's level.
         seed: keys every random stream.
         ceiling_samples: noise samples behind the certified ceiling and radius of an image.
-        shard: images a cell.
+        shard: most images a cell.
         query_budgets: most queries an image for attacks of metered access, which run once for each; empty for once
             without a limit.
         best_of: whether each access class gets a row of the best of its attacks, image by image.
