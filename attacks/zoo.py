@@ -16,7 +16,8 @@ class ZOO(Attack):
     """Zeroth-order coordinate-wise Adam (Chen et al. 2017) on the vote counts, margin-squared objective.
 
     Every step estimates the derivative of (p_A - p_B)² along a few random coordinates an image by symmetric
-    differences of vote counts, all coordinates in one query batch. Votes are random, so the difference step must
+    differences of vote counts, all coordinates in one query batch; the last step within a query budget takes as
+    many as it can pay for. Votes are random, so the difference step must
     be large enough to be seen above their noise: with Chen et al.'s 1e-4 it never is.
     """
 
@@ -34,9 +35,12 @@ class ZOO(Attack):
         adversarial = images.clone()
         first = torch.zeros(count, size, device=images.device)
         second, times = torch.zeros_like(first), torch.zeros_like(first)
-        chosen_count = min(self.coordinates, size)
         rows = torch.arange(count, device=images.device)[:, None]
         for _ in range(self.steps if count else 0):
+            left = min(model.queries_left(r) for r in range(count))
+            chosen_count = int(min(self.coordinates, size, left // 2))
+            if not chosen_count:
+                break
             chosen = torch.stack(
                 [torch.from_numpy(generator[r].permutation(size)[:chosen_count]) for r in range(count)]
             ).to(images.device)

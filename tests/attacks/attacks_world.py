@@ -66,7 +66,7 @@ def cell_of(target: SmoothedClassifier, name: str, attack: Attack, images: tuple
 
 
 def granted(cell: Cell, surrogates: Surrogates) -> tuple[Access, Meter]:
-    meter = Meter(len(cell.images))
+    meter = Meter(len(cell.images), cell.query_budget)
     return grant(cell, meter, surrogates), meter
 
 

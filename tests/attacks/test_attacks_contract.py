@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from dataclasses import replace
 
 import pytest
 import torch
@@ -28,9 +29,9 @@ def surrogates(target, tmp_path_factory) -> Surrogates:
     return Surrogates(Store.open(tmp_path_factory.mktemp("store")), target, n=100, alpha=0.001, seed=0)
 
 
-def attack(name, target, surrogates, images=IMAGES):
+def attack(name, target, surrogates, images=IMAGES, query_budget=None):
     """(what the attack returns, the originals, its meter)."""
-    cell = cell_of(target, name, cheap(ATTACKS[name]), images)
+    cell = replace(cell_of(target, name, cheap(ATTACKS[name]), images), query_budget=query_budget)
     access, meter = granted(cell, surrogates)
     originals, labels = evaluation(images)
     before = originals.clone()
@@ -78,6 +79,15 @@ def test_a_single_image_gets_what_it_gets_in_a_batch(name, target, surrogates):
     batch, _, _ = attack(name, target, surrogates)
     alone, _, _ = attack(name, target, surrogates, images=IMAGES[1:2])
     assert torch.equal(alone[0], batch[1])
+
+
+@pytest.mark.parametrize("query_budget", [1, 5, 30])
+@pytest.mark.parametrize("name", [name for name in ATTACKS if ATTACKS[name].access.metered])
+def test_a_metered_attack_makes_do_with_any_query_budget(name, query_budget, target, surrogates):
+    returned, originals, meter = attack(name, target, surrogates, query_budget=query_budget)
+    assert returned.shape == originals.shape
+    assert 0 <= float(returned.min()) <= float(returned.max()) <= 1
+    assert meter.queries.max() <= query_budget
 
 
 @pytest.mark.parametrize("name", list(ATTACKS))
