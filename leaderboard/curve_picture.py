@@ -93,7 +93,7 @@ def _svg(panels: Sequence[Panel], axis: _Axis, what: str, most_columns: int) -> 
         parts += _panel(_Plot(x, y, width - _AXIS - labels, labels), axis, panel)
     parts += _legend(panels, height - _LEGEND + 20)
     images = drawing.images_seen(panel["images"] for panel in panels)
-    seen = f"Share of {images} {first['suite']} images on which the smoothed classifier abstains"
+    seen = f"Share of {images} evaluation images on which the smoothed classifier abstains"
     return drawing.document(height, f"{what} (n = {first['n']:,}, α = {first['alpha']:g})", seen, parts)
 
 

@@ -69,7 +69,7 @@ def _subtitle(rows: Sequence[Row]) -> str:
     budgets = [row["query_budget"] for row in rows if row["query_budget"] is not None]
     what = "on which the smoothed classifier abstains under attack, with its 95% interval"
     queries = f" · at most {max(budgets):,} queries" if budgets else ""
-    return f"Share of {images} {rows[0]['suite']} images {what}{queries}"
+    return f"Share of {images} evaluation images {what}{queries}"
 
 
 def _panel(x: float, y: float, width: float, target: str, rows: Sequence[Row | None]) -> list[str]:
