@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,9 @@ from targets.weights import write_whole
 
 @dataclass(frozen=True)
 class Recipe:
-    """SGD with Nesterov momentum, cycles of learning rate and momentum (0.95 to 0.85 and back), noisy images.
+    """SGD with Nesterov momentum, one cycle of learning rate and momentum (0.95 to 0.85 and back), noisy images.
 
     Attributes:
-        epochs: passes over the images, in all cycles.
-        restart: after so many of them a second cycle begins, at half the learning rate, with momentum and random
-            numbers anew; 0 for one cycle.
         crop: images are padded by so many zero pixels and cropped back at random; 0 for not.
         flip: images are mirrored at random.
         bfloat16: mixed precision, where the device has it.
@@ -33,7 +30,6 @@ class Recipe:
     epochs: int = 200
     batch: int = 64
     learning_rate: float = 0.05
-    restart: int = 0
     weight_decay: float = 5e-4
     crop: int = 0
     flip: bool = False
@@ -66,9 +62,17 @@ def train(
         InputError: ``checkpoint`` is of another training, or damaged, or cannot be written.
     """
     generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.SGD(
+        module.parameters(),
+        lr=recipe.learning_rate,
+        momentum=0.95,  # which the schedule cycles
+        weight_decay=recipe.weight_decay,
+        nesterov=True,
+    )
     steps = -(-len(split.images) // recipe.batch)
-    first = replace(recipe, epochs=recipe.restart or recipe.epochs)
-    optimizer, schedule = _cycle(module, first, steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=recipe.learning_rate, total_steps=recipe.epochs * steps
+    )
     device = next(module.parameters()).device
     images, labels = split.images.to(device), split.labels.to(device)
     stateful = {"module": module, "optimizer": optimizer, "schedule": schedule}
@@ -80,11 +84,6 @@ def train(
     layout = torch.channels_last if half else torch.contiguous_format  # what bfloat16 convolutions are fast in
     module.to(memory_format=layout).train()
     for epoch in range(begin, recipe.epochs):
-        if epoch and epoch == recipe.restart:
-            generator.manual_seed(seed + 1)
-            second = replace(recipe, epochs=recipe.epochs - epoch, learning_rate=recipe.learning_rate / 2)
-            optimizer, schedule = _cycle(module, second, steps)
-            stateful |= {"optimizer": optimizer, "schedule": schedule}
         total = 0.0
         for rows in torch.randperm(len(images), generator=generator).split(recipe.batch):
             batch = noisy(augmented(images[rows], recipe, generator), sigma, generator)
@@ -102,23 +101,6 @@ def train(
             progress(epoch, total / len(images))
     # As it would be loaded: kernels for another layout round otherwise.
     return module.to(memory_format=torch.contiguous_format).eval()
-
-
-def _cycle(
-    module: nn.Module, recipe: Recipe, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """An optimizer, and a schedule that raises its learning rate to the recipe's and lowers it to next to nothing."""
-    optimizer = torch.optim.SGD(
-        module.parameters(),
-        lr=recipe.learning_rate,
-        momentum=0.95,  # which the schedule cycles
-        weight_decay=recipe.weight_decay,
-        nesterov=True,
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=recipe.learning_rate, total_steps=recipe.epochs * steps
-    )
-    return optimizer, schedule
 
 
 def noisy(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:

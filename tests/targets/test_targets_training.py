@@ -114,16 +114,6 @@ def test_a_recipe_that_asks_for_nothing_more_trains_as_it_always_did(split):
     assert module_digest(train(SmallCNN(), split, 0.25, recipe, seed=2)) == module_digest(expected)
 
 
-def test_a_second_cycle_is_another_training_at_half_the_learning_rate(split):
-    recipe = Recipe(epochs=5, batch=48, restart=3)
-    torch.manual_seed(3)
-    expected = train(SmallCNN(), split, 0.25, dataclasses.replace(recipe, epochs=3, restart=0), seed=2)
-    half = dataclasses.replace(recipe, epochs=2, learning_rate=recipe.learning_rate / 2, restart=0)
-    expected = train(expected, split, 0.25, half, seed=3)
-    torch.manual_seed(3)
-    assert module_digest(train(SmallCNN(), split, 0.25, recipe, seed=2)) == module_digest(expected)
-
-
 # Resuming.
 
 PLAIN = Recipe(epochs=4, batch=16)
@@ -131,8 +121,6 @@ RECIPES = {
     "plain": PLAIN,
     "augmented": dataclasses.replace(PLAIN, crop=2, flip=True),
     "bfloat16": dataclasses.replace(PLAIN, crop=1, flip=True, bfloat16=True),
-    "restarted": dataclasses.replace(PLAIN, restart=2),
-    "restarted late": dataclasses.replace(PLAIN, restart=3),
 }
 
 
@@ -185,14 +173,8 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(name, split, tmp_path,
 
 def test_the_recipes_differ(split, monkeypatch):
     monkeypatch.setattr("targets.training.has_bfloat16", lambda device: True)
-    only = [
-        PLAIN,
-        *(
-            dataclasses.replace(PLAIN, **one)
-            for one in ({"crop": 1}, {"flip": True}, {"bfloat16": True}, {"restart": 2})
-        ),
-    ]
-    assert len({module_digest(fit(split, recipe)) for recipe in only}) == 5
+    only = [PLAIN, *(dataclasses.replace(PLAIN, **one) for one in ({"crop": 1}, {"flip": True}, {"bfloat16": True}))]
+    assert len({module_digest(fit(split, recipe)) for recipe in only}) == 4
     monkeypatch.setattr("targets.training.has_bfloat16", lambda device: False)
     assert module_digest(fit(split, only[3])) == module_digest(fit(split, PLAIN))
 
