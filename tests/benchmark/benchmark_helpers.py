@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from attacks import ATTACKS, Access, Attack, register
 from benchmark.cli import main
-from leaderboard import Store
+from leaderboard import Store, StoredCell
 from leaderboard.records import COLUMNS
 from targets import TARGETS
 
@@ -178,3 +179,11 @@ class Slow(Attack):
         step = generator.normal(images.shape[1:])
         return (images + 0.9 * epsilon * step / step.flatten(1).norm(dim=1)[:, None, None, None]).clamp(0, 1)
 '''
+
+
+def nothing(model: object, images: Tensor) -> None:
+    """Do what an attack does that sends the originals."""
+
+
+def by_attack(results: Path) -> dict[str, StoredCell]:
+    return {cell.settings["attack"]: cell for cell in Store.read(results).cells()}
