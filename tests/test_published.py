@@ -1,0 +1,41 @@
+"""The published certificates: CERTIFY on the shipped weights, and what their page says of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmark import tsv
+from targets import ABSTAIN
+from targets.cifar10 import SHA256
+
+FOLDER = Path(__file__).parent.parent / "leaderboard" / "published" / "certified"
+RADII = (0.0, 0.25, 0.5, 1.0)
+
+
+def certified_accuracy(rows: list[tsv.Row], radius: float) -> float:
+    kept = [row for row in rows if row.correct and (row.radius or 0) >= radius]
+    return len(kept) / len(rows)
+
+
+@pytest.mark.parametrize("sigma", SHA256)
+def test_certificates_are_of_the_shipped_weights(sigma):
+    settings = json.loads((FOLDER / f"cifar10-sigma{sigma:.2f}-bf16.json").read_text(encoding="utf-8"))["settings"]
+    assert settings["weights"] == SHA256[sigma]
+    asked = {"n0": 100, "n": 10_000, "alpha": 0.001, "images": 500, "sigma": sigma, "verb": "certify"}
+    assert asked.items() <= settings.items()
+
+
+@pytest.mark.parametrize("sigma", SHA256)
+def test_the_page_says_what_the_certificates_say(sigma):
+    rows = tsv.read(FOLDER / f"cifar10-sigma{sigma:.2f}-bf16.tsv", tsv.CERTIFY)
+    assert [row.idx for row in rows] == list(range(0, 10_000, 20))
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    line = re.search(rf"^\| `cifar10-sigma{sigma:.2f}-bf16` \|(.*)$", page, re.MULTILINE)
+    assert line
+    said = [cell.strip() for cell in line[1].split("|")][: len(RADII) + 1]
+    abstained = sum(row.predict == ABSTAIN for row in rows) / len(rows)
+    assert said == [f"{value:.1%}" for value in (*(certified_accuracy(rows, r) for r in RADII), abstained)]
