@@ -34,7 +34,7 @@ ATTACK_SETTINGS: dict[str, dict[str, Any]] = {
     "tv-transfer": {"initial_const": 0.01, "search_steps": 3, "evaluations": 30},
     "margin-transfer": {"samples": 32, "settle_samples": 200},
     "margin": {"samples": 32, "settle_samples": 200},
-    "cw": {"search_steps": 1, "steps": 20, "samples": 32, "confirm_samples": 100},
+    "cw": {"search_steps": 1, "steps": 20, "samples": 32, "confirm_samples": 100, "learning_rate": 0.01},
 }
 """Hyper-parameters over the attacks' own defaults: what 1,000 images afford on two cores."""
 
