@@ -17,8 +17,8 @@ class ZOO(Attack):
 
     Every step estimates the derivative of (p_A - p_B)² along a few random coordinates an image by symmetric
     differences of vote counts, all coordinates in one query batch; the last step within a query budget takes as
-    many as it can pay for. Votes are random, so the difference step must
-    be large enough to be seen above their noise: with Chen et al.'s 1e-4 it never is.
+    many as it can pay for. Votes are random, so the difference step must be large enough to be seen above their
+    noise: with Chen et al.'s 1e-4 it never is.
     """
 
     access = Score

@@ -124,7 +124,9 @@ def test_ctrl_c_stops_soon_and_says_how_to_go_on(folder: Path):
     process = start(*arguments(folder, results))
     wait_for(lambda: stored(results) >= 2, process)
     process.send_signal(signal.SIGINT)
+    begun = time.monotonic()
     out, err = process.communicate(timeout=30)
+    assert time.monotonic() - begun < 5
     assert process.returncode == 130
     assert out == ""
     assert_stopped(results, err)

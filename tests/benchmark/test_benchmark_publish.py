@@ -1,0 +1,98 @@
+"""A whole run of the real program, and its board published."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from benchmark_helpers import TARGET, board, command, error_line, program, suite_file
+
+ROW_KEYS = {
+    *("suite", "target", "sigma", "attack", "access", "epsilon", "n", "alpha", "images", "status", "ceiling"),
+    *("abstention_rate", "abstention_low", "abstention_high", "clean_abstention_rate", "mcnemar_p"),
+    *("accuracy", "clean_accuracy", "confident_wrong_rate", "valid_rate", "l2_mean", "l2_median", "l2_max"),
+    *("queries_mean", "forward_samples_mean", "backward_samples_mean", "seconds_per_image"),
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A folder in which the real program ran a small suite into the default results folder."""
+    folder = tmp_path_factory.mktemp("cli")
+    suite = suite_file(folder / "small.toml", epsilons=[0.5, 1.0])
+    return folder, program("run", "--suite", suite, cwd=folder)
+
+
+def test_a_whole_run_prints_the_board_and_where_it_lies(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+):
+    folder, done = finished
+    assert done.returncode == 0, done.stderr
+    assert f"{TARGET} · ε = 0.5 · n = 100, α = 0.001 · 4 images" in done.stdout
+    assert len(re.findall(r"^ +\d+  clean +none +\d", done.stdout, re.MULTILINE)) == 2
+    assert "4 cells run, 0 held already, 0 failed." in done.stdout
+    assert "Results: results. Board: results/LEADERBOARD.md, results/leaderboard.json" in done.stdout
+    lines = done.stderr.splitlines()
+    assert len(lines) == 4
+    assert re.fullmatch(
+        rf"\[4/4\] {TARGET} × gaussian × ε 1: ok, abstention \d+\.\d% \(\d+\.\d s; 0 s left\)", lines[-1]
+    )
+    assert {row["attack"] for row in board(folder / "results")} == {"clean", "gaussian"}
+
+
+def test_publish_writes_a_page_json_and_a_picture_of_the_rows_that_run_printed(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    folder, _ = finished
+    output = tmp_path / "deep" / "published"
+    assert command("publish", "--suite", "small", "--results", folder / "results", "--output", output) == 0
+    names = ["LEADERBOARD.md", "leaderboard.json", "board.svg", "curves-epsilon.svg"]
+    assert capsys.readouterr().out.splitlines() == [str(output / name) for name in names]
+    content = json.loads((output / "leaderboard.json").read_text(encoding="utf-8"))
+    assert {"schema_version", "commit", "created", "rows"} <= content.keys()
+    assert len(content["rows"]) == 4
+    for row in content["rows"]:
+        assert row.keys() >= ROW_KEYS
+    assert content["rows"] == json.loads((folder / "results" / "leaderboard.json").read_text(encoding="utf-8"))["rows"]
+    page = (output / "LEADERBOARD.md").read_text(encoding="utf-8")
+    assert all(word in page for word in [TARGET, "gaussian", "clean", content["commit"]])
+    assert "`python -m benchmark run --suite small.toml`: 4 cells" in page
+    assert (output / "board.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert command("publish", "--suite", "smal", "--results", folder / "results", "--output", tmp_path / "out") == 2
+    assert error_line(capsys.readouterr().err) == "error: unknown suite 'smal'; did you mean 'small'?"
+    assert not (tmp_path / "out").exists()
+
+
+def test_publish_of_other_settings_keeps_both(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], capsys: pytest.CaptureFixture[str]
+):
+    folder, _ = finished
+    assert command(
+        "run", "--suite", folder / "small.toml", "--results", folder / "results", "--samples", 120, "--quiet",
+        "--attacks", "clean", "--epsilons", 0.5,
+    ) == 0  # fmt: skip
+    out, err = capsys.readouterr()
+    assert "n = 120" in out
+    assert "n = 100" not in out  # what was asked for is what is printed
+    assert err == ""
+    assert {row["n"] for row in board(folder / "results")} == {100, 120}
+
+
+def test_publish_without_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert command("publish", "--results", tmp_path / "absent", "--output", tmp_path / "out") == 2
+    line = error_line(capsys.readouterr().err)
+    assert "no results in" in line
+    assert "python -m benchmark run --all" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_publish_into_a_file(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "out").write_text("mine", encoding="utf-8")
+    assert command("publish", "--results", finished[0] / "results", "--output", tmp_path / "out") == 2
+    assert "cannot write into" in error_line(capsys.readouterr().err)
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "mine"
