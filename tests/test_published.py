@@ -1,4 +1,4 @@
-"""The published certificates: CERTIFY on the shipped weights, and what their page says of them."""
+"""What is published: boards without a failed cell or a broken certificate, and certificates of the shipped weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from benchmark import tsv
 from targets import ABSTAIN
 from targets.cifar10 import SHA256
 
-FOLDER = Path(__file__).parent.parent / "leaderboard" / "published" / "certified"
+PUBLISHED = Path(__file__).parent.parent / "leaderboard" / "published"
+FOLDER = PUBLISHED / "certified"
+BOARDS = sorted(PUBLISHED.rglob("leaderboard.json"))
 RADII = (0.0, 0.25, 0.5, 1.0)
 
 
@@ -39,3 +41,23 @@ def test_the_page_says_what_the_certificates_say(sigma):
     said = [cell.strip() for cell in line[1].split("|")][: len(RADII) + 1]
     abstained = sum(row.predict == ABSTAIN for row in rows) / len(rows)
     assert said == [f"{value:.1%}" for value in (*(certified_accuracy(rows, r) for r in RADII), abstained)]
+
+
+def test_the_boards_are_there():
+    assert {path.parent.name for path in BOARDS} >= {"published", "digits-curves", "cifar10"}
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.parent.name)
+def test_no_published_row_failed_or_beats_its_proof(path):
+    board = json.loads(path.read_text(encoding="utf-8"))
+    for row in board["rows"]:
+        assert row["status"] == "ok", (row["target"], row["attack"], row["epsilon"])
+        # The ceiling bounds the expected rate: the observed one may be above it by sampling alone.
+        assert row["abstention_low"] <= row["ceiling"]
+    assert board["audit"]["flips_inside_radius"] <= board["audit"]["flips_allowed"]
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.parent.name)
+def test_on_a_published_board_every_target_has_the_same_images(path):
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    assert len({row["images"] for row in rows}) == 1
