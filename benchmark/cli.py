@@ -36,18 +36,18 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--suite", metavar="NAME|FILE.toml", help="a suite by name, or one of your own")
     run.add_argument("--targets", nargs="+", metavar="PATTERN", help="targets, by name or shell-style pattern")
     run.add_argument("--attacks", nargs="+", metavar="PATTERN", help="attacks, by name or shell-style pattern")
-    run.add_argument("--epsilons", nargs="+", type=float, metavar="E", help="ℓ2 budgets (default 0.25 0.5 1.0)")
+    run.add_argument("--epsilons", nargs="+", type=float, metavar="E", help="ℓ2 budgets (default: the suite's)")
     run.add_argument(
         "--query-budgets",
         nargs="+",
         type=int,
         metavar="Q",
-        help="most queries an image, for score, decision and hybrid access; a row for each (default: no limit)",
+        help="most queries an image, for score, decision and hybrid access; a row for each (default: the suite's)",
     )
     run.add_argument("--images", type=int, metavar="N", help="evaluation images, spread evenly")
-    run.add_argument("--samples", type=int, metavar="N", help="PREDICT's n (default 1000)")
-    run.add_argument("--alpha", type=float, metavar="A", help="PREDICT's level (default 0.001)")
-    run.add_argument("--seed", type=int, metavar="S", help="keys every random stream (default 0)")
+    run.add_argument("--samples", type=int, metavar="N", help="PREDICT's n (default: the suite's)")
+    run.add_argument("--alpha", type=float, metavar="A", help="PREDICT's level (default: the suite's)")
+    run.add_argument("--seed", type=int, metavar="S", help="keys every random stream (default: the suite's)")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     _add_data(run)
@@ -103,7 +103,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _did_you_mean(option: str, verb: argparse.ArgumentParser) -> str:
-    close = difflib.get_close_matches(option, verb.format_help().split(), n=1)
+    words = verb.format_help().split()
+    if option == "--n" and "--samples" in words:  # as the papers call it
+        return "; did you mean --samples?"
+    close = difflib.get_close_matches(option, words, n=1)
     return f"; did you mean {close[0]}?" if close and close[0].startswith("--") else ""
 
 

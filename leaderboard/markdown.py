@@ -23,8 +23,8 @@ _HOW_TO_READ = """\
 - **Abstain** is the share of images on which PREDICT abstains on what the adversary sent, with the exact 95%
   interval (Clopper–Pearson). All noise is drawn anew: the attack has seen none of it.
 - **Clean** is the rate on the same images, unattacked, by independent noise; **McNemar p** is the exact
-  paired test of the one against the other. `clean` and `gaussian` (a random direction of norm ε) are the
-  controls.
+  paired test of the one against the other, not corrected for the number of rows. `clean` and `gaussian` (a random
+  direction of norm ε) are the controls.
 - **Ceiling** is the proven maximum of the *expected* abstention rate within ε, whatever the attack; **share**
   is abstain / ceiling. Each image's ceiling rests on confidence bounds at the unattacked image (99.9% an
   image); sampling can take an observed rate just above the ceiling of the expected one. What clean images
@@ -43,7 +43,8 @@ _HOW_TO_READ = """\
 - **Query budget** is the most queries an image that the attack may make. Rows of one attack that differ in it
   are rows of their own; only the one of the largest is ranked and shown above, the others are points of a curve.
 - **`best-of`** sends for each image what worked best of all attacks of an access, and is evaluated on noise of its
-  own, so that luck wins nothing; what it costs is the sum of theirs.
+  own, so that luck wins nothing: it can come out just below one of them, whose own luck counts. What it costs is the
+  sum of theirs, so its queries can exceed a budget that each of them kept.
 - Abstention depends on n more than on most attacks: compare rates at equal n and α only.
 """
 
@@ -65,13 +66,13 @@ def markdown(
         "# Abstention leaderboard",
         _INTRODUCTION,
         f"abstention-bench {version} · commit `{commit}` · {created} · seed {seeds}",
-        _computed(machines),
+        _computed(machines, rows),
         f"![Abstention rate of every attack on every target, with clean rate and ceiling]({picture})",
         "## How to read it",
         _HOW_TO_READ,
         "## Summary",
         "Abstention rate of each attack on each target, with its largest query budget. Bold: the highest of its column"
-        " but for `best-of` rows, each of which takes several attacks together.",
+        " but for `best-of` rows, each of which takes several attacks together. A dash: not run.",
     ]
     for group in _by_conditions(at_largest_budget(rows)):
         parts += [f"### {_title(group[0])}", _summary(group)]
@@ -85,8 +86,8 @@ def markdown(
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
-def _computed(machines: Sequence[Machine]) -> str:
-    """A line for each suite and machine."""
+def _computed(machines: Sequence[Machine], rows: Sequence[Row]) -> str:
+    """A line for each suite and machine, and what its rows are of, which may be a part of the suite."""
     lines = []
     for machine in machines:
         threads = f", {machine['threads']} thread{'s' * (machine['threads'] > 1)}" if machine["threads"] else ""
@@ -98,8 +99,20 @@ def _computed(machines: Sequence[Machine]) -> str:
             f" {escape(machine['device'] or 'a machine that was not recorded')}{threads}"
             + (f" ({', '.join(facts)})" if facts else "")
         )
+    if not lines:
+        return ""
     text = "Computed by these commands, with the settings that the rows show where they differ from the suite's:\n\n"
-    return text + "\n".join(lines) if lines else ""
+    return text + "\n".join(lines) + "\n\n" + " ".join(_extent(group) for group in grouped(rows, "suite"))
+
+
+def _extent(rows: Sequence[Row]) -> str:
+    """How much of its suite was run."""
+    parts = []
+    for name in ("target", "attack"):
+        count = len({row[name] for row in rows})
+        parts.append(f"{count} {name}{'s' * (count > 1)}")
+    images = ", ".join(str(n) for n in sorted({row["images"] for row in rows} - {0}))
+    return f"The rows of {escape(rows[0]['suite'])} are of {', '.join(parts)} and {images} images."
 
 
 def _title(row: Row, *names: str) -> str:
@@ -207,9 +220,10 @@ A confident answer other than the certified one, inside the certified radius, sh
 PREDICT each err with probability at most α. This counts every image that was sent in the {audit["cells"]:,} cells of
 the results folder, those of other suites, of replaced settings and of the controls too: **{audit["images"]:,}** images,
 of which {audit["inside_radius"]:,} were sent from inside the radius of a certificate and can break it. That happened
-**{audit["flips_inside_radius"]:,}** times; Binomial({audit["inside_radius"]:,}, 2α) stays within
-**{audit["flips_allowed"]:,}** in 99.9% of runs. (The attacks on an image share its certificate and its evaluation
-noise, so errors come in clumps: there are {audit["certificates"]:,} certificates.)
+**{audit["flips_inside_radius"]:,}** times; were they independent, they would stay within
+**{audit["flips_allowed"]:,}** in 99.9% of runs, by Binomial({audit["inside_radius"]:,}, 2α). They are not: the attacks
+on an image share its certificate ({audit["certificates"]:,} in all) and its evaluation noise, so errors come in clumps,
+and one clump can pass that number by chance more often.
 """
     headers = ["target", "images sent", "with a certificate", "inside its radius", "confident flips", "allowed"]
     lines = [_counts("all", audit), *(_counts(target["target"], target) for target in audit["targets"])]

@@ -287,6 +287,7 @@ def test_the_evaluation_images_are_spread_over_the_split(tmp_path: Path):
     [
         (["run", "--epsilon", "0.5"], "did you mean --epsilons?; see python -m benchmark run --help"),
         (["publish", "--result", "x"], "did you mean --results?; see python -m benchmark publish --help"),
+        (["certify", TARGET, "--n", "9"], "did you mean --samples?; see python -m benchmark certify --help"),
         (["train", TARGET, "--zzz"], "unknown option --zzz; see python -m benchmark train --help"),
     ],
 )

@@ -153,7 +153,9 @@ def test_a_broken_certificate_is_named(store, add, tmp_path):
     add({"outcome": 3, "certified_radius": 9.0})
     page = " ".join(make(store, tmp_path)[0].read_text(encoding="utf-8").split())
     assert "**10** images, of which 10 were sent from inside" in page
-    assert "That happened **9** times; Binomial(10, 2α) stays within **1** in 99.9% of runs" in page
+    assert "That happened **9** times;" in page
+    assert "they would stay within **1** in 99.9% of runs, by Binomial(10, 2α)" in page
+    assert "are of 1 target, 1 attack and 10 images." in page
     assert "This is more than α allows" in page
     assert "certificate or its use is broken**: margin on toy-sigma0.50 at ε = 1.0: 9 of 1 allowed" in page
 
