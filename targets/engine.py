@@ -25,9 +25,10 @@ from targets.precision import Bfloat16
 SMALL = 512
 """Values an image, up to which a pass is too short to be worth compiling, cutting or sharing among threads."""
 
-VALUES = {"cpu": 400 * 3072, "cuda": 4096 * 3072}
-"""Values a batch: on a CPU so that two layers of a ResNet-20 stay in its cache (measured, compiled: 400 CIFAR-10 images
-at a time are 11% faster than 200 and 39% faster than 1,000); on a GPU so that it is busy."""
+VALUES = {"cpu": 200 * 3072, "cuda": 4096 * 3072}
+"""Values a batch: on a CPU so that a layer of a ResNet-20 stays in its cache (measured, compiled: 200 CIFAR-10 images at
+a time are 20 to 40% faster than 400 where the CPU has AMX, and 11% slower where it has AVX-512 only); on a GPU so that
+it is busy."""
 
 LARGEST_BATCH = {"cpu": 1000, "cuda": 65_536}
 

@@ -36,7 +36,7 @@ def samples() -> Tensor:
 
 
 def test_the_batch_follows_the_documented_rule():
-    assert batch_size((3, 32, 32), CPU) == 400
+    assert batch_size((3, 32, 32), CPU) == 200
     assert batch_size((1, 8, 8), CPU) == 1000
     assert batch_size((3, 224, 224), CPU) == 16
     assert batch_size((3, 32, 32), torch.device("cuda")) == 4096
