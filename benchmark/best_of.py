@@ -52,6 +52,10 @@ class BestOf(Cell):
             "members": [member.key for member in self.members],
         }
 
+    def lacks_images(self, store: Store) -> bool:
+        """Whether a member was adopted from a published board, which has no images to choose from."""
+        return any((held := store.cell(member.key)) is not None and not held.has_images for member in self.members)
+
 
 def best_of_cells(suite: Suite, cells: Sequence[Cell]) -> list[BestOf]:
     """One for each access class of two or more attacks, epsilon and shard of a target's ``cells``."""

@@ -59,8 +59,12 @@ class Cell:
     @property
     def key(self) -> str:
         """The cell's name in the store."""
-        identity = {name: value for name, value in self.settings().items() if name != "description"}
-        return key_of({"protocol": PROTOCOL, **identity})
+        return settings_key(self.settings())
+
+
+def settings_key(settings: dict[str, Any]) -> str:
+    """The key of the cell with these settings."""
+    return key_of({"protocol": PROTOCOL, **{name: value for name, value in settings.items() if name != "description"}})
 
 
 def key_of(identity: dict[str, Any]) -> str:

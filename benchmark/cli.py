@@ -73,6 +73,13 @@ def parser() -> argparse.ArgumentParser:
     )
     publish.set_defaults(command="benchmark.commands.publish", parser=publish)
 
+    adopt = verbs.add_parser(
+        "adopt", help="put a published board's records into a results folder, for a run to go on", allow_abbrev=False
+    )
+    adopt.add_argument("board", type=Path, metavar="BOARD", help="a published board's folder, or its records.parquet")
+    adopt.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    adopt.set_defaults(command="benchmark.commands.adopt", parser=adopt)
+
     train = verbs.add_parser("train", help="train a target's base classifier again", allow_abbrev=False)
     train.add_argument("target", metavar="TARGET")
     train.add_argument("--output", type=Path, default=Path("weights"), metavar="DIR", help="default: weights")

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benchmark.cell import Cell
 
+NOT_RUN = ("stored", "left out")
+"""States of a cell that took no time."""
+
 
 class Quiet:
     """Says nothing."""
@@ -37,7 +40,7 @@ class Forecast:
         self._seen: dict[str, list[float]] = defaultdict(list)
 
     def add(self, attack: str, seconds: float | None) -> None:
-        """One cell of ``attack`` is done, in ``seconds``, or was held by the store (None)."""
+        """One cell of ``attack`` is done, in ``seconds``, or was not run (None)."""
         self.left[attack] = max(0.0, self.left.get(attack, 0.0) - 1)
         if seconds is not None:
             self._seen[attack].append(seconds)
@@ -83,8 +86,8 @@ class Lines:
     def finish(
         self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
     ) -> None:
-        self.forecast.add(cell.attack_name, None if status == "stored" else seconds)
-        if status == "stored":
+        self.forecast.add(cell.attack_name, None if status in NOT_RUN else seconds)
+        if status in NOT_RUN:
             return
         rate = "" if abstention_rate is None else f", abstention {abstention_rate:.1%}"
         if invalid:
@@ -134,7 +137,7 @@ class Bars:
     def finish(
         self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
     ) -> None:
-        self.forecast.add(cell.attack_name, None if status == "stored" else seconds)
+        self.forecast.add(cell.attack_name, None if status in NOT_RUN else seconds)
         if status == "failed":
             self.overall.write(f"{describe(cell)}: failed", file=sys.stderr)
         self.overall.update(1)

@@ -44,17 +44,21 @@ class Progress(Protocol):
     def finish(
         self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
     ) -> None:
-        """A cell is done: "ok", "failed" or, where the store held it, "stored". ``invalid`` images broke the rule."""
+        """A cell is done: "ok", "failed", "stored" where the store held it, or "left out" where it cannot be run.
+
+        ``invalid`` images broke the budget rule.
+        """
 
 
 @dataclass
 class Summary:
-    """What a run did: the keys of its cells, and how many were run, held already, and failed."""
+    """What a run did: the keys of its cells, and how many were run, held already, failed, and left out."""
 
     keys: list[str] = field(default_factory=list)
     ran: int = 0
     stored: int = 0
     failed: int = 0
+    left_out: int = 0
 
 
 def count_cells(suite: Suite) -> int:
@@ -96,6 +100,10 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
         if held is not None and held.status == "ok":
             summary.stored += 1
             progress.finish(cell, held.seconds, "stored")
+            continue
+        if isinstance(cell, BestOf) and cell.lacks_images(store):
+            summary.left_out += 1
+            progress.finish(cell, 0.0, "left out")
             continue
         begun = time.perf_counter()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from leaderboard.archive import RECORDS
 from leaderboard.audit import Audit, Count
 from leaderboard.board import at_largest_budget, by_strength, fullest, is_ensemble
 from leaderboard.machines import Machine
@@ -102,7 +103,9 @@ def _computed(machines: Sequence[Machine], rows: Sequence[Row]) -> str:
     if not lines:
         return ""
     text = "Computed by these commands, with the settings that the rows show where they differ from the suite's:\n\n"
-    return text + "\n".join(lines) + "\n\n" + " ".join(_extent(group) for group in grouped(rows, "suite"))
+    extent = " ".join(_extent(group) for group in grouped(rows, "suite"))
+    evidence = f"Every number comes from the records, one an image, in [{RECORDS}]({RECORDS})."
+    return text + "\n".join(lines) + f"\n\n{extent} {evidence}"
 
 
 def _extent(rows: Sequence[Row]) -> str:

@@ -1,4 +1,4 @@
-"""The published board: a Markdown page, its pictures, and the same numbers as JSON."""
+"""The published board: a Markdown page, its pictures, the same numbers as JSON, and the records they come from."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from leaderboard import atomic
+from leaderboard.archive import RECORDS, archive
 from leaderboard.audit import audit
 from leaderboard.board import board, variants
 from leaderboard.curve_picture import epsilon_svg, query_svg
@@ -45,12 +46,13 @@ def publish(
     command: Callable[[str], str],
     suites: Collection[str] | None = None,
 ) -> list[Path]:
-    """Write LEADERBOARD.md, leaderboard.json, board.svg and what there is of curves into `output`; returns their paths.
+    """Write LEADERBOARD.md, leaderboard.json, records.parquet, board.svg and what there is of curves into `output`.
 
     Of all suites, or of `suites` only; `command` says how a suite is run. Curves against ε need two ε of one target,
     curves against queries two budgets of one attack. A picture of curves that an earlier board left in `output` and
-    this one lacks is removed. The same store, `commit`, `version` and `created` (ISO 8601) give the same bytes. Raises
-    StoreError where the store holds no cell, or `output` cannot be written.
+    this one lacks is removed. The same store, `commit`, `version` and `created` (ISO 8601) give the same bytes.
+
+    Returns the files' paths. Raises StoreError where the store holds no cell, or `output` cannot be written.
     """
     everything = store.cells()
     cells = [cell for cell in everything if suites is None or cell.settings["suite"] in suites]
@@ -82,20 +84,21 @@ def publish(
         picture=_BOARD,
     )
     files = {
-        "LEADERBOARD.md": page,
-        "leaderboard.json": json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-        _BOARD: svg(rows),
+        "LEADERBOARD.md": page.encode(),
+        "leaderboard.json": (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(),
+        RECORDS: archive(store, cells),
+        _BOARD: svg(rows).encode(),
     }
     if by_epsilon:
-        files[_EPSILON] = epsilon_svg(by_epsilon)
+        files[_EPSILON] = epsilon_svg(by_epsilon).encode()
     if by_queries:
-        files[_QUERIES] = query_svg(by_queries)
+        files[_QUERIES] = query_svg(by_queries).encode()
     try:
         output.mkdir(parents=True, exist_ok=True)
         for name in {_EPSILON, _QUERIES} - files.keys():
             (output / name).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"cannot write into {output}: it is not a folder, choose another one") from error
-    for name, text in files.items():
-        atomic.write(output / name, text.encode())
+    for name, data in files.items():
+        atomic.write(output / name, data)
     return [output / name for name in files]

@@ -3,7 +3,8 @@
     store.json              whose folder this is, and the version of its layout
     cells/<key>.json        settings, status, traceback, provenance, timings of one cell
     cells/<key>.parquet     its records, one an image
-    cells/<key>.npz         its adversarial images as the attack returned them, float32, compressed
+    cells/<key>.npz         its adversarial images as the attack returned them, float32, compressed; none where the
+                            cell was adopted from a published board
     shared/<key>.json, .npz arrays that cells share: clean votes, surrogate weights
 
 The JSON is written last, and a cell exists only if its JSON does: a writer killed at any instant leaves no
@@ -17,7 +18,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -51,6 +52,7 @@ class StoredCell:
     created: str  # ISO 8601, UTC, microseconds: sorts by time as text
     seconds: float
     surrogate_queries: int
+    has_images: bool = True  # False where it was adopted from a published board, which has records only
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ class Store:
             cell = StoredCell(**json.loads(path.read_bytes()))
             if cell.status == "ok":
                 self.records(key)
-                self._path("cells", key, "npz").stat()
+                if cell.has_images:
+                    self._path("cells", key, "npz").stat()
         except Exception as error:  # a damaged file may raise anything; the cure is to run the cell again
             _log.warning("cell %s is damaged and counts as not run: %s", key, _line(error))
             return None
@@ -135,7 +138,7 @@ class Store:
         return records
 
     def images(self, key: str) -> NDArray[Any]:
-        """What the attack returned in a cell with status "ok", before the budget rule: float32, (N, ...)."""
+        """What the attack returned in a cell that has images, before the budget rule: float32, (N, ...)."""
         return _arrays(self._path("cells", key, "npz"))["images"]
 
     def write_cell(
@@ -158,13 +161,16 @@ class Store:
 
         if len(records) != len(images):
             raise ValueError(f"cell {key}: {len(records)} records but {len(images)} images")
-        table = BytesIO()
-        frame(records).to_parquet(table, engine="pyarrow", index=False, write_page_checksum=True)
         atomic.write(self._path("cells", key, "npz"), _npz({"images": np.asarray(images, dtype=np.float32)}))
-        atomic.write(self._path("cells", key, "parquet"), table.getvalue())
+        self._write_records(key, records)
         self._write_json(
             StoredCell(key, dict(settings), "ok", None, dict(provenance), _now(), seconds, surrogate_queries)
         )
+
+    def adopt_cell(self, cell: StoredCell, records: DataFrame) -> None:
+        """Store a cell that ran elsewhere as it is, without images. Raises as `write_cell` does."""
+        self._write_records(cell.key, records)
+        self._write_json(replace(cell, has_images=False))
 
     def write_failure(
         self,
@@ -193,6 +199,11 @@ class Store:
         atomic.write(self._path("shared", key, "npz"), _npz(arrays))
         content = {"key": key, "settings": dict(settings), "created": _now()}
         atomic.write(self._path("shared", key, "json"), _dump(content))
+
+    def _write_records(self, key: str, records: DataFrame) -> None:
+        table = BytesIO()
+        frame(records).to_parquet(table, engine="pyarrow", index=False, write_page_checksum=True)
+        atomic.write(self._path("cells", key, "parquet"), table.getvalue())
 
     def _write_json(self, cell: StoredCell) -> None:
         atomic.write(self._path("cells", cell.key, "json"), _dump(asdict(cell)))

@@ -26,9 +26,9 @@ SMALL = 512
 """Values an image, up to which a pass is too short to be worth compiling, cutting or sharing among threads."""
 
 VALUES = {"cpu": 200 * 3072, "cuda": 4096 * 3072}
-"""Values a batch: on a CPU so that a layer of a ResNet-20 stays in its cache (measured, compiled: 200 CIFAR-10 images at
-a time are 20 to 40% faster than 400 where the CPU has AMX, and 11% slower where it has AVX-512 only); on a GPU so that
-it is busy."""
+"""Values a batch: on a CPU so that a layer of a ResNet-20 stays in its cache (measured, compiled: 200 CIFAR-10 images
+at a time are 20 to 40% faster than 400 where the CPU has AMX, and 11% slower where it has AVX-512 only); on a GPU so
+that it is busy."""
 
 LARGEST_BATCH = {"cpu": 1000, "cuda": 65_536}
 

@@ -1,0 +1,97 @@
+"""The archive: cells and their records in one Parquet file, without images; what a published board stands on.
+
+Its columns are `cell`, the cell's key, and those of a record; the file's metadata hold the settings, provenance and
+timings of every cell, under the project's name, as JSON. pandas reads it: `pd.read_parquet("records.parquet")`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from leaderboard.errors import StoreError
+from leaderboard.records import COLUMNS, frame
+from leaderboard.store import PROJECT, Store, StoredCell
+
+SCHEMA_VERSION = 1
+RECORDS = "records.parquet"
+
+
+def archive(store: Store, cells: Sequence[StoredCell]) -> bytes:
+    """The file's content, of those of a store's `cells` that ran; the same cells give the same bytes."""
+    import pandas as pd
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    ran = sorted((cell for cell in cells if cell.status == "ok"), key=lambda cell: cell.key)
+    parts = [store.records(cell.key).assign(cell=cell.key) for cell in ran]
+    records = pd.concat(parts, ignore_index=True) if parts else frame({name: [] for name in COLUMNS}).assign(cell="")
+    table = pa.Table.from_pandas(records[["cell", *COLUMNS]], preserve_index=False)
+    # Whether an image is at hand is the folder's affair; here none is.
+    content = {"schema_version": SCHEMA_VERSION, "cells": [asdict(cell) | {"has_images": False} for cell in ran]}
+    metadata = {**(table.schema.metadata or {}), PROJECT.encode(): json.dumps(content, sort_keys=True).encode()}
+    file = BytesIO()
+    parquet.write_table(table.replace_schema_metadata(metadata), file, compression="zstd", write_page_checksum=True)
+    return file.getvalue()
+
+
+def adopt(store: Store, path: Path, key_of: Callable[[dict[str, Any]], str]) -> tuple[int, int]:
+    """Put the cells of the archive at `path` into `store`, but for those that it holds.
+
+    Args:
+        key_of: the key that a cell with such settings has in this version. A cell of another key is refused: its
+            settings were edited, or it was computed by rules that are no longer these.
+
+    Returns:
+        How many cells were adopted, and how many the store held already.
+
+    Raises:
+        StoreError: the file is no archive, or holds a cell of another version. Nothing is stored then.
+    """
+    cells, records = _read(path)
+    strange = [cell.key for cell in cells if key_of(cell.settings) != cell.key]
+    if strange:
+        raise StoreError(
+            f"{path}: {len(strange)} of {len(cells)} cells were not computed by this version's rules, "
+            f"{strange[0]} for one; use the version that published them, or run the suite anew"
+        )
+    new = [cell for cell in cells if not _held(store, cell.key)]
+    by_cell = dict(list(records.groupby("cell")))
+    for cell in new:
+        store.adopt_cell(cell, by_cell[cell.key][list(COLUMNS)].reset_index(drop=True))
+    return len(new), len(cells) - len(new)
+
+
+def _held(store: Store, key: str) -> bool:
+    held = store.cell(key)
+    return held is not None and held.status == "ok"
+
+
+def _read(path: Path) -> tuple[list[StoredCell], Any]:
+    """The cells of an archive, and their records below one another."""
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        file = ParquetFile(BytesIO(path.read_bytes()), page_checksum_verification=True)
+        content = json.loads((file.schema_arrow.metadata or {})[PROJECT.encode()])
+        version = content["schema_version"]
+        cells = [StoredCell(**cell) for cell in content["cells"]] if version == SCHEMA_VERSION else []
+        records = file.read(use_threads=False).to_pandas()
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}; name a published board's folder or file") from error
+    except Exception as error:  # a damaged file may raise anything
+        raise StoreError(f"{path} holds no records of {PROJECT}; name a published board's records.parquet") from error
+    if version != SCHEMA_VERSION:
+        raise StoreError(f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}")
+    _check(path, cells, records)
+    return cells, records
+
+
+def _check(path: Path, cells: Collection[StoredCell], records: Any) -> None:
+    owners = records.groupby("cell").image.apply(list).to_dict()
+    if list(records.columns) != ["cell", *COLUMNS] or owners != {c.key: list(c.settings["images"]) for c in cells}:
+        raise StoreError(f"{path}: the records are not those of its cells; get the file again")

@@ -1,0 +1,70 @@
+"""``adopt``: a run goes on from a published board."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from benchmark_helpers import board, command, define, error_line, run, suite_file
+
+from attacks import WhiteBox
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A published board of three attacks, two of them of one access class."""
+    for name in ("left", "right"):
+        define(name, WhiteBox, lambda model, originals: originals.clone())
+    suite = suite_file(tmp_path / "s.toml", attacks=["clean", "left", "right"], best_of=True)
+    assert run(suite, tmp_path / "first") == 0
+    assert command("publish", "--results", tmp_path / "first", "--output", tmp_path / "published") == 0
+    return tmp_path / "published"
+
+
+def test_a_run_goes_on_from_a_published_board(published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    capsys.readouterr()
+    assert command("adopt", published, "--results", tmp_path / "r") == 0
+    assert capsys.readouterr().out == f"4 cells adopted, 0 held already. Results: {tmp_path / 'r'}.\n"
+    assert run(tmp_path / "s.toml", tmp_path / "r") == 0
+    out = capsys.readouterr().out
+    assert "0 cells run, 4 held already, 0 failed." in out
+    assert board(tmp_path / "r") == board(tmp_path / "first")
+    assert command("adopt", published / "records.parquet", "--results", tmp_path / "r") == 0
+    assert "0 cells adopted, 4 held already" in capsys.readouterr().out
+
+
+def test_a_new_attack_joins_and_its_best_of_is_left_out(
+    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    define("mine", WhiteBox, lambda model, originals: originals.clone())
+    assert command("adopt", published, "--results", tmp_path / "r") == 0
+    suite = suite_file(tmp_path / "s.toml", attacks=["clean", "left", "right", "mine"], best_of=True)
+    capsys.readouterr()
+    assert run(suite, tmp_path / "r") == 0
+    out = capsys.readouterr().out
+    assert "1 cells run, 3 held already, 0 failed." in out
+    assert "1 best-of cells left out" in out
+    attacks = {row["attack"]: row["status"] for row in board(tmp_path / "r")}
+    assert attacks == dict.fromkeys(["clean", "left", "right", "mine", "best-of white-box"], "ok")
+
+
+def test_a_cell_whose_settings_were_edited_is_refused(
+    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    from pyarrow import parquet
+
+    path = published / "records.parquet"
+    table = parquet.read_table(path)
+    content = json.loads(table.schema.metadata[b"abstention-bench"])
+    content["cells"][0]["settings"]["epsilon"] = 0.125
+    metadata = {b"abstention-bench": json.dumps(content).encode()}
+    parquet.write_table(table.replace_schema_metadata(metadata), path)
+    capsys.readouterr()
+    assert command("adopt", path, "--results", tmp_path / "r") == 2
+    assert "1 of 4 cells were not computed by this version's rules" in error_line(capsys.readouterr().err)
+
+
+def test_a_folder_without_records_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert command("adopt", tmp_path, "--results", tmp_path / "r") == 2
+    assert error_line(capsys.readouterr().err).startswith(f"error: {tmp_path / 'records.parquet'}: No such file")

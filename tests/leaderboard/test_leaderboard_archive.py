@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from leaderboard_data import make_records, make_settings
+from pyarrow import parquet
+
+from leaderboard import Store, StoreError, adopt, rows
+from leaderboard.archive import RECORDS, archive
+from leaderboard.audit import audit
+
+
+def key_of(settings):
+    """What the store's cells of these tests are called: by their attack and first image."""
+    return f"{settings['attack']}-{settings['images'][0]}"
+
+
+@pytest.fixture
+def filled(store):
+    """Two attacks on two shards, and a failure."""
+    for attack in ("margin", "zoo"):
+        for images in ([0, 2, 4], [1, 3, 5]):
+            settings = make_settings(attack=attack, images=images)
+            records = make_records(images, outcome=[-1, 2, 3], seconds=[0.1, 0.2, 1 / 3], l2=[0.5, np.nan, 1e-17])
+            pixels = np.full((3, 1, 2, 2), 0.25)
+            store.write_cell(key_of(settings), settings, records, pixels, provenance={"commit": "abc"}, seconds=1 / 7)
+    settings = make_settings(attack="zoo", images=[6, 7])
+    store.write_failure(key_of(settings), settings, "Traceback\nOops: no", provenance={}, seconds=1.0)
+    return store
+
+
+@pytest.fixture
+def file(filled, tmp_path):
+    path = tmp_path / RECORDS
+    path.write_bytes(archive(filled, filled.cells()))
+    return path
+
+
+@pytest.fixture
+def other(tmp_path):
+    return Store.open(tmp_path / "other")
+
+
+def test_an_adopted_board_is_the_same_board(filled, file, other):
+    assert adopt(other, file, key_of) == (4, 0)
+    ran = [cell for cell in filled.cells() if cell.status == "ok"]
+    assert rows(other) == rows(filled, [cell.key for cell in ran])
+    assert audit(other, other.cells()) == audit(filled, filled.cells())
+    for cell in ran:
+        pd.testing.assert_frame_equal(other.records(cell.key), filled.records(cell.key))
+        adopted = other.cell(cell.key)
+        assert adopted is not None
+        assert not adopted.has_images
+        assert (adopted.created, adopted.seconds, adopted.provenance) == (cell.created, cell.seconds, cell.provenance)
+
+
+def test_pandas_reads_the_file(file):
+    frame = pd.read_parquet(file)
+    assert len(frame) == 12
+    assert frame.groupby("cell").size().to_dict() == {"margin-0": 3, "margin-1": 3, "zoo-0": 3, "zoo-1": 3}
+
+
+def test_the_same_cells_give_the_same_bytes_however_they_came(filled, file, other):
+    adopt(other, file, key_of)
+    assert archive(other, other.cells()) == archive(filled, filled.cells()[::-1])
+
+
+def test_what_a_store_holds_stays_and_a_failure_is_replaced(filled, file, tmp_path):
+    (filled.folder / "cells" / "zoo-1.json").unlink()
+    settings = make_settings(attack="zoo", images=[0, 2, 4])
+    filled.write_failure("zoo-0", settings, "Oops: no", provenance={}, seconds=1.0)
+    assert adopt(filled, file, key_of) == (2, 2)
+    assert filled.cell("zoo-0").status == "ok"
+    assert filled.cell("margin-0").has_images
+    assert filled.images("margin-0").shape == (3, 1, 2, 2)
+
+
+def test_nothing_ran_gives_an_archive_of_nothing(store, other, tmp_path):
+    (tmp_path / RECORDS).write_bytes(archive(store, []))
+    assert adopt(other, tmp_path / RECORDS, key_of) == (0, 0)
+
+
+def test_cells_of_other_rules_or_edited_settings_are_refused(file, other):
+    def changed(settings):
+        return key_of(settings) + ("-2" if settings["attack"] == "zoo" else "")
+
+    with pytest.raises(StoreError, match=r"2 of 4 cells were not computed by this version's rules, zoo-0 for one"):
+        adopt(other, file, changed)
+    assert other.cells() == []
+
+
+def edited(file, change):
+    """The archive with its content changed, in place."""
+    table = parquet.read_table(file)
+    content = json.loads(table.schema.metadata[b"abstention-bench"])
+    table = change(content, table) or table
+    table = table.replace_schema_metadata({b"abstention-bench": json.dumps(content).encode()})
+    parquet.write_table(table, file)
+
+
+def test_records_that_are_not_those_of_the_cells_are_refused(file, other):
+    edited(file, lambda content, table: table.slice(1))
+    with pytest.raises(StoreError, match="the records are not those of its cells"):
+        adopt(other, file, key_of)
+    assert other.cells() == []
+
+
+def test_another_schema_version_is_refused(file, other):
+    edited(file, lambda content, table: content.update(schema_version=9))
+    with pytest.raises(StoreError, match="has schema version 9, this program reads 1"):
+        adopt(other, file, key_of)
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "foreign", "absent", "folder"])
+def test_what_is_no_archive_is_refused_in_one_line(file, other, damage):
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:-100])
+    elif damage == "text":
+        file.write_text("no")
+    elif damage == "foreign":
+        pd.DataFrame({"a": [1]}).to_parquet(file)
+    else:
+        file.unlink()
+        if damage == "folder":
+            file.mkdir()
+    with pytest.raises(StoreError, match=r"published board") as error:
+        adopt(other, file, key_of)
+    assert "\n" not in str(error.value)
+
+
+def test_an_adopted_cell_whose_records_are_lost_counts_as_not_run(file, other):
+    adopt(other, file, key_of)
+    (other.folder / "cells" / "zoo-0.parquet").unlink()
+    assert other.cell("zoo-0") is None
+    shutil.rmtree(other.folder)
