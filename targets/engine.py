@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from targets.allocator import keep_freed_memory
 from targets.cache import cache_folder
 from targets.errors import TargetError
 from targets.precision import Bfloat16
@@ -79,6 +80,7 @@ class Engine:
         self.device = device
         self._passes = 0
         self._fast: Callable[[Tensor], Tensor] | None = None
+        keep_freed_memory()
 
     def size(self, shape: tuple[int, ...]) -> int:
         """Rows a pass for images of ``shape``; halved for good where they did not fit in memory."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from targets.allocator import keep_freed_memory
 from targets.data import Split
 from targets.errors import InputError
 from targets.weights import write_whole
@@ -61,6 +62,7 @@ def train(
     Raises:
         InputError: ``checkpoint`` is of another training, or damaged, or cannot be written.
     """
+    keep_freed_memory()
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.SGD(
         module.parameters(),

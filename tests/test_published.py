@@ -1,4 +1,5 @@
-"""What is published: boards without a failed cell or a broken certificate, and certificates of the shipped weights."""
+"""What is published: boards that are what their records say, without a failed cell or a broken certificate; and
+certificates of the shipped weights."""
 
 from __future__ import annotations
 
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmark import tsv
+from benchmark.cell import settings_key
+from leaderboard import Store, adopt, rows
+from leaderboard.archive import RECORDS
 from targets import ABSTAIN
 from targets.cifar10 import SHA256
 
@@ -18,9 +22,9 @@ BOARDS = sorted(PUBLISHED.rglob("leaderboard.json"))
 RADII = (0.0, 0.25, 0.5, 1.0)
 
 
-def certified_accuracy(rows: list[tsv.Row], radius: float) -> float:
-    kept = [row for row in rows if row.correct and (row.radius or 0) >= radius]
-    return len(kept) / len(rows)
+def certified_accuracy(table: list[tsv.Row], radius: float) -> float:
+    kept = [row for row in table if row.correct and (row.radius or 0) >= radius]
+    return len(kept) / len(table)
 
 
 @pytest.mark.parametrize("sigma", SHA256)
@@ -33,14 +37,14 @@ def test_certificates_are_of_the_shipped_weights(sigma):
 
 @pytest.mark.parametrize("sigma", SHA256)
 def test_the_page_says_what_the_certificates_say(sigma):
-    rows = tsv.read(FOLDER / f"cifar10-sigma{sigma:.2f}-bf16.tsv", tsv.CERTIFY)
-    assert [row.idx for row in rows] == list(range(0, 10_000, 20))
+    table = tsv.read(FOLDER / f"cifar10-sigma{sigma:.2f}-bf16.tsv", tsv.CERTIFY)
+    assert [row.idx for row in table] == list(range(0, 10_000, 20))
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     line = re.search(rf"^\| `cifar10-sigma{sigma:.2f}-bf16` \|(.*)$", page, re.MULTILINE)
     assert line
     said = [cell.strip() for cell in line[1].split("|")][: len(RADII) + 1]
-    abstained = sum(row.predict == ABSTAIN for row in rows) / len(rows)
-    assert said == [f"{value:.1%}" for value in (*(certified_accuracy(rows, r) for r in RADII), abstained)]
+    abstained = sum(row.predict == ABSTAIN for row in table) / len(table)
+    assert said == [f"{value:.1%}" for value in (*(certified_accuracy(table, r) for r in RADII), abstained)]
 
 
 def test_the_boards_are_there():
@@ -59,5 +63,15 @@ def test_no_published_row_failed_or_beats_its_proof(path):
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.parent.name)
 def test_on_a_published_board_every_target_has_the_same_images(path):
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    assert len({row["images"] for row in rows}) == 1
+    board = json.loads(path.read_text(encoding="utf-8"))
+    assert len({row["images"] for row in board["rows"]}) == 1
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.parent.name)
+def test_a_published_board_is_what_its_records_say(path, tmp_path):
+    store = Store.open(tmp_path)
+    adopted, _ = adopt(store, path.parent / RECORDS, settings_key)
+    board = json.loads(path.read_text(encoding="utf-8"))
+    said = [{**row, "superseded_cells": 0} for row in board["rows"]]
+    assert [{**row, "superseded_cells": 0} for row in rows(store)] == said
+    assert adopted >= sum(machine["cells"] for machine in board["machines"])
