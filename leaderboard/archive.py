@@ -1,21 +1,24 @@
 """The archive: cells and their records in one Parquet file, without images; what a published board stands on.
 
-Its columns are `cell`, the cell's key, and those of a record; the file's metadata hold the settings, provenance and
-timings of every cell, under the project's name, as JSON. pandas reads it: `pd.read_parquet("records.parquet")`.
+Its columns are those of a record, and before them `cell`: the cell's settings, provenance and timings as JSON, the same
+text in each of its rows. pandas reads it: `pd.read_parquet("records.parquet")`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leaderboard.errors import StoreError
 from leaderboard.records import COLUMNS, frame
 from leaderboard.store import PROJECT, Store, StoredCell
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SCHEMA_VERSION = 1
 RECORDS = "records.parquet"
@@ -28,14 +31,14 @@ def archive(store: Store, cells: Sequence[StoredCell]) -> bytes:
     from pyarrow import parquet
 
     ran = sorted((cell for cell in cells if cell.status == "ok"), key=lambda cell: cell.key)
-    parts = [store.records(cell.key).assign(cell=cell.key) for cell in ran]
+    # Whether images are at hand is the folder's affair; here none are.
+    texts = [json.dumps(asdict(cell) | {"has_images": False}, sort_keys=True) for cell in ran]
+    parts = [store.records(cell.key).assign(cell=text) for cell, text in zip(ran, texts, strict=True)]
     records = pd.concat(parts, ignore_index=True) if parts else frame({name: [] for name in COLUMNS}).assign(cell="")
     table = pa.Table.from_pandas(records[["cell", *COLUMNS]], preserve_index=False)
-    # Whether an image is at hand is the folder's affair; here none is.
-    content = {"schema_version": SCHEMA_VERSION, "cells": [asdict(cell) | {"has_images": False} for cell in ran]}
-    metadata = {**(table.schema.metadata or {}), PROJECT.encode(): json.dumps(content, sort_keys=True).encode()}
+    mark = {PROJECT.encode(): str(SCHEMA_VERSION).encode()}
     file = BytesIO()
-    parquet.write_table(table.replace_schema_metadata(metadata), file, compression="zstd", write_page_checksum=True)
+    parquet.write_table(table.replace_schema_metadata(mark), file, compression="zstd", write_page_checksum=True)
     return file.getvalue()
 
 
@@ -52,17 +55,16 @@ def adopt(store: Store, path: Path, key_of: Callable[[dict[str, Any]], str]) -> 
     Raises:
         StoreError: the file is no archive, or holds a cell of another version. Nothing is stored then.
     """
-    cells, records = _read(path)
-    strange = [cell.key for cell in cells if key_of(cell.settings) != cell.key]
+    cells = _read(path)
+    strange = [cell.key for cell, _ in cells if key_of(cell.settings) != cell.key]
     if strange:
         raise StoreError(
             f"{path}: {len(strange)} of {len(cells)} cells were not computed by this version's rules, "
             f"{strange[0]} for one; use the version that published them, or run the suite anew"
         )
-    new = [cell for cell in cells if not _held(store, cell.key)]
-    by_cell = dict(list(records.groupby("cell")))
-    for cell in new:
-        store.adopt_cell(cell, by_cell[cell.key][list(COLUMNS)].reset_index(drop=True))
+    new = [(cell, records) for cell, records in cells if not _held(store, cell.key)]
+    for cell, records in new:
+        store.adopt_cell(cell, records)
     return len(new), len(cells) - len(new)
 
 
@@ -71,27 +73,22 @@ def _held(store: Store, key: str) -> bool:
     return held is not None and held.status == "ok"
 
 
-def _read(path: Path) -> tuple[list[StoredCell], Any]:
-    """The cells of an archive, and their records below one another."""
+def _read(path: Path) -> list[tuple[StoredCell, DataFrame]]:
+    """The cells of an archive, each with its records."""
     from pyarrow.parquet import ParquetFile
 
     try:
         file = ParquetFile(BytesIO(path.read_bytes()), page_checksum_verification=True)
-        content = json.loads((file.schema_arrow.metadata or {})[PROJECT.encode()])
-        version = content["schema_version"]
-        cells = [StoredCell(**cell) for cell in content["cells"]] if version == SCHEMA_VERSION else []
-        records = file.read(use_threads=False).to_pandas()
+        version = int(file.schema_arrow.metadata[PROJECT.encode()])
+        whole = file.read(use_threads=False).to_pandas()
+        groups = whole.groupby("cell", sort=True) if version == SCHEMA_VERSION else ()
+        cells = [(StoredCell(**json.loads(text)), frame(part.drop(columns="cell"))) for text, part in groups]
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}; name a published board's folder or file") from error
     except Exception as error:  # a damaged file may raise anything
         raise StoreError(f"{path} holds no records of {PROJECT}; name a published board's records.parquet") from error
     if version != SCHEMA_VERSION:
         raise StoreError(f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}")
-    _check(path, cells, records)
-    return cells, records
-
-
-def _check(path: Path, cells: Collection[StoredCell], records: Any) -> None:
-    owners = records.groupby("cell").image.apply(list).to_dict()
-    if list(records.columns) != ["cell", *COLUMNS] or owners != {c.key: list(c.settings["images"]) for c in cells}:
+    if any(part.image.tolist() != cell.settings["images"] for cell, part in cells):
         raise StoreError(f"{path}: the records are not those of its cells; get the file again")
+    return cells

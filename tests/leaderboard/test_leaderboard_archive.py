@@ -61,7 +61,8 @@ def test_an_adopted_board_is_the_same_board(filled, file, other):
 def test_pandas_reads_the_file(file):
     frame = pd.read_parquet(file)
     assert len(frame) == 12
-    assert frame.groupby("cell").size().to_dict() == {"margin-0": 3, "margin-1": 3, "zoo-0": 3, "zoo-1": 3}
+    keys = [json.loads(text)["key"] for text in frame.cell]
+    assert pd.Series(keys).value_counts().to_dict() == {"margin-0": 3, "margin-1": 3, "zoo-0": 3, "zoo-1": 3}
 
 
 def test_the_same_cells_give_the_same_bytes_however_they_came(filled, file, other):
@@ -93,24 +94,15 @@ def test_cells_of_other_rules_or_edited_settings_are_refused(file, other):
     assert other.cells() == []
 
 
-def edited(file, change):
-    """The archive with its content changed, in place."""
-    table = parquet.read_table(file)
-    content = json.loads(table.schema.metadata[b"abstention-bench"])
-    table = change(content, table) or table
-    table = table.replace_schema_metadata({b"abstention-bench": json.dumps(content).encode()})
-    parquet.write_table(table, file)
-
-
 def test_records_that_are_not_those_of_the_cells_are_refused(file, other):
-    edited(file, lambda content, table: table.slice(1))
+    parquet.write_table(parquet.read_table(file).slice(1), file)
     with pytest.raises(StoreError, match="the records are not those of its cells"):
         adopt(other, file, key_of)
     assert other.cells() == []
 
 
 def test_another_schema_version_is_refused(file, other):
-    edited(file, lambda content, table: content.update(schema_version=9))
+    parquet.write_table(parquet.read_table(file).replace_schema_metadata({b"abstention-bench": b"9"}), file)
     with pytest.raises(StoreError, match="has schema version 9, this program reads 1"):
         adopt(other, file, key_of)
 
