@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     run = verbs.add_parser("run", help="run attacks on targets and print the board", allow_abbrev=False)
     what = run.add_mutually_exclusive_group()
     what.add_argument("--all", action="store_true", help="the default suite, every attack on every target of it")
-    what.add_argument("--suite", metavar="NAME|FILE.toml", help="a suite by name, or one of your own")
+    what.add_argument("--suite", metavar="NAME|FILE.toml", help="a suite by name, or one of your own (default: digits)")
     run.add_argument("--targets", nargs="+", metavar="PATTERN", help="targets, by name or shell-style pattern")
     run.add_argument("--attacks", nargs="+", metavar="PATTERN", help="attacks, by name or shell-style pattern")
     run.add_argument("--epsilons", nargs="+", type=float, metavar="E", help="ℓ2 budgets (default: the suite's)")
@@ -188,6 +188,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     chosen, strange = parser().parse_known_args(arguments)
     if strange:
+        if not strange[0].startswith("-"):
+            chosen.parser.error(f"{strange[0]!r} is one argument too many")
         chosen.parser.error(f"unknown option {strange[0]}{_did_you_mean(strange[0], chosen.parser)}")
     # By default OpenMP threads spin while they wait, which on a machine shared with another program costs a factor
     # of ten. It must be said before torch is imported.

@@ -146,7 +146,10 @@ def load_suite(name: str) -> Suite:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name} is not TOML: {error}") from error
-    return from_table(table, default_name=path.stem)
+    suite = from_table(table, default_name=path.stem)
+    if path.resolve().parent != FOLDER.resolve() and suite.name in suite_names():
+        raise InputError(f"{path.name} is named as the suite {suite.name!r}, with whose board it would mix; rename it")
+    return suite
 
 
 def from_table(table: Mapping[str, Any], default_name: str) -> Suite:

@@ -5,7 +5,6 @@
 >>> print(terminal(rows(store)))
 """
 
-from leaderboard.archive import adopt
 from leaderboard.board import rows
 from leaderboard.errors import StoreError
 from leaderboard.page import publish
@@ -13,4 +12,4 @@ from leaderboard.row import Row
 from leaderboard.store import Store, StoredCell
 from leaderboard.tables import terminal
 
-__all__ = ["Row", "Store", "StoreError", "StoredCell", "adopt", "publish", "rows", "terminal"]
+__all__ = ["Row", "Store", "StoreError", "StoredCell", "publish", "rows", "terminal"]

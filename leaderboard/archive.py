@@ -1,7 +1,7 @@
 """The archive: cells and their records in one Parquet file, without images; what a published board stands on.
 
-Its columns are those of a record, and before them `cell`: the cell's settings, provenance and timings as JSON, the same
-text in each of its rows. pandas reads it: `pd.read_parquet("records.parquet")`.
+Its columns are those of a record, before them the settings that tell cells apart (`PLACE`), and first `cell`: all
+settings, provenance and timings of the record's cell as JSON. pandas reads it: `pd.read_parquet("records.parquet")`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 RECORDS = "records.parquet"
+PLACE = ("suite", "target", "attack", "epsilon", "query_budget", "n", "alpha", "seed")
+"""Settings that are columns of their own; a query budget of 0 stands for none."""
 
 
 def archive(store: Store, cells: Sequence[StoredCell]) -> bytes:
@@ -33,39 +35,25 @@ def archive(store: Store, cells: Sequence[StoredCell]) -> bytes:
     ran = sorted((cell for cell in cells if cell.status == "ok"), key=lambda cell: cell.key)
     # Whether images are at hand is the folder's affair; here none are.
     texts = [json.dumps(asdict(cell) | {"has_images": False}, sort_keys=True) for cell in ran]
-    parts = [store.records(cell.key).assign(cell=text) for cell, text in zip(ran, texts, strict=True)]
-    records = pd.concat(parts, ignore_index=True) if parts else frame({name: [] for name in COLUMNS}).assign(cell="")
-    table = pa.Table.from_pandas(records[["cell", *COLUMNS]], preserve_index=False)
+    parts = [
+        store.records(cell.key).assign(cell=text, **{name: cell.settings.get(name) or 0 for name in PLACE})
+        for cell, text in zip(ran, texts, strict=True)
+    ]
+    empty = frame({name: [] for name in COLUMNS}).assign(cell="", **dict.fromkeys(PLACE, ""))
+    records = pd.concat(parts, ignore_index=True) if parts else empty
+    table = pa.Table.from_pandas(records[["cell", *PLACE, *COLUMNS]], preserve_index=False)
     mark = {PROJECT.encode(): str(SCHEMA_VERSION).encode()}
     file = BytesIO()
     parquet.write_table(table.replace_schema_metadata(mark), file, compression="zstd", write_page_checksum=True)
     return file.getvalue()
 
 
-def adopt(store: Store, path: Path, key_of: Callable[[dict[str, Any]], str]) -> tuple[int, int]:
-    """Put the cells of the archive at `path` into `store`, but for those that it holds.
-
-    Args:
-        key_of: the key that a cell with such settings has in this version. A cell of another key is refused: its
-            settings were edited, or it was computed by rules that are no longer these.
-
-    Returns:
-        How many cells were adopted, and how many the store held already.
-
-    Raises:
-        StoreError: the file is no archive, or holds a cell of another version. Nothing is stored then.
-    """
-    cells = _read(path)
-    strange = [cell.key for cell, _ in cells if key_of(cell.settings) != cell.key]
-    if strange:
-        raise StoreError(
-            f"{path}: {len(strange)} of {len(cells)} cells were not computed by this version's rules, "
-            f"{strange[0]} for one; use the version that published them, or run the suite anew"
-        )
+def adopt(store: Store, cells: Sequence[tuple[StoredCell, DataFrame]]) -> int:
+    """Put an archive's cells (see `read`) into `store`, but for those that it holds; returns how many that were."""
     new = [(cell, records) for cell, records in cells if not _held(store, cell.key)]
     for cell, records in new:
         store.adopt_cell(cell, records)
-    return len(new), len(cells) - len(new)
+    return len(new)
 
 
 def _held(store: Store, key: str) -> bool:
@@ -73,8 +61,27 @@ def _held(store: Store, key: str) -> bool:
     return held is not None and held.status == "ok"
 
 
-def _read(path: Path) -> list[tuple[StoredCell, DataFrame]]:
-    """The cells of an archive, each with its records."""
+def read(path: Path, key_of: Callable[[dict[str, Any]], str]) -> list[tuple[StoredCell, DataFrame]]:
+    """The cells of the archive at `path`, each with its records.
+
+    Args:
+        key_of: the key that a cell with such settings has in this version. A cell of another key is refused: its
+            settings were edited, or it was computed by rules that are no longer these.
+
+    Raises:
+        StoreError: the file is no archive, or holds a cell of another version.
+    """
+    cells = _cells(path)
+    strange = [cell.key for cell, _ in cells if key_of(cell.settings) != cell.key]
+    if strange:
+        raise StoreError(
+            f"{path}: {len(strange)} of {len(cells)} cells were not computed by this version's rules, "
+            f"{strange[0]} for one; use the version that published them, or run the suite anew"
+        )
+    return cells
+
+
+def _cells(path: Path) -> list[tuple[StoredCell, DataFrame]]:
     from pyarrow.parquet import ParquetFile
 
     try:
@@ -82,9 +89,11 @@ def _read(path: Path) -> list[tuple[StoredCell, DataFrame]]:
         version = int(file.schema_arrow.metadata[PROJECT.encode()])
         whole = file.read(use_threads=False).to_pandas()
         groups = whole.groupby("cell", sort=True) if version == SCHEMA_VERSION else ()
-        cells = [(StoredCell(**json.loads(text)), frame(part.drop(columns="cell"))) for text, part in groups]
+        cells = [(StoredCell(**json.loads(text)), frame(part[list(COLUMNS)])) for text, part in groups]
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}; name a published board's folder or file") from error
+        raise StoreError(
+            f"{path}: {error.strerror or error}; name the folder of a published board that has records, or the file"
+        ) from error
     except Exception as error:  # a damaged file may raise anything
         raise StoreError(f"{path} holds no records of {PROJECT}; name a published board's records.parquet") from error
     if version != SCHEMA_VERSION:

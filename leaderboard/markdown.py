@@ -96,7 +96,8 @@ def _computed(machines: Sequence[Machine], rows: Sequence[Row]) -> str:
         facts += [f"Python {machine['python']}"] if machine["python"] else []
         facts += [f"commit {', '.join(map(code, machine['commits']))}"] if machine["commits"] else []
         lines.append(
-            f"- `{machine['command']}`: {machine['cells']:,} cells in {duration(machine['seconds'])} on"
+            f"- `{machine['command']}`: {machine['cells']:,} cells{' adopted, computed' if machine['adopted'] else ''}"
+            f" in {duration(machine['seconds'])} on"
             f" {escape(machine['device'] or 'a machine that was not recorded')}{threads}"
             + (f" ({', '.join(facts)})" if facts else "")
         )
@@ -104,7 +105,7 @@ def _computed(machines: Sequence[Machine], rows: Sequence[Row]) -> str:
         return ""
     text = "Computed by these commands, with the settings that the rows show where they differ from the suite's:\n\n"
     extent = " ".join(_extent(group) for group in grouped(rows, "suite"))
-    evidence = f"Every number comes from the records, one an image, in [{RECORDS}]({RECORDS})."
+    evidence = f"Rows and curves come from the records, one an image, in [{RECORDS}]({RECORDS})."
     return text + "\n".join(lines) + f"\n\n{extent} {evidence}"
 
 

@@ -43,14 +43,15 @@ def publish(
     commit: str,
     version: str,
     created: str,
-    command: Callable[[str], str],
+    command: Callable[[str, int], str],
     suites: Collection[str] | None = None,
 ) -> list[Path]:
     """Write LEADERBOARD.md, leaderboard.json, records.parquet, board.svg and what there is of curves into `output`.
 
-    Of all suites, or of `suites` only; `command` says how a suite is run. Curves against ε need two ε of one target,
-    curves against queries two budgets of one attack. A picture of curves that an earlier board left in `output` and
-    this one lacks is removed. The same store, `commit`, `version` and `created` (ISO 8601) give the same bytes.
+    Of all suites, or of `suites` only; `command` says how a suite is run on so many images. Curves against ε need two
+    ε of one target, curves against queries two budgets of one attack. A picture of curves that an earlier board left
+    in `output` and this one lacks is removed. The same store, `commit`, `version` and `created` (ISO 8601) give the
+    same bytes.
 
     Returns the files' paths. Raises StoreError where the store holds no cell, or `output` cannot be written.
     """

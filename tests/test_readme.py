@@ -81,3 +81,9 @@ def test_links_lead_somewhere():
     for link in re.findall(r"\]\(([^)]+)\)", README):
         if not link.startswith("http"):
             assert (ROOT / link).is_file(), link
+
+
+def test_the_records_give_the_rates(folder):
+    done = subprocess.run([sys.executable, "rates.py"], cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "cross-and-land" in done.stdout

@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 
 from benchmark.cell import settings_key
-from leaderboard import Store, adopt
-from leaderboard.archive import RECORDS
+from benchmark.commands.publish import run_command
+from leaderboard import Store, archive
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Returns 0. Raises :class:`leaderboard.StoreError` where the board has no records, or those of other rules."""
-    path = arguments.board / RECORDS if arguments.board.is_dir() else arguments.board
-    adopted, held = adopt(Store.open(arguments.results), path, settings_key)
-    print(f"{adopted} cells adopted, {held} held already. Results: {arguments.results}.")
+    path = arguments.board / archive.RECORDS if arguments.board.is_dir() else arguments.board
+    cells = archive.read(path, settings_key)
+    adopted = archive.adopt(Store.open(arguments.results), cells)
+    print(f"{adopted} cells adopted, {len(cells) - adopted} held already. Results: {arguments.results}.")
+    suites = sorted({cell.settings["suite"] for cell, _ in cells})
+    for suite in suites:
+        images = {image for cell, _ in cells if cell.settings["suite"] == suite for image in cell.settings["images"]}
+        print(f"Go on with: {run_command(suite, len(images))} --results {arguments.results}")
     return 0

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmark.provenance import DISTRIBUTION, commit
+from benchmark.suite import load_suite, suite_names
 from leaderboard import Store
 from leaderboard import publish as publish_board
 from targets.registry import unknown
-
-SUITES = Path(__file__).parents[1] / "suites"
 
 
 def write_board(store: Store, output: Path, suites: Collection[str] | None = None) -> list[Path]:
@@ -26,15 +25,17 @@ def write_board(store: Store, output: Path, suites: Collection[str] | None = Non
         commit=commit(),
         version=version(DISTRIBUTION),
         created=created,
-        command=_command,
+        command=run_command,
         suites=suites,
     )
 
 
-def _command(suite: str) -> str:
-    """What runs a suite: by its name if it comes with the package, else from its file."""
-    known = (SUITES / f"{suite}.toml").is_file()
-    return f"python -m benchmark run --suite {suite if known else f'{suite}.toml'}"
+def run_command(suite: str, images: int) -> str:
+    """What runs a suite on so many images: by its name if it comes with the package, else from its file."""
+    if suite not in suite_names():
+        return f"python -m benchmark run --suite {suite}.toml"
+    fewer = "" if load_suite(suite).images == images else f" --images {images}"
+    return f"python -m benchmark run --suite {suite}{fewer}"
 
 
 def main(arguments: argparse.Namespace) -> int:

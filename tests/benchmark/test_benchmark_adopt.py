@@ -24,10 +24,15 @@ def published(tmp_path: Path) -> Path:
 def test_a_run_goes_on_from_a_published_board(published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     capsys.readouterr()
     assert command("adopt", published, "--results", tmp_path / "r") == 0
-    assert capsys.readouterr().out == f"4 cells adopted, 0 held already. Results: {tmp_path / 'r'}.\n"
+    assert capsys.readouterr().out.splitlines() == [
+        f"4 cells adopted, 0 held already. Results: {tmp_path / 'r'}.",
+        f"Go on with: python -m benchmark run --suite s.toml --results {tmp_path / 'r'}",
+    ]
     assert run(tmp_path / "s.toml", tmp_path / "r") == 0
     out = capsys.readouterr().out
     assert "0 cells run, 4 held already, 0 failed." in out
+    page = (tmp_path / "r" / "LEADERBOARD.md").read_text(encoding="utf-8")
+    assert "- `python -m benchmark run --suite s.toml`: 4 cells adopted, computed in" in page
     assert board(tmp_path / "r") == board(tmp_path / "first")
     assert command("adopt", published / "records.parquet", "--results", tmp_path / "r") == 0
     assert "0 cells adopted, 4 held already" in capsys.readouterr().out
@@ -65,3 +70,7 @@ def test_a_cell_whose_settings_were_edited_is_refused(
 def test_a_folder_without_records_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert command("adopt", tmp_path, "--results", tmp_path / "r") == 2
     assert error_line(capsys.readouterr().err).startswith(f"error: {tmp_path / 'records.parquet'}: No such file")
+    assert not (tmp_path / "r").exists()
+    with pytest.raises(SystemExit, match="2"):
+        command("adopt", tmp_path, tmp_path)
+    assert error_line(capsys.readouterr().err).startswith(f"error: '{tmp_path}' is one argument too many")

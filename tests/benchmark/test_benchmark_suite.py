@@ -232,6 +232,13 @@ def test_a_missing_file_and_an_unknown_suite_are_refused_in_one_line(tmp_path: P
         load_suite("digit")
 
 
+@pytest.mark.parametrize(("file", "content"), [("digits.toml", ""), ("mine.toml", 'name = "cifar10"\n')])
+def test_a_file_does_not_take_the_name_of_a_suite(tmp_path: Path, file: str, content: str):
+    (tmp_path / file).write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=f"{file} is named as the suite '(digits|cifar10)', .* rename it"):
+        load_suite(str(tmp_path / file))
+
+
 def test_nothing_to_run_is_refused():
     with pytest.raises(InputError, match="say what to run"):
         chosen()

@@ -54,7 +54,7 @@ def make(store, output, suites=None):
         commit="abc123",
         version="0.1.0",
         created="2024-01-01T00:00:00Z",
-        command=lambda suite: f"run {suite}",
+        command=lambda suite, images: f"run {suite}",
         suites=suites,
     )
 
