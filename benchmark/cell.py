@@ -15,6 +15,12 @@ from targets import SmoothedClassifier
 PROTOCOL = 1
 """Part of every key; raise it when evaluation, noise streams or the budget rule change."""
 
+CEILING_VERSION = 2
+"""Raise it when ceilings are proven otherwise: the cells that are held get new ones. 1 knew no gradients."""
+
+CEILING = ("ceiling_version", "ceiling_samples")
+"""Settings of what stands beside a result: how its ceiling is proven. In no key; the later in order is the better."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -35,7 +41,7 @@ class Cell:
     query_budget: int | None = None
 
     def settings(self) -> dict[str, Any]:
-        """Everything that can change the result, and what the board says of it."""
+        """Everything that can change the result, and what the board says of it and of its ceiling."""
         return {
             "suite": self.suite.name,
             "target": self.target.name,
@@ -51,6 +57,7 @@ class Cell:
             "n": self.suite.samples,
             "alpha": self.suite.alpha,
             "ceiling_samples": self.suite.ceiling_samples,
+            "ceiling_version": CEILING_VERSION,
             "query_budget": self.query_budget,
             "seed": self.suite.seed,
             "images": list(self.images),
@@ -63,8 +70,10 @@ class Cell:
 
 
 def settings_key(settings: dict[str, Any]) -> str:
-    """The key of the cell with these settings."""
-    return key_of({"protocol": PROTOCOL, **{name: value for name, value in settings.items() if name != "description"}})
+    """The key of the cell with these settings, but for those that cannot change what an attack does."""
+    decisive = {name: value for name, value in settings.items() if name not in ("description", *CEILING)}
+    # The number of samples was part of the key while a held cell's ceiling could not be renewed, and always this.
+    return key_of({"protocol": PROTOCOL, **decisive, "ceiling_samples": 10_000})
 
 
 def key_of(identity: dict[str, Any]) -> str:

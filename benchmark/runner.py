@@ -18,6 +18,7 @@ from benchmark.cell import Cell, budgets, cells
 from benchmark.evaluation import enforce, take
 from benchmark.grant import grant
 from benchmark.memory import Memory
+from benchmark.proof import proof, renew
 from benchmark.provenance import provenance
 from benchmark.shared import Surrogates, shared_votes
 from benchmark.suite import Suite
@@ -25,11 +26,9 @@ from leaderboard import Store
 from leaderboard.records import frame
 from targets import ABSTAIN, DATA, TARGETS, SmoothedClassifier, load
 from targets.binomial import decide, p_value, top_two
-from targets.ceiling import ceilings
 from targets.data import evenly_spaced
 from targets.engine import SMALL
 from targets.noise import Streams
-from targets.smoothing import certificate
 
 
 class Progress(Protocol):
@@ -98,6 +97,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
         progress.start(cell, len(summary.keys))
         held = store.cell(key)
         if held is not None and held.status == "ok":
+            renew(cell, held, store)
             summary.stored += 1
             progress.finish(cell, held.seconds, "stored")
             continue
@@ -150,7 +150,7 @@ def run_cell(
     labels = take(split.labels, cell.images)
     clean = shared_votes(store, target, images, cell.images, suite.samples, suite.seed, "clean")
     tick()
-    proof = shared_votes(store, target, images, cell.images, suite.ceiling_samples, suite.seed, "ceiling")
+    proven = proof(cell, store, images, clean.argmax(1))
     tick()
 
     meter = Meter(len(images), cell.query_budget, tick)
@@ -168,7 +168,6 @@ def run_cell(
 
     sent = enforce(images, returned, cell.epsilon)
     votes = memory.votes(sent.images, suite.samples, seed=suite.seed, purpose=purpose, indices=list(cell.images))
-    certified_label, certified_radius = certificate(clean.argmax(1), proof, target.sigma, suite.alpha)
     records = {
         "image": np.array(cell.images),
         "label": labels.numpy(),
@@ -184,9 +183,7 @@ def run_cell(
         "forward_samples": meter.forward,
         "backward_samples": meter.backward,
         "seconds": seconds,
-        "ceiling": ceilings(proof, cell.epsilon, target.sigma, suite.samples, suite.alpha),
-        "certified_label": certified_label,
-        "certified_radius": certified_radius,
+        **proven,
     }
     return records, returned.detach().cpu().numpy().astype(np.float32)
 

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,10 @@ from attacks.access import Fit
 from benchmark.cell import PROTOCOL, key_of
 from leaderboard import Store
 from targets import DATA, SmoothedClassifier
+from targets.gradient import Halves
+
+CEILING = "ceiling"
+"""Purpose of the noise that ceilings are proven from."""
 
 
 def shared_votes(
@@ -28,9 +33,44 @@ def shared_votes(
     purpose: str,
 ) -> NDArray[np.int64]:
     """Votes (N, K) of a target on unchanged images, computed once and read from the store ever after."""
+
+    def compute() -> dict[str, NDArray[Any]]:
+        return {"votes": target.votes(images, n, seed=seed, purpose=purpose, indices=list(indices))}
+
+    return _computed_once(store, target, "votes", indices, n, seed, purpose, compute)["votes"]
+
+
+def shared_evidence(
+    store: Store,
+    target: SmoothedClassifier,
+    images: Tensor,
+    indices: Sequence[int],
+    n: int,
+    seed: int,
+) -> tuple[NDArray[np.int64], Halves]:
+    """What a target's ceilings on these images are proven from, likewise: see `SmoothedClassifier.evidence`."""
+
+    def compute() -> dict[str, NDArray[Any]]:
+        votes, halves = target.evidence(images, n, seed=seed, purpose=CEILING, indices=list(indices))
+        return {"votes": votes, "products": halves.products, "lengths": halves.lengths}
+
+    found = _computed_once(store, target, "evidence", indices, n, seed, CEILING, compute)
+    return found["votes"], Halves(found["products"], found["lengths"])
+
+
+def _computed_once(
+    store: Store,
+    target: SmoothedClassifier,
+    what: str,
+    indices: Sequence[int],
+    n: int,
+    seed: int,
+    purpose: str,
+    compute: Callable[[], dict[str, NDArray[Any]]],
+) -> dict[str, NDArray[Any]]:
     settings = {
         "protocol": PROTOCOL,
-        "what": "votes",
+        "what": what,
         "target": target.name,
         "weights": target.digest,
         "purpose": purpose,
@@ -40,11 +80,10 @@ def shared_votes(
     }
     key = key_of(settings)
     stored = store.shared(key)
-    if stored is not None:
-        return stored["votes"]
-    votes = target.votes(images, n, seed=seed, purpose=purpose, indices=list(indices))
-    store.write_shared(key, settings, {"votes": votes})
-    return votes
+    if stored is None:
+        stored = compute()
+        store.write_shared(key, settings, stored)
+    return stored
 
 
 SHARD = 250

@@ -60,9 +60,9 @@ class Suite:
         for epsilon in self.epsilons:
             if not 0 < epsilon < float("inf"):
                 raise InputError(f"epsilon is {epsilon:g}; give a number above 0")
-        for name in ("images", "ceiling_samples", "shard"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; give a number of at least 1")
+        for name, least in {"images": 1, "ceiling_samples": 2, "shard": 1}.items():
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is {getattr(self, name)}; give a number of at least {least}")
         for budget in self.query_budgets:
             if budget < 1:
                 raise InputError(f"a query budget is {budget}; give numbers of at least 1")

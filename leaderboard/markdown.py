@@ -28,8 +28,9 @@ _HOW_TO_READ = """\
   direction of norm ε) are the controls.
 - **Ceiling** is the proven maximum of the *expected* abstention rate within ε, whatever the attack; **share**
   is abstain / ceiling. Each image's ceiling rests on confidence bounds at the unattacked image (99.9% an
-  image); sampling can take an observed rate just above the ceiling of the expected one. What clean images
-  abstain anyway counts towards the share: doing nothing has that of the `clean` row.
+  image) on the class probabilities and on the lengths of their gradients; sampling can take an observed rate just
+  above the ceiling of the expected one. What clean images abstain anyway counts towards the share: doing nothing has
+  that of the `clean` row.
 - **Accuracy** counts right answers and **wrong** confident wrong ones; abstentions make up the rest.
 - **Valid** images keep the budget rule. For an image that is not finite, leaves [0, 1] or exceeds ε, the
   adversary sends the original, which counts like any other. Minimum-norm attacks (`cw`, `tv` and their transfer

@@ -172,6 +172,14 @@ class Store:
         self._write_records(cell.key, records)
         self._write_json(replace(cell, has_images=False))
 
+    def renew_cell(self, cell: StoredCell, settings: Mapping[str, Any], records: DataFrame) -> None:
+        """Put other records in place of those of a cell that ran, and other values of some settings.
+
+        Its images, provenance and timings stay. Raises as `write_cell` does.
+        """
+        self._write_records(cell.key, records)
+        self._write_json(replace(cell, settings={**cell.settings, **settings}))
+
     def write_failure(
         self,
         key: str,

@@ -19,6 +19,11 @@ voters, each casting A, B or something else with (p_A, p_B), and couple them vot
 b_B ≥ p_B: voters move only from A to another side or from elsewhere to B, so n_A can only fall and n_B only rise.
 Hence P[R] is smallest at (a, b_B), and the trinomial at (a, b_B) bounds each term of the sum.
 
+**Second order.** The half-spaces that attain the Lipschitz bounds are as steep at x as a class of its probability can
+be, and trained classifiers are not: their gradients are 0.6 to 0.8 as long. With a bound on the gradient's length, too,
+every class moves less (:func:`targets.gradient.after_shift`), and a and b_B above are replaced by what that leaves;
+the rest of the proof stays.
+
 A second bound needs p_A alone: all votes not for A may go to one rival, so P[abstain] ≤ P[Bin(n, a) < t] with t
 the smallest count out of n that rejects. With n_A ≥ t and n_B ≤ n - t for each B, (n_A, n_B) ∈ R by the
 monotonicity above, so the bound holds for any number of classes; it falls as p_A rises.
@@ -28,10 +33,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, ndtr, ndtri
+from scipy.special import bdtr
 from scipy.stats import binom
 
 from targets.binomial import largest_loser
+from targets.gradient import Halves, after_shift, gradient_bounds
 from targets.smoothing import lower_confidence_bound, upper_confidence_bound
 
 FloatArray = NDArray[np.float64]
@@ -52,15 +58,28 @@ def no_rejection(a: float, b: float, n: int, alpha: float) -> float:
     return float(np.clip(1.0 - np.sum(weight * rejects), 0.0, 1.0))
 
 
-def abstention_bound(p_low: float, p_high: FloatArray, epsilon: float, sigma: float, n: int, alpha: float) -> float:
+def abstention_bound(
+    p_low: float,
+    p_high: FloatArray,
+    epsilon: float,
+    sigma: float,
+    n: int,
+    alpha: float,
+    gradient: float = np.inf,
+    gradients: FloatArray | None = None,
+) -> float:
     """The largest P[PREDICT abstains] within ``epsilon`` of an image, from bounds on its class probabilities.
 
     Args:
         p_low: lower bound on the probability of class A at the image.
         p_high: upper bounds on the other classes' probabilities, shape (K - 1,).
+        gradient, gradients: upper bounds on σ times the length of class A's gradient there, and of theirs.
     """
-    a = float(ndtr(ndtri(p_low) - epsilon / sigma))
-    rivals = np.minimum(1.0 - a, ndtr(ndtri(p_high) + epsilon / sigma))
+    steepest = np.full(len(p_high), np.inf) if gradients is None else gradients
+    shift = epsilon / sigma
+    a = 1.0 - after_shift(1.0 - p_low, gradient, shift)
+    moved = [after_shift(float(p), float(g), shift) for p, g in zip(p_high, steepest, strict=True)]
+    rivals = np.minimum(1.0 - a, moved)
     loser = int(largest_loser(n, alpha)[n])
     single = float(bdtr(n - loser - 1, n, a)) if loser >= 0 else 1.0
     # Nearly equal rivals share one term; rounding up keeps it a bound.
@@ -75,25 +94,37 @@ def abstention_bound(p_low: float, p_high: FloatArray, epsilon: float, sigma: fl
 
 
 def ceilings(
-    votes: NDArray[np.int64], epsilon: float, sigma: float, n: int, alpha: float, confidence: float = 0.999
+    votes: NDArray[np.int64],
+    epsilon: float,
+    sigma: float,
+    n: int,
+    alpha: float,
+    confidence: float = 0.999,
+    halves: Halves | None = None,
 ) -> FloatArray:
     """A bound on P[abstain] within ``epsilon`` of each image; all of an image's hold with ``confidence``.
 
     Args:
         votes: counts at the clean images on noise of their own, shape (N, K).
         n, alpha: PREDICT's.
+        halves: what else is known of that noise; without, the bound is of first order.
 
     Returns:
         Bounds in [0, 1], shape (N,); 1 where nothing can be proven.
     """
     counts = np.asarray(votes, dtype=np.int64)
     # Bonferroni over both sides of every class: which of them takes which side is chosen on the same votes.
-    level = (1 - confidence) / (2 * counts.shape[1])
+    risk = (1 - confidence) / counts.shape[1]
+    level = risk / 2 if halves is None else risk / 4
     samples = counts.sum(1, keepdims=True)
     low = lower_confidence_bound(counts, np.broadcast_to(samples, counts.shape), level)
     high = upper_confidence_bound(counts, np.broadcast_to(samples, counts.shape), level)
+    steepest = np.full(counts.shape, np.inf)
+    if halves is not None and len(counts):
+        steepest = gradient_bounds(halves, int(samples[0, 0]), low, high, risk / 12)
     bounds = np.ones(len(counts))
     for i, leader in enumerate(counts.argmax(1)):
-        rivals = np.delete(high[i], leader)
-        bounds[i] = abstention_bound(float(low[i, leader]), rivals, epsilon, sigma, n, alpha)
+        rivals, others = np.delete(high[i], leader), np.delete(steepest[i], leader)
+        own = float(low[i, leader]), float(steepest[i, leader])
+        bounds[i] = abstention_bound(own[0], rivals, epsilon, sigma, n, alpha, own[1], others)
     return bounds

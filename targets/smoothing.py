@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from targets.binomial import always_abstains, smallest_sufficient
 from targets.engine import Engine
 from targets.errors import InputError
+from targets.gradient import HalfSums, Halves
 from targets.noise import Key, Noise
 from targets.stopping import ABSTAIN as ABSTAIN
 from targets.stopping import FixedN, Rule, Sequential, log_evidence
-from targets.votes import Tally, count_votes
+from targets.votes import Observer, Tally, count_votes
 
 
 def check_test(n: int, alpha: float) -> None:
@@ -94,8 +95,35 @@ class SmoothedClassifier:
         """
         return self._sample(images, n, None, seed, purpose, indices).votes
 
+    def evidence(
+        self,
+        images: Tensor,
+        n: int,
+        *,
+        seed: int = 0,
+        purpose: str = "ceiling",
+        indices: Sequence[Key] | None = None,
+    ) -> tuple[NDArray[np.int64], Halves]:
+        """What a ceiling is proven from: the votes (N, K) that :meth:`votes` counts, and what is kept of their noise.
+
+        Raises:
+            InputError: as :meth:`votes` does, and for ``n`` below 2.
+        """
+        if n < 2:
+            raise InputError(f"n is {n}; give at least 2 noise samples, one for each half")
+        pixels = images.detach().to("cpu", torch.float32).numpy()
+        sums = HalfSums(pixels, n, self.sigma, self.num_classes)
+        return self._sample(images, n, None, seed, purpose, indices, sums.add).votes, sums.halves
+
     def _sample(
-        self, images: Tensor, n: int, rule: Rule | None, seed: int, purpose: str, indices: Sequence[Key] | None
+        self,
+        images: Tensor,
+        n: int,
+        rule: Rule | None,
+        seed: int,
+        purpose: str,
+        indices: Sequence[Key] | None,
+        observer: Observer | None = None,
     ) -> Tally:
         if not isinstance(images, Tensor):
             raise InputError(f"images are of type {type(images).__name__}; give a torch.Tensor")
@@ -116,6 +144,7 @@ class SmoothedClassifier:
             noise=Noise(seed, self.stream or self.name, purpose),
             indices=keys,
             rule=rule,
+            observer=observer,
         )
 
     def logits(self, images: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -25,6 +25,9 @@ from targets.stopping import PENDING, Rule
 GRANULE = 25
 """Samples of one image that are drawn together, and after which its rule is asked (BLOCK for small images, of which a
 batch holds many). It divides BLOCK."""
+
+Observer = Callable[[int, NDArray[np.float32], IntArray], None]
+"""Is shown an image's row, its next noisy images (M, C, H, W), and the base classifier's answers (M,) to them."""
 
 AHEAD = {"cpu": 1}
 """Batches in flight, by device: 2 elsewhere, where the next one is drawn while this one is computed."""
@@ -72,6 +75,7 @@ def count_votes(
     noise: Noise,
     indices: Sequence[Key],
     rule: Rule | None = None,
+    observer: Observer | None = None,
 ) -> Tally:
     """How often each class is the base classifier's answer over at most ``n`` noise samples an image.
 
@@ -84,6 +88,7 @@ def count_votes(
             clipped.
         indices: the images' indices in their data set, which key their noise.
         rule: decides when an image needs no more samples; without, each gets ``n``.
+        observer: is shown all that is drawn.
     """
     shape = tuple(images.shape[1:])
     votes = np.zeros((len(images), engine.num_classes), dtype=np.int64)
@@ -96,7 +101,7 @@ def count_votes(
     waiting = (_Image(row, Stream(noise, indices[row])) for row in range(len(images)))
     flight: list[_Image] = []
     ahead = AHEAD.get(engine.device.type, 2)
-    running: deque[tuple[list[_Share], Tensor]] = deque()
+    running: deque[tuple[list[_Share], NDArray[np.float32], Tensor]] = deque()
     workers = torch.get_num_threads() if engine.device.type == "cpu" else os.cpu_count() or 1
     with ThreadPoolExecutor(workers) if workers > 1 and not small else nullcontext() as pool:
         while True:
@@ -104,11 +109,17 @@ def count_votes(
             if shares:
                 samples = np.empty((shares[-1].end, *shape), dtype=np.float32)
                 _draw(shares, samples, pixels, sigma, pool)
-                running.append((shares, engine.answers(torch.from_numpy(samples).to(engine.device))))
+                running.append((shares, samples, engine.answers(torch.from_numpy(samples).to(engine.device))))
             elif not running:
                 return Tally(votes, votes.sum(1), decisions)
             if len(running) == ahead or not shares:
-                _count(*running.popleft(), votes, decisions, rule, piece)
+                shares, samples, answers = running.popleft()
+                classes = _finite(answers)
+                if observer is not None:
+                    for share in shares:
+                        drawn = slice(share.begin, share.end)
+                        observer(share.image.row, samples[drawn], classes[drawn])
+                _count(shares, classes, votes, decisions, rule, piece)
                 flight = [image for image in flight if image.planned < n and decisions[image.row] == PENDING]
 
 
@@ -150,13 +161,17 @@ def _draw(
         pass
 
 
-def _count(
-    shares: list[_Share], answers: Tensor, votes: IntArray, decisions: IntArray, rule: Rule | None, piece: int
-) -> None:
-    """Add a batch's answers to the votes, for each image up to the piece after which its rule decides."""
-    classes = answers.cpu().numpy()
+def _finite(answers: Tensor) -> IntArray:
+    classes: IntArray = answers.cpu().numpy()
     if (classes == NOT_FINITE).any():
         raise TargetError("the base classifier returned NaN or infinite logits")
+    return classes
+
+
+def _count(
+    shares: list[_Share], classes: IntArray, votes: IntArray, decisions: IntArray, rule: Rule | None, piece: int
+) -> None:
+    """Add a batch's answers to the votes, for each image up to the piece after which its rule decides."""
     shares = [share for share in shares if decisions[share.image.row] == PENDING]
     if not shares:
         return

@@ -45,11 +45,9 @@ def counted_votes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]
     calls: list[tuple[str, str, int]] = []
     real = SmoothedClassifier._sample
 
-    def sample(
-        self: SmoothedClassifier, images: Tensor, n: int, rule: Any, seed: int, purpose: str, indices: Any
-    ) -> Any:
+    def sample(self: SmoothedClassifier, images: Tensor, n: int, rule: Any, seed: int, purpose: str, *rest: Any) -> Any:
         calls.append((self.name, purpose, len(images)))
-        return real(self, images, n, rule, seed, purpose, indices)
+        return real(self, images, n, rule, seed, purpose, *rest)
 
     monkeypatch.setattr(SmoothedClassifier, "_sample", sample)
     return calls

@@ -45,7 +45,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "n": {"suite": dataclasses.replace(SUITE, samples=101)},
     "alpha": {"suite": dataclasses.replace(SUITE, alpha=0.002)},
     "seed": {"suite": dataclasses.replace(SUITE, seed=1)},
-    "ceiling samples": {"suite": dataclasses.replace(SUITE, ceiling_samples=99)},
     "query budget": {"query_budget": 99},
     "target": {"target": target(name="digits-sigma0.25")},
     "weights": {"target": target(digest="abd")},
@@ -87,6 +86,7 @@ def test_the_key_changes_with_the_attacks_version_and_not_with_its_words():
     [
         {"suite": dataclasses.replace(SUITE, targets=("*",), attacks=("*",), epsilons=(0.1, 0.5))},
         {"suite": dataclasses.replace(SUITE, images=3, shard=2)},
+        {"suite": dataclasses.replace(SUITE, ceiling_samples=99)},
         {"suite": dataclasses.replace(SUITE, settings={"margin": {"steps": 3}})},
         {"target": target(batch=10)},
         {"target": target(device=torch.device("cpu"))},

@@ -151,7 +151,7 @@ def test_a_wrong_table_is_refused_in_one_line(table: dict[str, Any], words: list
         ({"epsilons": (float("inf"),)}, ["epsilon is inf"]),
         ({"images": 0}, ["images is 0", "at least 1"]),
         ({"images": 398}, ["398 images", "from 1 to 397"]),
-        ({"ceiling_samples": 0}, ["ceiling_samples is 0", "at least 1"]),
+        ({"ceiling_samples": 1}, ["ceiling_samples is 1", "at least 2"]),
         ({"shard": 0}, ["shard is 0", "at least 1"]),
         ({"query_budgets": [5, 0]}, ["a query budget is 0", "at least 1"]),
         ({"samples": 10}, ["n = 10", "always abstain", "at least 11"]),

@@ -1,0 +1,147 @@
+"""How steep a smoothed classifier is at an image: bounds on its gradient, from the samples that count its votes.
+
+Let h(z) be 1 where the base classifier answers c to x + σz, z ~ N(0, I), else 0; p = E h. Then σ∇p_c(x) = E[h z] =: v
+(Stein's lemma), at most φ(Φ⁻¹(p)) long, as a half-space's is. An upper bound on ‖v‖ below that is what makes a ceiling
+of second order (:mod:`targets.ceiling`).
+
+**The bound.** Since E z = 0, E[(h - γ) z] = v for any constant γ. Let X and Y be the means of (h - γ) z over the first
+and the second half of the samples, m each, and s(m) such that the mean of m independent copies of W = (h - γ) u·z falls
+short of its expectation u·v by more than s(m) with probability at most δ, for every fixed unit vector u. Then
+
+    X·v ≥ ‖v‖² - ‖v‖ s        with u = v / ‖v‖, and
+    X·v ≤ X·Y + ‖X‖ s         with u = X / ‖X‖, which the second half knows nothing of,
+
+so ‖v‖ ≤ (s + √(s² + 4 (X·Y + ‖X‖ s))) / 2 but for probability 2δ. The dimension enters through ‖X‖ alone.
+
+**The deviation.** With k(y) = e^y - 1 - y, and log(1 + x) ≤ x,
+
+    log E exp(-t (W - E W)) ≤ E[exp(-t W) - 1 + t E W] = E k(-t W) ≤ E k(t |W|) =: ψ(t),
+
+so s = (ψ(t) + log(1/δ) / m) / t will do for any t > 0 (Chernoff). Three values of γ, of which the best is taken:
+
+    γ = 0    |W| = h |u·z|, and among all h of mean q, E[h k(t |u·z|)] is largest for h = 1 where |u·z| > c,
+             c = Φ⁻¹(1 - q/2): ψ_q(t) = 2 (e^{t²/2} Φ(t - c) - Φ(-c) - t φ(c)), which rises with q;
+    γ = 1    the same for 1 - h;
+    γ = ½    |W| = |u·z| / 2 whatever h is: ψ_1(t/2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
+
+FloatArray = NDArray[np.float64]
+
+OFFSETS = (0.0, 0.5, 1.0)
+"""The values of γ."""
+
+
+@dataclass(frozen=True)
+class Halves:
+    """What is kept of the noise: for each image, class and γ, from the means X and Y over the halves of the samples.
+
+    Attributes:
+        products: X·Y, (N, K, 3).
+        lengths: ‖X‖, (N, K, 3).
+    """
+
+    products: FloatArray
+    lengths: FloatArray
+
+
+class HalfSums:
+    """Adds up the noise behind each class, half by half; an image's sums are let go with its last sample.
+
+    Args:
+        images: (N, C, H, W), to which the noise was added.
+        n: samples an image, at least 2.
+    """
+
+    def __init__(self, images: NDArray[np.float32], n: int, sigma: float, num_classes: int) -> None:
+        self._images = images.reshape(len(images), -1)
+        self._n, self._sigma, self._classes = n, sigma, num_classes
+        self._sums: dict[int, FloatArray] = {}
+        self._seen = np.zeros(len(images), dtype=np.int64)
+        shape = (len(images), num_classes, len(OFFSETS))
+        self.halves = Halves(np.zeros(shape), np.zeros(shape))
+
+    def add(self, row: int, samples: NDArray[np.float32], classes: NDArray[np.int64]) -> None:
+        """Noisy images (M, C, H, W), the next of one image, and the base classifier's answers (M,) to them."""
+        noise = (samples.reshape(len(samples), -1) - self._images[row]) / np.float32(self._sigma)
+        which = (classes == np.arange(self._classes)[:, None]).astype(np.float32)
+        sums = self._sums.setdefault(row, np.zeros((2, self._classes, noise.shape[1])))
+        cut = max(0, self._n // 2 - int(self._seen[row]))
+        for half, part in enumerate((slice(0, cut), slice(cut, None))):
+            sums[half] += which[:, part] @ noise[part]
+        self._seen[row] += len(samples)
+        if self._seen[row] == self._n:
+            self._finish(row, self._sums.pop(row))
+
+    def _finish(self, row: int, sums: FloatArray) -> None:
+        everything = sums.sum(1, keepdims=True)
+        for i, offset in enumerate(OFFSETS):
+            x = (sums[0] - offset * everything[0]) / (self._n // 2)
+            y = (sums[1] - offset * everything[1]) / (self._n - self._n // 2)
+            self.halves.products[row, :, i] = (x * y).sum(1)
+            self.halves.lengths[row, :, i] = np.linalg.norm(x, axis=1)
+
+
+def gradient_bounds(halves: Halves, n: int, p_low: FloatArray, p_high: FloatArray, level: float) -> FloatArray:
+    """Upper bounds (N, K) on σ‖∇p_c‖ at each image; each fails with probability at most ``6 * level``.
+
+    Args:
+        n: samples behind ``halves``, an image.
+        p_low, p_high: bounds (N, K) on the class probabilities; where they fail, these may.
+    """
+    found = np.full(p_low.shape, np.inf)
+    for i, (offset, q) in enumerate(zip(OFFSETS, (p_high, np.ones_like(p_low), 1 - p_low), strict=True)):
+        scale = 0.5 if offset == 0.5 else 1.0
+        first, second = (scale * deviation(m, q, level) for m in (n // 2, n - n // 2))
+        most = halves.products[..., i] + halves.lengths[..., i] * second
+        found = np.minimum(found, (first + np.sqrt(np.maximum(first**2 + 4 * most, 0.0))) / 2)
+    return found
+
+
+def deviation(m: int, q: FloatArray, level: float) -> FloatArray:
+    """s of γ = 0: how far the mean of ``m`` samples of W may fall short, where E h ≤ q; by shape of ``q``."""
+    q = np.clip(q, 1e-12, 1.0)
+    c = -ndtri(q / 2)
+    density = np.exp(-(c**2) / 2) / np.sqrt(2 * np.pi)
+    price = np.log(1 / level) / m
+    best = np.full(q.shape, np.inf)
+    # Any t is right; the first would be the best if ψ were t²/2 times its second moment.
+    for share in (1.0, 0.8, 0.6, 0.4, 0.2):
+        t = np.minimum(5.0, share * np.sqrt(2 * price / (2 * (c * density + ndtr(-c)))))
+        psi = 2 * (np.exp(t**2 / 2) * ndtr(t - c) - ndtr(-c) - t * density)
+        best = np.minimum(best, (psi + price) / t)
+    return best
+
+
+def after_shift(p: float, gradient: float, shift: float) -> float:
+    """The most that a class of probability ``p`` at an image can have ``shift`` · σ away, or nearer.
+
+    Args:
+        gradient: bound on σ‖∇p‖ at the image; infinite for none, and the answer is Φ(Φ⁻¹(p) + shift).
+
+    What it has along a line is E h(z + shift), z ~ N(0, 1), for some h of mean p whose E[h z] is at most ``gradient``
+    (h averaged over the other directions). By Lagrange's multipliers the best such h is 1 where exp(shift · z) exceeds
+    a straight line in z, which is outside an interval (a, b), and the two conditions fix it whatever the shift is:
+    Φ(a) + Φ(-b) = p and φ(b) - φ(a) = gradient. As φ(b) ≥ φ(a), a + b ≤ 0, so that Φ(a - r) + Φ(r - b) rises with
+    r ≥ 0 and is largest at the full shift. A half-space, a = -∞, is as steep as can be (Levine et al. 2020,
+    "Tight second-order certificates for randomized smoothing").
+    """
+    if p <= 0 or p >= 1:
+        return min(1.0, max(0.0, p))
+    steepest = _density(ndtri(p))
+    if gradient >= steepest:
+        return float(ndtr(ndtri(p) + shift))
+    left = brentq(lambda t: _density(ndtri(p - t)) - _density(ndtri(t)) - gradient, 0.0, p / 2, xtol=1e-15)
+    return float(ndtr(ndtri(left) - shift) + ndtr(ndtri(p - left) + shift))
+
+
+def _density(x: float) -> float:
+    return float(np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi))
