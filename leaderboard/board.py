@@ -106,6 +106,7 @@ def _row(store: Store, cells: list[StoredCell], superseded_cells: int) -> Row:
         "alpha": settings["alpha"],
         "seed": settings["seed"],
         "images": images,
+        "ceiling_samples": min(cell.settings.get("ceiling_samples") or 0 for cell in cells) or None,
         "status": status,
         **statistics,
         # The shards share one surrogate, whose queries are made once.

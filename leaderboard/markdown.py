@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from statistics import fmean
 
 from leaderboard.archive import RECORDS
 from leaderboard.audit import Audit, Count
@@ -78,6 +79,8 @@ def markdown(
     ]
     for group in _by_conditions(at_largest_budget(rows)):
         parts += [f"### {_title(group[0])}", _summary(group)]
+    for group in grouped(sorted(at_largest_budget(rows), key=_deployment), "suite", "n", "alpha"):
+        parts += [_mean_shares(group)]
     parts += curves
     parts += ["## Every row", _superseded(rows)]
     for group in grouped(rows, "suite", "target", "n", "alpha", "epsilon"):
@@ -117,7 +120,9 @@ def _extent(rows: Sequence[Row]) -> str:
         count = len({row[name] for row in rows})
         parts.append(f"{count} {name}{'s' * (count > 1)}")
     images = ", ".join(str(n) for n in sorted({row["images"] for row in rows} - {0}))
-    return f"The rows of {escape(rows[0]['suite'])} are of {', '.join(parts)} and {images} images."
+    text = f"The rows of {escape(rows[0]['suite'])} are of {', '.join(parts)} and {images} images."
+    samples = ", ".join(f"{n:,}" for n in sorted({row["ceiling_samples"] or 0 for row in rows} - {0}))
+    return text + (f" Ceilings rest on {samples} noise samples at each image." if samples else "")
 
 
 def _title(row: Row, *names: str) -> str:
@@ -151,6 +156,37 @@ def _summary(rows: Sequence[Row]) -> str:
     ceilings = [percent(row and row["ceiling"]) for row in shared]
     lines.append(["*certified ceiling*", *(f"*{ceiling}*" for ceiling in ceilings)])
     return table(["attack", *map(escape, targets)], lines, text_columns=1)
+
+
+def _deployment(row: Row) -> tuple[str, int, float]:
+    return row["suite"], row["n"], row["alpha"]
+
+
+def _mean_shares(rows: Sequence[Row]) -> str:
+    """The mean share of the ceiling of the attacks that were run on every target at every ε, the highest first."""
+    places = {(row["target"], row["epsilon"]) for row in rows}
+    if len(places) < 2:
+        return ""
+    shares: dict[str, dict[tuple[str, float], float]] = {}
+    for row in rows:
+        if row["status"] == "ok" and row["share_of_ceiling"] is not None:
+            shares.setdefault(row["attack"], {})[row["target"], row["epsilon"]] = row["share_of_ceiling"]
+    whole = {attack: found for attack, found in shares.items() if len(found) == len(places)}
+    if not whole:
+        return ""
+    epsilons = sorted({epsilon for _, epsilon in places})
+
+    def mean(attack: str, epsilon: float | None = None) -> float:
+        return fmean(share for (_, at), share in whole[attack].items() if epsilon in (None, at))
+
+    lines = [
+        [escape(attack), *(percent(mean(attack, epsilon)) for epsilon in epsilons), percent(mean(attack))]
+        for attack in sorted(whole, key=mean, reverse=True)
+    ]
+    text = f"### {escape(rows[0]['suite'])}, share of the ceiling, {escape(conditions(rows[0]))}\n\n"
+    text += "The mean over the targets, of attacks that were run on every target at every ε.\n\n"
+    headers = ["attack", *(f"ε = {epsilon}" for epsilon in epsilons), "mean"]
+    return text + table(headers, lines, text_columns=1)
 
 
 def _details(rows: Sequence[Row]) -> str:

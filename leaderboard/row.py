@@ -63,6 +63,7 @@ class Row(Statistics):
     alpha: float
     seed: int
     images: int  # with a record
+    ceiling_samples: int | None  # noise samples an image behind the ceiling, the fewest of its cells; None: not said
     status: Literal["ok", "partial", "failed"]
     surrogate_queries: int
     superseded_cells: int  # in the store, left out: the same row by other settings, and older

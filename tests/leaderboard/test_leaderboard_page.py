@@ -23,6 +23,7 @@ REQUIRED = {
     "n",
     "alpha",
     "images",
+    "ceiling_samples",
     "status",
     "abstention_rate",
     "abstention_low",
@@ -158,6 +159,34 @@ def test_a_broken_certificate_is_named(store, add, tmp_path):
     assert "are of 1 target, 1 attack and 10 images." in page
     assert "This is more than α allows" in page
     assert "certificate or its use is broken**: margin on toy-sigma0.50 at ε = 1.0: 9 of 1 allowed" in page
+
+
+def test_mean_shares_are_of_attacks_that_were_run_everywhere(store, add, tmp_path):
+    for target, epsilon, ceiling in (("one", 0.5, 0.5), ("one", 1.0, 1.0), ("two", 0.5, 0.8), ("two", 1.0, 1.0)):
+        add({"outcome": HALF, "ceiling": ceiling}, target=target, epsilon=epsilon)
+        if (target, epsilon) != ("two", 1.0):
+            add({"outcome": -1}, attack="zoo", target=target, epsilon=epsilon)
+    page = make(store, tmp_path)[0].read_text(encoding="utf-8")
+    part = page.split("### toy, share of the ceiling, n = 1,000, α = 0.001")[1].split("##")[0]
+    # 0.5 of 0.5 and of 0.8; 0.5 of 1 twice.
+    assert "| attack | ε = 0.5 | ε = 1.0 | mean |" in part
+    assert "| margin | 81.2% | 50.0% | 65.6% |" in part
+    assert "zoo" not in part
+
+
+def test_no_mean_shares_of_one_place(store, add, tmp_path):
+    add({"outcome": HALF})
+    assert "share of the ceiling" not in make(store, tmp_path)[0].read_text(encoding="utf-8")
+
+
+def test_the_samples_behind_the_ceilings_are_said(store, add, tmp_path):
+    add(ceiling_samples=10_000)
+    assert rows(store)[0]["ceiling_samples"] == 10_000
+    add(attack="zoo", ceiling_samples=40_000)
+    page = " ".join(make(store, tmp_path)[0].read_text(encoding="utf-8").split())
+    assert "10 images. Ceilings rest on 10,000, 40,000 noise samples at each image." in page
+    add(attack="cw")
+    assert [row["ceiling_samples"] for row in rows(store) if row["attack"] == "cw"] == [None]
 
 
 def test_an_ensemble_stands_apart(store, add, tmp_path):
