@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attacks.access import Fit
-from benchmark.cell import PROTOCOL, key_of
+from benchmark.cell import CEILING_VERSION, PROTOCOL, key_of
 from leaderboard import Store
 from targets import DATA, SmoothedClassifier
 from targets.gradient import Halves
@@ -54,7 +54,7 @@ def shared_evidence(
         votes, halves = target.evidence(images, n, seed=seed, purpose=CEILING, indices=list(indices))
         return {"votes": votes, "products": halves.products, "lengths": halves.lengths}
 
-    found = _computed_once(store, target, "evidence", indices, n, seed, CEILING, compute)
+    found = _computed_once(store, target, f"evidence, version {CEILING_VERSION}", indices, n, seed, CEILING, compute)
     return found["votes"], Halves(found["products"], found["lengths"])
 
 

@@ -19,14 +19,14 @@ voters, each casting A, B or something else with (p_A, p_B), and couple them vot
 b_B ≥ p_B: voters move only from A to another side or from elsewhere to B, so n_A can only fall and n_B only rise.
 Hence P[R] is smallest at (a, b_B), and the trinomial at (a, b_B) bounds each term of the sum.
 
-**Second order.** The half-spaces that attain the Lipschitz bounds are as steep at x as a class of its probability can
-be, and trained classifiers are not: their gradients are 0.6 to 0.8 as long. With a bound on the gradient's length, too,
-every class moves less (:func:`targets.gradient.after_shift`), and a and b_B above are replaced by what that leaves;
-the rest of the proof stays.
-
 A second bound needs p_A alone: all votes not for A may go to one rival, so P[abstain] ≤ P[Bin(n, a) < t] with t
 the smallest count out of n that rejects. With n_A ≥ t and n_B ≤ n - t for each B, (n_A, n_B) ∈ R by the
 monotonicity above, so the bound holds for any number of classes; it falls as p_A rises.
+
+**Second order.** The half-spaces that attain the Lipschitz bounds are as steep at x as a class of its probability can
+be, and trained classifiers are less (attacks/README.md). With a bound on the gradient's length, too,
+every class moves less (:func:`targets.gradient.after_shift`), and a and b_B above are replaced by what that leaves;
+the rest of the proof stays.
 """
 
 from __future__ import annotations
@@ -113,10 +113,13 @@ def ceilings(
         Bounds in [0, 1], shape (N,); 1 where nothing can be proven.
     """
     counts = np.asarray(votes, dtype=np.int64)
-    # Bonferroni over both sides of every class: which of them takes which side is chosen on the same votes.
+    samples = counts.sum(1, keepdims=True)
+    if halves is not None and len(np.unique(samples)) > 1:
+        raise ValueError("the images have different numbers of votes; gradients are bounded for one number at a time")
+    # Bonferroni over the classes, both sides of each, and their gradients with half of the risk: which of the classes
+    # takes which side is chosen on the same votes.
     risk = (1 - confidence) / counts.shape[1]
     level = risk / 2 if halves is None else risk / 4
-    samples = counts.sum(1, keepdims=True)
     low = lower_confidence_bound(counts, np.broadcast_to(samples, counts.shape), level)
     high = upper_confidence_bound(counts, np.broadcast_to(samples, counts.shape), level)
     steepest = np.full(counts.shape, np.inf)

@@ -11,7 +11,7 @@ short of its expectation u·v by more than s(m) with probability at most δ, for
     X·v ≥ ‖v‖² - ‖v‖ s        with u = v / ‖v‖, and
     X·v ≤ X·Y + ‖X‖ s         with u = X / ‖X‖, which the second half knows nothing of,
 
-so ‖v‖ ≤ (s + √(s² + 4 (X·Y + ‖X‖ s))) / 2 but for probability 2δ. The dimension enters through ‖X‖ alone.
+so ‖v‖ ≤ (s + √(s² + 4 (X·Y + ‖X‖ s))) / 2 but for probability 2δ.
 
 **The deviation.** With k(y) = e^y - 1 - y, and log(1 + x) ≤ x,
 
@@ -23,10 +23,14 @@ so s = (ψ(t) + log(1/δ) / m) / t will do for any t > 0 (Chernoff). Three value
              c = Φ⁻¹(1 - q/2): ψ_q(t) = 2 (e^{t²/2} Φ(t - c) - Φ(-c) - t φ(c)), which rises with q;
     γ = 1    the same for 1 - h;
     γ = ½    |W| = |u·z| / 2 whatever h is: ψ_1(t/2).
+
+The q put in is a confidence bound from the same samples. That is right wherever q ≥ p: ψ_q ≥ ψ_p, so the s found is
+at least the smallest that Chernoff allows at p itself, which no sample decides.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +41,7 @@ from scipy.special import ndtr, ndtri
 FloatArray = NDArray[np.float64]
 
 OFFSETS = (0.0, 0.5, 1.0)
-"""The values of γ."""
+"""The values of γ. Stored sums depend on them and on where the samples are halved: they have a version in their key."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class HalfSums:
     """
 
     def __init__(self, images: NDArray[np.float32], n: int, sigma: float, num_classes: int) -> None:
-        self._images = images.reshape(len(images), -1)
+        self._images = images.reshape(len(images), math.prod(images.shape[1:]))
         self._n, self._sigma, self._classes = n, sigma, num_classes
         self._sums: dict[int, FloatArray] = {}
         self._seen = np.zeros(len(images), dtype=np.int64)
@@ -130,16 +134,17 @@ def after_shift(p: float, gradient: float, shift: float) -> float:
     What it has along a line is E h(z + shift), z ~ N(0, 1), for some h of mean p whose E[h z] is at most ``gradient``
     (h averaged over the other directions). By Lagrange's multipliers the best such h is 1 where exp(shift · z) exceeds
     a straight line in z, which is outside an interval (a, b), and the two conditions fix it whatever the shift is:
-    Φ(a) + Φ(-b) = p and φ(b) - φ(a) = gradient. As φ(b) ≥ φ(a), a + b ≤ 0, so that Φ(a - r) + Φ(r - b) rises with
-    r ≥ 0 and is largest at the full shift. A half-space, a = -∞, is as steep as can be (Levine et al. 2020,
-    "Tight second-order certificates for randomized smoothing").
+    Φ(a) + Φ(-b) = p and φ(b) - φ(a) = gradient. The line's slope and height at 0, the two multipliers, are positive,
+    so the most rises with ``gradient`` and with ``p``, and bounds from above may stand for both. As φ(b) ≥ φ(a),
+    a + b ≤ 0, so that Φ(a - r) + Φ(r - b) rises with r ≥ 0 and is largest at the full shift. A half-space, a = -∞, is
+    as steep as can be (Levine et al. 2020, "Tight second-order certificates for randomized smoothing").
     """
     if p <= 0 or p >= 1:
         return min(1.0, max(0.0, p))
     steepest = _density(ndtri(p))
     if gradient >= steepest:
         return float(ndtr(ndtri(p) + shift))
-    left = brentq(lambda t: _density(ndtri(p - t)) - _density(ndtri(t)) - gradient, 0.0, p / 2, xtol=1e-15)
+    left = brentq(lambda t: _density(ndtri(p - t)) - _density(ndtri(t)) - gradient, 0.0, p / 2, xtol=1e-15 * p)
     return float(ndtr(ndtri(left) - shift) + ndtr(ndtri(p - left) + shift))
 
 

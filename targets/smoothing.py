@@ -111,9 +111,19 @@ class SmoothedClassifier:
         """
         if n < 2:
             raise InputError(f"n is {n}; give at least 2 noise samples, one for each half")
+        self._check(images)
         pixels = images.detach().to("cpu", torch.float32).numpy()
         sums = HalfSums(pixels, n, self.sigma, self.num_classes)
         return self._sample(images, n, None, seed, purpose, indices, sums.add).votes, sums.halves
+
+    @staticmethod
+    def _check(images: Tensor) -> None:
+        if not isinstance(images, Tensor):
+            raise InputError(f"images are of type {type(images).__name__}; give a torch.Tensor")
+        if images.ndim != 4:
+            raise InputError(f"images have shape {tuple(images.shape)}; give (N, C, H, W)")
+        if images.numel() and not bool(((images >= 0) & (images <= 1)).all()):
+            raise InputError("images must be finite and lie in [0, 1]")
 
     def _sample(
         self,
@@ -125,12 +135,7 @@ class SmoothedClassifier:
         indices: Sequence[Key] | None,
         observer: Observer | None = None,
     ) -> Tally:
-        if not isinstance(images, Tensor):
-            raise InputError(f"images are of type {type(images).__name__}; give a torch.Tensor")
-        if images.ndim != 4:
-            raise InputError(f"images have shape {tuple(images.shape)}; give (N, C, H, W)")
-        if images.numel() and not bool(((images >= 0) & (images <= 1)).all()):
-            raise InputError("images must be finite and lie in [0, 1]")
+        self._check(images)
         if n < 0:
             raise InputError(f"n is {n}; give at least 1 noise sample")
         keys = range(len(images)) if indices is None else indices

@@ -81,7 +81,7 @@ def count_votes(
 
     A batch holds samples of as many images as it has room for pieces of; an image that is decided leaves and the
     next one takes its place. Memory is bounded whatever N and n: two batches of noisy images and the base
-    classifier's activations for one, beside ``images`` and the votes (N, K).
+    classifier's activations for one, beside ``images``, the votes (N, K) and what the observer keeps.
 
     Args:
         images: (N, C, H, W) in [0, 1], float32, on the CPU, where noise is added for every device alike. It is not

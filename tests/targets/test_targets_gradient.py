@@ -132,6 +132,10 @@ def test_evidence_counts_the_votes_and_takes_two_samples_at_least():
     np.testing.assert_allclose(alone.products[0], halves.products[1], atol=1e-6)
     with pytest.raises(InputError, match="at least 2"):
         target.evidence(images, 1)
+    with pytest.raises(InputError, match=r"torch\.Tensor"):
+        target.evidence(images.numpy(), 10)
+    votes, halves = target.evidence(images[:0], 10)
+    assert (votes.shape, halves.lengths.shape) == ((0, 3), (0, 3, 3))
 
 
 # --- what it leaves of a class
@@ -199,6 +203,13 @@ def test_a_linear_base_classifier_is_as_steep_as_can_be():
     votes, halves = linear(0.5).evidence(image_at(0.1, 0.4, 0.8), 10_000)
     first = ceilings(votes, 0.25, 0.5, 1000, ALPHA)
     np.testing.assert_allclose(ceilings(votes, 0.25, 0.5, 1000, ALPHA, halves=halves), first, atol=0.1)
+
+
+def test_ceilings_with_gradients_take_one_number_of_votes_at_a_time():
+    votes, halves = slab(0.5).evidence(image_at(0.1, 0.4), 100)
+    votes[0, 0] += 1
+    with pytest.raises(ValueError, match="different numbers of votes"):
+        ceilings(votes, 0.1, 0.5, 100, ALPHA, halves=halves)
 
 
 def test_ceilings_of_no_images_with_gradients():
