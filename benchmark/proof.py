@@ -32,15 +32,19 @@ def proof(cell: Cell, store: Store, images: Tensor, selected: NDArray[np.int64])
     return {"ceiling": bounds, "certified_label": label, "certified_radius": radius}
 
 
-def renew(cell: Cell, held: StoredCell, store: Store) -> None:
-    """Prove a held cell's ceilings anew, where this suite's are the better, and leave all else of it as it is."""
+def renew(cell: Cell, held: StoredCell, store: Store) -> bool:
+    """Prove a held cell's ceilings anew, where this suite's are the better, and leave all else of it as it is.
+
+    Returns whether they were.
+    """
     settings = cell.settings()
     if _rank(settings) <= _rank(held.settings):
-        return
+        return False
     records = store.records(held.key)
     images = take(DATA[cell.target.data].split("evaluation").images, cell.images).to(cell.target.device)
     found = proof(cell, store, images, records.clean_first.to_numpy())
     store.renew_cell(held, {name: settings[name] for name in CEILING}, records.assign(**found))
+    return True
 
 
 def _rank(settings: dict[str, Any]) -> list[int]:

@@ -51,11 +51,15 @@ class Progress(Protocol):
 
 @dataclass
 class Summary:
-    """What a run did: the keys of its cells, and how many were run, held already, failed, and left out."""
+    """What a run did: the keys of its cells, and how many were run, held already, failed, and left out.
+
+    Of those held, ``renewed`` got better ceilings.
+    """
 
     keys: list[str] = field(default_factory=list)
     ran: int = 0
     stored: int = 0
+    renewed: int = 0
     failed: int = 0
     left_out: int = 0
 
@@ -97,7 +101,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
         progress.start(cell, len(summary.keys))
         held = store.cell(key)
         if held is not None and held.status == "ok":
-            renew(cell, held, store)
+            summary.renewed += renew(cell, held, store)
             summary.stored += 1
             progress.finish(cell, held.seconds, "stored")
             continue

@@ -47,13 +47,18 @@ def test_a_cell_s_ceiling_is_of_the_evidence_at_the_originals(tmp_path: Path):
 
 
 def test_more_ceiling_samples_renew_the_ceilings_and_nothing_else(
-    held: Callable[..., int], tmp_path: Path, counted_votes: list[tuple[str, str, int]]
+    held: Callable[..., int],
+    tmp_path: Path,
+    counted_votes: list[tuple[str, str, int]],
+    capsys: pytest.CaptureFixture[str],
 ):
     assert held(200) == 0
     before = records(tmp_path / "r", "counted")
     (cell,) = Store.read(tmp_path / "r").cells()
     counted_votes.clear()
+    assert "better ceilings" not in capsys.readouterr().out
     assert held(2000) == 0
+    assert "1 held cells got better ceilings, from 2,000 noise samples an image." in capsys.readouterr().out
     assert [purpose for _, purpose, _ in counted_votes] == ["ceiling"]
     after = records(tmp_path / "r", "counted")
     pd.testing.assert_frame_equal(before.drop(columns=PROVEN), after.drop(columns=PROVEN))
