@@ -53,7 +53,7 @@ class Progress(Protocol):
 class Summary:
     """What a run did: the keys of its cells, and how many were run, held already, failed, and left out.
 
-    Of those held, ``renewed`` got better ceilings.
+    Of those held, ``renewed`` got new ceilings.
     """
 
     keys: list[str] = field(default_factory=list)

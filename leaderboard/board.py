@@ -171,7 +171,8 @@ def by_strength(rows: Iterable[Row]) -> list[str]:
 def fullest(rows: Iterable[Row]) -> Row | None:
     """Of the rows of one target and ε, one that saw the most images and did not fail; None if all failed.
 
-    It speaks for the clean rate and the ceiling, which the images decide and not the attack.
+    It speaks for the clean rate and the ceiling, which the images decide and not the attack; of several ceilings, from
+    more samples and fewer, the lowest is proven of them all.
     """
     done = (row for row in rows if row["status"] != "failed")
-    return max(done, key=lambda row: row["images"], default=None)
+    return max(done, key=lambda row: (row["images"], -(row["ceiling"] or 0.0)), default=None)

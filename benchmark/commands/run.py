@@ -60,9 +60,7 @@ def main(arguments: argparse.Namespace) -> int:
     print(f"\n{summary.ran} cells run, {summary.stored} held already, {summary.failed} failed.")
     print(f"Results: {arguments.results}. Board: {', '.join(str(path) for path in files)}.")
     if summary.renewed:
-        print(
-            f"{summary.renewed} held cells got better ceilings, from {suite.ceiling_samples:,} noise samples an image."
-        )
+        print(f"{summary.renewed} held cells got new ceilings, from {suite.ceiling_samples:,} noise samples an image.")
     if summary.left_out:
         print(f"{summary.left_out} best-of cells left out: attacks whose records were adopted have no images here.")
     if summary.failed:

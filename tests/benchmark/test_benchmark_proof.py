@@ -56,9 +56,9 @@ def test_more_ceiling_samples_renew_the_ceilings_and_nothing_else(
     before = records(tmp_path / "r", "counted")
     (cell,) = Store.read(tmp_path / "r").cells()
     counted_votes.clear()
-    assert "better ceilings" not in capsys.readouterr().out
+    assert "new ceilings" not in capsys.readouterr().out
     assert held(2000) == 0
-    assert "1 held cells got better ceilings, from 2,000 noise samples an image." in capsys.readouterr().out
+    assert "1 held cells got new ceilings, from 2,000 noise samples an image." in capsys.readouterr().out
     assert [purpose for _, purpose, _ in counted_votes] == ["ceiling"]
     after = records(tmp_path / "r", "counted")
     pd.testing.assert_frame_equal(before.drop(columns=PROVEN), after.drop(columns=PROVEN))

@@ -179,6 +179,13 @@ def test_no_mean_shares_of_one_place(store, add, tmp_path):
     assert "share of the ceiling" not in make(store, tmp_path)[0].read_text(encoding="utf-8")
 
 
+def test_the_summary_shows_the_best_proof(store, add, tmp_path):
+    add({"outcome": HALF, "ceiling": 0.75}, ceiling_samples=40_000)
+    add({"outcome": HALF, "ceiling": 0.8}, attack="zoo", ceiling_samples=10_000)
+    page = make(store, tmp_path)[0].read_text(encoding="utf-8")
+    assert "| *certified ceiling* | *75.0%* |" in page
+
+
 def test_the_samples_behind_the_ceilings_are_said(store, add, tmp_path):
     add(ceiling_samples=10_000)
     assert rows(store)[0]["ceiling_samples"] == 10_000
