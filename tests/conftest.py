@@ -1,11 +1,15 @@
-"""Where the tests find CIFAR-10. They never download it."""
+"""Where the tests find CIFAR-10, which they never download, and Ctrl-C as a terminal sends it."""
 
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts its background jobs so, and theirs inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
