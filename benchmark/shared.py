@@ -19,8 +19,8 @@ from leaderboard import Store
 from targets import DATA, SmoothedClassifier
 from targets.gradient import Halves
 
-CEILING = "ceiling"
-"""Purpose of the noise that ceilings are proven from."""
+PURPOSE = "ceiling"
+"""Of the noise that ceilings are proven from."""
 
 
 def shared_votes(
@@ -51,10 +51,10 @@ def shared_evidence(
     """What a target's ceilings on these images are proven from, likewise: see `SmoothedClassifier.evidence`."""
 
     def compute() -> dict[str, NDArray[Any]]:
-        votes, halves = target.evidence(images, n, seed=seed, purpose=CEILING, indices=list(indices))
+        votes, halves = target.evidence(images, n, seed=seed, purpose=PURPOSE, indices=list(indices))
         return {"votes": votes, "products": halves.products, "lengths": halves.lengths}
 
-    found = _computed_once(store, target, f"evidence, version {CEILING_VERSION}", indices, n, seed, CEILING, compute)
+    found = _computed_once(store, target, f"evidence, version {CEILING_VERSION}", indices, n, seed, PURPOSE, compute)
     return found["votes"], Halves(found["products"], found["lengths"])
 
 
