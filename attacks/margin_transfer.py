@@ -9,7 +9,7 @@ from torch import Tensor
 from attacks.access import Transfer
 from attacks.base import register
 from attacks.margin import Margin
-from attacks.surrogate import Substitute
+from attacks.surrogate import Substitute, smoothed
 from targets.noise import Streams
 
 
@@ -18,7 +18,7 @@ class MarginTransfer(Margin):
     """The margin attack on a substitute trained with the target's σ of noise and smoothed by the attacker."""
 
     access = Transfer
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     architecture: str = "small-cnn"
     epochs: int = 100
     batch: int = 64
@@ -27,5 +27,6 @@ class MarginTransfer(Margin):
     def __call__(self, model: Any, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:
         substitute = Substitute(
             self.architecture, self.epochs, self.batch, self.learning_rate, abstention=False, sigma=model.sigma
-        ).of(model)
-        return super().__call__(model.smoothed(substitute, len(images)), images, labels, epsilon, generator)
+        ).trained(model)
+        white_box = smoothed(model, [substitute], len(images))
+        return super().__call__(white_box, images, labels, epsilon, generator)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attacks import Meter
-from benchmark.cell import Cell
+from benchmark.cell import CEILING, Cell
 from benchmark.evaluation import Sent, enforce, take
 from benchmark.grant import grant
 from benchmark.reproduce.queries import QuerySet
@@ -71,7 +71,7 @@ def attacked(
     attack = settings.attack(name)
     suite = settings.suite()
     shaping = Cell(suite, target, name, attack, settings.epsilon, ()).settings()
-    for unused in ("images", "description"):
+    for unused in ("images", "description", *CEILING):
         del shaping[unused]
     shaping["parameters"] = settings.used_parameters(name)
     identity = {"what": "adversarial", "surrogate": surrogate and surrogate.identity, **shaping}
@@ -108,7 +108,7 @@ def _handed(surrogate: Surrogate | None) -> Callable[..., nn.Module]:
     def hand_out(*recipe: object) -> nn.Module:
         if surrogate is None:
             raise ValueError("an attack asked for a surrogate that the experiment does not give it")
-        return surrogate.module
+        return surrogate.module.module
 
     return hand_out
 
