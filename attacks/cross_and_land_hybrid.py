@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,14 +26,17 @@ class CrossAndLandHybrid(Attack):
 
     What transfers badly is where the tie lies; the direction transfers well. So the search goes past the substitutes'
     tie to the end of the budget, and the target's answers find its own tie on the segment: the first question is put
-    where the substitutes tie, and most images need one or two more. The answer ABSTAIN ends it.
+    where the substitutes tie, and most images need one or two more. The answer ABSTAIN ends it. Where the target
+    gives its first answer even at the end, the substitutes' way to one of the next classes may still cross, and a
+    single label tells.
 
     Attributes:
+        rivals: how many of the substitutes' next classes are made for in turn, where going away from the leader failed.
         queries: most label queries an image, the one or two at the original included.
     """
 
     access: ClassVar[type[Hybrid]] = Hybrid
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     architecture: str = "small-cnn"
     members: int = 1
     epochs: int = 100
@@ -45,32 +50,58 @@ class CrossAndLandHybrid(Attack):
     momentum: float = 0.75
     landing_rounds: int = 4
     landing_samples: int = 200
+    rivals: int = 2
     queries: int = 15
 
     def __call__(self, model: Hybrid, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:
         adversarial = images.clone()
+        asked = np.zeros(len(images), dtype=np.int64)
+
+        def left(row: int) -> int:
+            return int(min(self.queries - asked[row], model.queries_left(row)))
+
+        def predict(rows: list[int], points: Tensor, chosen: list[int]) -> Tensor:
+            """The target's labels or ABSTAIN for points of ``rows[chosen]``."""
+            images = [rows[position] for position in chosen]
+            asked[images] += 1
+            return model.predict(points, images)
+
         home = torch.full((len(images),), ABSTAIN, dtype=torch.int64, device=images.device)
         # Where the target abstains as it is there is nothing to do but to stay; once may be luck.
         for _ in range(2):
-            asked = [r for r in range(len(images)) if int(home[r]) == ABSTAIN and model.queries_left(r) >= 1]
-            home[asked] = model.predict(images[asked], asked).to(images.device)
+            unknown = [row for row in range(len(images)) if int(home[row]) == ABSTAIN and left(row) >= 1]
+            home[unknown] = predict(unknown, images[unknown], list(range(len(unknown)))).to(images.device)
         rows = [row for row in range(len(images)) if int(home[row]) != ABSTAIN]
         if not rows:
             return adversarial
+
         substitutes = ensemble(self, model, len(images))
         crossing = Crossing(self.steps, self.samples, self.step_size, self.momentum, overshoot=float("inf"))
         far = crossing(substitutes, images, home, epsilon, generator, rows)
 
         estimates = probabilities(substitutes, generator)
-        gap = torch.zeros(len(images), device=images.device)
-        gap[rows] = probit_gap(estimates(images[rows], rows, self.landing_samples), home[rows]).float()
-        tie = land(estimates, images, far, home, gap, self.landing_samples, self.landing_rounds)
+        p = torch.full((len(images), model.num_classes), 1 / model.num_classes, device=images.device)
+        p[rows] = estimates(images[rows], rows, self.landing_samples).to(p)
+        leader = home.clamp_min(0)  # any class where the target only abstains: those images are left alone
+        tie = land(estimates, images, far, leader, probit_gap(p, leader), self.landing_samples, self.landing_rounds)
         start = norms(tie - images) / norms(far - images).clamp_min(1e-12)
 
-        def predict(points: Tensor, chosen: list[int]) -> Tensor:
-            return model.predict(points, [rows[row] for row in chosen])
-
-        queries = [int(min(self.queries - 2, model.queries_left(row))) for row in rows]
-        landed, _ = land_by_labels(predict, images[rows], far[rows], home[rows], queries, start[rows])
-        adversarial[rows] = landed
+        rivals = p.scatter(1, leader[:, None], 0.0).argsort(1, descending=True).unbind(1)[: self.rivals]
+        for rival in (None, *rivals):
+            if rival is not None:
+                rows = [row for row in rows if left(row) >= 1]
+                far = crossing(substitutes, images, home, epsilon, generator, rows, rival)
+                start = torch.ones_like(start)
+            landed, crossed = land_by_labels(
+                partial(predict, rows),
+                images[rows],
+                far[rows],
+                home[rows],
+                [left(row) for row in rows],
+                start[rows],
+            )
+            for row, image, across in zip(rows, landed, crossed, strict=True):
+                if across or rival is None:
+                    adversarial[row] = image
+            rows = [row for row, across in zip(rows, crossed, strict=True) if not across]
         return adversarial

@@ -159,8 +159,8 @@ def land_by_labels(
             it was luck.
 
     Returns:
-        The images, and which of them the target abstained on. Where it never did: halfway between the nearest points
-        known on either side, or the far end where that is on the near side itself.
+        The images, and where another answer than ``home`` was seen on the way. Where the target never abstained:
+        halfway between the nearest points known on either side, or the far end where that is on the near side itself.
     """
     near, far = np.zeros(len(images)), np.ones(len(images))
     crossed = np.zeros(len(images), dtype=bool)  # whether a point beyond the boundary is known
@@ -184,7 +184,7 @@ def land_by_labels(
                 far[row], crossed[row] = share[row], True
             # Before anything beyond the boundary is known, the end of the segment is asked.
             share[row] = (near[row] + far[row]) / 2 if crossed[row] else 1.0
-    return _between(images, adversarial, share), abstained > 0
+    return _between(images, adversarial, share), crossed | (abstained > 0)
 
 
 def _between(images: Tensor, adversarial: Tensor, share: NDArray[np.float64]) -> Tensor:

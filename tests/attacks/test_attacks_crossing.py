@@ -168,3 +168,44 @@ def test_the_hybrid_keeps_to_the_query_budget(budget):
     adversarial = attack(model, images, torch.zeros(len(MARGINS)), 1.0, streams(len(MARGINS)))
     assert world.meter.queries.max() == budget
     assert bool(torch.isfinite(adversarial).all())
+
+
+class Misled:
+    """A target of three classes and a surrogate that believes in a tie of classes 0 and 1 nearer than that of 0 and 2.
+
+    The target knows no class 1: its tie is the surrogate's second, σ away along the second axis.
+    """
+
+    def __init__(self, images: int) -> None:
+        self.meter = Meter(images)
+        self.random = np.random.default_rng(0)
+        self.images = torch.full((images, 1, 8, 8), 0.5)
+
+    def surrogate(self, key, build, fit) -> torch.nn.Module:
+        class Believes(torch.nn.Module):
+            def forward(self, images: Tensor) -> Tensor:
+                first, second = (images.flatten(1) - 0.5)[:, :2].unbind(1)
+                return 20 * torch.stack([torch.zeros_like(first), first - 0.2 * SIGMA, second - SIGMA], dim=1)
+
+        return Believes()
+
+    def probability(self, images: Tensor) -> np.ndarray:
+        """Of class 0, (N,)."""
+        return ndtr(1 - (images.flatten(1)[:, 1] - 0.5).double().numpy() / SIGMA)
+
+    def predict(self, images: Tensor, rows, ordinals):
+        zero = self.random.binomial(N, self.probability(images))
+        return decide(np.stack([zero, np.zeros_like(zero), N - zero], axis=1), ALPHA, ABSTAIN)
+
+
+@pytest.mark.parametrize(("rivals", "queries", "abstains"), [(0, 3, 0.0), (1, 4, 0.0), (2, 15, 0.9)])
+def test_where_the_substitute_is_wrong_about_the_nearest_class_the_hybrid_makes_for_the_next(rivals, queries, abstains):
+    world = Misled(6)
+    deployment = Deployment(3, (1, 8, 8), SIGMA, N, ALPHA)
+    model = Hybrid(world.surrogate, world.predict, lambda: world.images, deployment, world.meter)
+    attack = ATTACKS["cross-and-land-hybrid"](rivals=rivals)
+    adversarial = attack(model, world.images, torch.zeros(6), 0.4, streams(6))
+    p = torch.from_numpy(world.probability(adversarial))
+    assert float((adversarial - world.images).flatten(1).norm(dim=1).max()) <= 0.4 + 1e-6
+    assert abs(float(abstention_probability(torch.stack([p, 1 - p], dim=1), N, ALPHA).mean()) - abstains) < 0.1
+    assert world.meter.queries.max() <= queries

@@ -106,8 +106,8 @@ def segments(margins: list[float], beyond: list[float]) -> tuple[Oracle, Tensor,
 def test_labels_alone_find_the_tie_in_a_few_queries():
     margins = np.linspace(0.15, 0.8, 40).tolist()
     oracle, images, across, home = segments(margins, [0.5] * 40)
-    landed, done = land_by_labels(oracle, images, across, home, [15] * 40)
-    assert done.all()
+    landed, crossed = land_by_labels(oracle, images, across, home, [15] * 40)
+    assert crossed.all()
     assert float(oracle.base.margin(landed).abs().max()) < 0.3 * SIGMA
     # The band is 0.27σ wide and the segments up to 5.2σ long: one query at the end, then log₂(5.2 / 0.27) or fewer,
     # and one to confirm, which sends some back that were on its edge.
@@ -119,16 +119,16 @@ def test_a_good_first_guess_saves_queries():
     margins = [0.2, 0.4, 0.6]
     oracle, images, across, home = segments(margins, [0.4] * 3)
     guess = torch.tensor([m / (m + 0.4) for m in margins])
-    _, done = land_by_labels(oracle, images, across, home, [15] * 3, guess)
-    assert done.all()
+    _, crossed = land_by_labels(oracle, images, across, home, [15] * 3, guess)
+    assert crossed.all()
     assert oracle.asked[:3].tolist() == [2, 2, 2]
 
 
 def test_each_image_keeps_to_its_queries_and_stops_where_there_is_no_boundary():
     oracle, images, across, home = segments([0.4] * 4, [0.4, 0.4, 0.4, -0.2])
-    landed, done = land_by_labels(oracle, images, across, home, [0, 1, 2, 9], torch.tensor([1.0, 0.05, 0.05, 0.05]))
+    landed, crossed = land_by_labels(oracle, images, across, home, [0, 1, 2, 9], torch.tensor([1.0, 0.05, 0.05, 0.05]))
     assert oracle.asked[:4].tolist() == [0, 1, 2, 2]
-    assert not done.any()
+    assert crossed.tolist() == [False, False, True, False]
     assert torch.equal(landed[0], across[0])
     assert torch.equal(landed[1], across[1])  # the near point is known: its next question was the far end
     assert 0.01 < float((landed[2] - images[2]).norm()) < float((across[2] - images[2]).norm())
