@@ -20,6 +20,9 @@ TITLES = {"cw-transfer": "Carlini–Wagner", "tv-transfer": "Tabacof–Valle"}
 MARKERS = "osD^vP*X"
 COLOURS = ("#4c72b0", "#55a868", "#8172b2", "#c44e52", "#dd8452", "#937860")
 
+APART = 2.5
+"""Points of fidelity that keep two names, written aslant, from running into each other."""
+
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "abstention-bench",  # the same figure gives the same file
     "font.size": 9,
@@ -107,14 +110,28 @@ def fidelity_and_abstention(rows: Sequence[AttackRow], clean: float) -> Figure:
                 capsize=2,
                 label=name,
             )
-        above = {(row.queries, row.success is None): _place(row) for row in rows if row.queries is not None}
-        for (queries, smoothed), place in above.items():
-            text = f"{queries}, smoothed" if smoothed else str(queries)
+        for place, text in _labels(rows):
             axes.text(place, 1.02, text, transform=axes.get_xaxis_transform(), rotation=60, fontsize=7)
         axes.set_xlabel("fidelity of the surrogate, % (white-box attacks at 100)")
         axes.set_ylabel("abstention on the black box, %")
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
+
+
+def _labels(rows: Sequence[AttackRow]) -> list[tuple[float, str]]:
+    """Places and names of the surrogates' query sets; those within :data:`APART` share a line."""
+    names = {
+        f"{row.queries}, smoothed" if row.success is None else str(row.queries): _place(row)
+        for row in rows
+        if row.queries is not None
+    }
+    labels: list[tuple[float, str]] = []
+    for name, place in sorted(names.items(), key=lambda item: item[1]):
+        if labels and place - labels[-1][0] < APART:
+            labels[-1] = (labels[-1][0], f"{labels[-1][1]} and {name}")
+        else:
+            labels.append((place, name))
+    return labels
 
 
 def _place(row: AttackRow) -> float:
