@@ -140,10 +140,10 @@ with paired p < {LEVEL:g}: {_raising(transfer, clean)} of {len(transfer)} transf
 of {len(white)} white-box ones. The paper's two attacks look for a surrogate's class "abstain"; the margin objective
 looks for a tie of two classes of a smoothed classifier, which is where PREDICT abstains. The smoothed surrogates
 (trained with the target's σ, without a class for abstention) answer by PREDICT themselves, so that abstention counts
-in their fidelity too. The attacked images are among the test images queried, as in the paper: the surrogates of the test
-images learned from the answers to about nine tenths of them, the others to none. The paper proposes these steps and
-prints no numbers for them. Of the query sets that it names, CIFAR-10.1 is not part of this project, and scikit-learn's
-digits, resized, stand in for MNIST.
+in their fidelity too. The attacked images are among the test images queried, as in the paper: the surrogates of the
+test images learned from the answers to about nine tenths of them, the others to none. The paper proposes these steps
+and prints no numbers for them. Of the query sets that it names, CIFAR-10.1 is not part of this project, and
+scikit-learn's digits, resized, stand in for MNIST.
 """
 
 
