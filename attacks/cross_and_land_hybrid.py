@@ -26,9 +26,9 @@ class CrossAndLandHybrid(Attack):
 
     What transfers badly is where the tie lies; the direction transfers well. So the search goes past the substitutes'
     tie to the end of the budget, and the target's answers find its own tie on the segment: the first question is put
-    where the substitutes tie, and most images need one or two more. The answer ABSTAIN ends it. Where the target
-    gives its first answer even at the end, the substitutes' way to one of the next classes may still cross, and a
-    single label tells.
+    where the substitutes tie, and most images need one or two more. Two answers ABSTAIN at one point end it. Where
+    the target gives its first answer even at the end, the substitutes' way to one of the next classes may still cross,
+    and a single label tells.
 
     Attributes:
         rivals: how many of the substitutes' next classes are made for in turn, where going away from the leader failed.
@@ -86,8 +86,8 @@ class CrossAndLandHybrid(Attack):
         tie = land(estimates, images, far, leader, probit_gap(p, leader), self.landing_samples, self.landing_rounds)
         start = norms(tie - images) / norms(far - images).clamp_min(1e-12)
 
-        rivals = p.scatter(1, leader[:, None], 0.0).argsort(1, descending=True).unbind(1)[: self.rivals]
-        for rival in (None, *rivals):
+        rivals = p.scatter(1, leader[:, None], 0.0).argsort(dim=1, descending=True, stable=True).unbind(1)
+        for rival in (None, *rivals[: min(self.rivals, model.num_classes - 1)]):
             if rival is not None:
                 rows = [row for row in rows if left(row) >= 1]
                 far = crossing(substitutes, images, home, epsilon, generator, rows, rival)

@@ -30,6 +30,23 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
+class Belief:
+    """What a surrogate says of abstention.
+
+    Attributes:
+        confidence: p(abstain) (N,).
+        largest: whether that is its largest class (N,).
+    """
+
+    confidence: NDArray[np.float64]
+    largest: NDArray[np.bool_]
+
+    def meets(self, attack: str) -> NDArray[np.bool_]:
+        """Whether each image meets the attack's condition (N,)."""
+        return self.confidence >= CONFIDENCE if attack == "tv-transfer" else self.largest
+
+
+@dataclass(frozen=True)
 class Attacked:
     """An attack's images.
 
@@ -39,8 +56,9 @@ class Attacked:
         identity: every setting that shaped it, JSON-able.
         sent: what is sent after the budget rule, and the norms of what the attack returned.
         returned: what the attack returned (N, C, H, W).
-        abstains: whether the surrogate's largest class at what was returned is abstention (N,); None without one.
-        confidence: the surrogate's p(abstain) there (N,); None likewise.
+        before: the surrogate's p(abstain) at the originals (N,), and whether that is its largest; None without a
+            surrogate, or one without a class for abstention.
+        after: the same at what was returned.
     """
 
     attack: str
@@ -48,8 +66,8 @@ class Attacked:
     identity: dict[str, Any]
     sent: Sent
     returned: Tensor
-    abstains: NDArray[np.bool_] | None
-    confidence: NDArray[np.float64] | None
+    before: Belief | None
+    after: Belief | None
 
 
 def attacked(
@@ -90,15 +108,14 @@ def attacked(
     title = f"attack: {name}" + (f", {surrogate.queries} queries" if surrogate else "")
     shard = SHARD[attack.access.kind]
     found = torch.from_numpy(stages.sharded(title, identity, images.indices, shard, compute)["images"])
-    abstains, confidence = _on_surrogate(surrogate, found, target.num_classes)
     return Attacked(
         attack=name,
         queries=None if surrogate is None else surrogate.queries,
         identity=identity,
         sent=enforce(originals, found, settings.epsilon),
         returned=found,
-        abstains=abstains,
-        confidence=confidence,
+        before=_belief(surrogate, originals, target.num_classes),
+        after=_belief(surrogate, found, target.num_classes),
     )
 
 
@@ -114,17 +131,15 @@ def _handed(surrogate: Surrogate | None) -> Callable[..., nn.Module]:
 
 
 @torch.inference_mode()
-def _on_surrogate(
-    surrogate: Surrogate | None, images: Tensor, classes: int
-) -> tuple[NDArray[np.bool_] | None, NDArray[np.float64] | None]:
+def _belief(surrogate: Surrogate | None, images: Tensor, classes: int) -> Belief | None:
     if surrogate is None:
-        return None, None
+        return None
     device = next(surrogate.module.parameters()).device
     parts = [surrogate.module(part.to(device)).double().cpu() for part in images.split(1000)]
     logits = torch.cat(parts)
     if logits.shape[1] == classes:  # a smoothed surrogate, which has no class for abstention
-        return None, None
-    return (logits.argmax(1) == classes).numpy(), logits.softmax(1)[:, classes].numpy()
+        return None
+    return Belief(logits.softmax(1)[:, classes].numpy(), (logits.argmax(1) == classes).numpy())
 
 
 def outcomes(
@@ -135,6 +150,8 @@ def outcomes(
     images: Tensor,
     indices: Sequence[int],
     attack: Attacked | None = None,
+    *,
+    again: bool = False,
 ) -> NDArray[np.int64]:
     """PREDICT's answers (N,), ABSTAIN = -1, on noise that nothing before has seen.
 
@@ -142,8 +159,9 @@ def outcomes(
         images: what is sent, (N, C, H, W).
         indices: the images' indices among the test images, which key the noise.
         attack: whose images they are; None for the originals.
+        again: the originals on the noise that attacks' images get.
     """
-    purpose = "clean" if attack is None else "evaluation"
+    purpose = "clean" if attack is None and not again else "evaluation"
     identity = {
         "what": "outcomes",
         "target": target.name,
@@ -161,6 +179,10 @@ def outcomes(
         found = target.predict(chosen, n, settings.alpha, settings.seed, purpose=purpose, indices=where)
         return {"answers": found}
 
-    of = "originals" if attack is None else attack.attack + (f", {attack.queries} queries" if attack.queries else "")
+    of = (
+        ("originals, again" if again else "originals")
+        if attack is None
+        else attack.attack + (f", {attack.queries} queries" if attack.queries else "")
+    )
     shard = max(1, SHARD_SAMPLES // n)
     return stages.sharded(f"evaluation, n = {n:,}: {of}", identity, indices, shard, compute)["answers"]

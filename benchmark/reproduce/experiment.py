@@ -15,7 +15,7 @@ from attacks import ATTACKS
 from benchmark.evaluation import take
 from benchmark.provenance import provenance
 from benchmark.reproduce import paper, tables
-from benchmark.reproduce.adversarial import CONFIDENCE, Attacked, attacked, outcomes
+from benchmark.reproduce.adversarial import Attacked, attacked, outcomes
 from benchmark.reproduce.findings import (
     Accuracy,
     AttackRow,
@@ -105,6 +105,7 @@ class _Experiment:
         everything = self._outcomes(first, test)
         at = dict(zip(test.indices, everything, strict=True))
         originals = {first: np.array([at[i] for i in self.images.indices])}
+        again = self._outcomes(first, self.images, again=True)
         originals |= {n: self._outcomes(n, self.images) for n in settings.samples[1:]}
 
         runs = [self._attacked(name, trained[queries, False]) for queries in PER_IMAGE for name in PAPER_ATTACKS]
@@ -126,6 +127,8 @@ class _Experiment:
             on_surrogate=[self._on_surrogate(run) for run in runs],
             columns=columns,
             everything=tables.column(first, "original", test.labels.numpy(), everything),
+            again=tables.column(first, "again", self.labels, again, originals[first]),
+            again_stayed=int(((originals[first] == ABSTAIN) & (again == ABSTAIN)).sum()),
             confusions=confusions,
             surrogates=qualities,
             repeatable=Rate.of(everything[held_out] == answered["test"][held_out]),
@@ -133,7 +136,7 @@ class _Experiment:
         )
         return Result(
             findings,
-            norms={name: tables.found(self._reached(run), run.sent.l2) for name, run in main.items()},
+            norms={name: tables.perturbations(run.sent.l2, self.settings.epsilon) for name, run in main.items()},
             originals=self.images.images,
             returned={name: run.returned for name, run in main.items()},
         )
@@ -215,19 +218,16 @@ class _Experiment:
     def _attacked(self, name: str, surrogate: Surrogate | None) -> Attacked:
         return attacked(self.stages, self.settings, self.target, name, self.images, surrogate)
 
-    def _outcomes(self, n: int, images: QuerySet, attack: Attacked | None = None) -> Answers:
+    def _outcomes(self, n: int, images: QuerySet, attack: Attacked | None = None, *, again: bool = False) -> Answers:
         sent = images.images if attack is None else attack.sent.images
-        return outcomes(self.stages, self.settings, self.target, n, sent, images.indices, attack)
-
-    def _reached(self, run: Attacked) -> NDArray[np.bool_]:
-        """Whether each image meets its attack's condition on the surrogate."""
-        assert run.abstains is not None
-        assert run.confidence is not None
-        return run.confidence >= CONFIDENCE if run.attack == "tv-transfer" else run.abstains
+        return outcomes(self.stages, self.settings, self.target, n, sent, images.indices, attack, again=again)
 
     def _on_surrogate(self, run: Attacked) -> OnSurrogate:
         assert run.queries is not None
-        return tables.on_surrogate(run.attack, run.queries, self._reached(run), run.sent.l2, self.settings.epsilon)
+        assert run.before is not None
+        assert run.after is not None
+        before, reached = run.before.meets(run.attack), run.after.meets(run.attack)
+        return tables.on_surrogate(run.attack, run.queries, before, reached, run.sent.l2, self.settings.epsilon)
 
     def _attack_row(
         self, run: Attacked, originals: Answers, fidelity: Mapping[tuple[str, bool], float | None]
@@ -240,8 +240,8 @@ class _Experiment:
             attack=run.attack,
             access=ATTACKS[run.attack].access.kind,
             queries=run.queries,
-            fidelity=None if run.queries is None else fidelity[run.queries, run.abstains is None],
-            success=None if run.abstains is None else self._on_surrogate(run).success,
+            fidelity=None if run.queries is None else fidelity[run.queries, run.after is None],
+            success=None if run.after is None else self._on_surrogate(run).success,
             valid=Rate.of(sent.validity == "valid"),
             norm=float(changed.mean()) if len(changed) else None,
             performance=Rate.of(answers == self.labels),

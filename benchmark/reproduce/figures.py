@@ -53,7 +53,9 @@ def norm_histograms(norms: Mapping[str, NDArray[np.float64]], epsilon: float) ->
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7, 2.6), layout="constrained")
         largest = max([epsilon, *(float(values.max()) for values in norms.values() if len(values))])
-        bins = np.linspace(0, 1.05 * largest, 41)
+        width = epsilon / 40  # the budget is an edge, and what lies on it counts as within
+        bins = width * np.arange(np.ceil(1.05 * largest / width) + 1) + 1e-6 * epsilon
+        bins[0] = 0
         for axes, (name, values) in zip(figure.subplots(1, len(norms), squeeze=False)[0], norms.items(), strict=True):
             axes.hist(values, bins=bins, color="#4c72b0")
             axes.axvline(epsilon, color="#c44e52", linestyle="--", label=f"budget, {epsilon:g}")

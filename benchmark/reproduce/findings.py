@@ -80,14 +80,16 @@ class OnSurrogate:
     """An attack's success on the surrogate.
 
     Attributes:
+        before: how many originals meet the attack's condition unattacked.
         reached: abstention is the largest class (Carlini–Wagner), or has probability ≥ 0.95 (Tabacof–Valle).
         within: the perturbation keeps the budget.
         success: both.
-        norms: of the perturbations found, over the budget or not.
+        norms: of the perturbations found, over the budget or not; where the original came back there is none.
     """
 
     attack: str
     queries: str
+    before: Rate
     reached: Rate
     within: Rate
     success: Rate
@@ -177,8 +179,10 @@ class Findings:
     Attributes:
         settings: of the experiment, JSON-able.
         everything: the originals of the whole test query set, at the first n.
-        repeatable: how often two runs of PREDICT agree on the shared held-out images, one at the queries' n and one
-            at the evaluation's first.
+        again: the attacked images' originals once more, on the noise that the attacks' images get, at the first n.
+        again_stayed: how many of those that were abstained on then are abstained on again.
+        repeatable: how often PREDICT at the queries' n and at the evaluation's first agree on the shared held-out
+            images.
     """
 
     settings: dict[str, Any]
@@ -189,6 +193,8 @@ class Findings:
     on_surrogate: list[OnSurrogate]
     columns: list[Column]
     everything: Column
+    again: Column
+    again_stayed: int
     confusions: list[Confusion]
     surrogates: list[SurrogateQuality]
     repeatable: Rate

@@ -114,12 +114,22 @@ def _accuracies(found: Findings) -> str:
 
 
 def _on_surrogate(found: Findings) -> str:
-    headers = ["attack", "surrogate's queries", "reached", "norm ≤ budget", "both", "paper", "ours − paper"]
-    headers += ["mean norm", "median", "largest"]
+    headers = [
+        "attack",
+        "surrogate's queries",
+        "unattacked",
+        "reached",
+        "norm ≤ budget",
+        "both",
+        "paper",
+        "ours − paper",
+    ]
+    headers += ["mean norm found", "median", "largest"]
     rows = [
         [
             NAMES[row.attack],
             QUERIES[row.queries],
+            percent(row.before.share),
             percent(row.reached.share),
             percent(row.within.share),
             interval(row.success),
@@ -151,7 +161,7 @@ def _columns(found: Findings) -> str:
             minus(column.abstention, column.paper_abstention),
             p_value(column.abstention_p),
         ]
-        for column in [found.everything, *found.columns]
+        for column in [found.everything, found.again, *found.columns]
     ]
     return table(headers, rows, text_columns=2)
 
@@ -207,7 +217,15 @@ def _surrogates(found: Findings) -> str:
 
 
 def _attacks(found: Findings) -> str:
-    headers = ["attack", "access", "surrogate's queries", "fidelity", "success on the surrogate", "valid", "mean norm"]
+    headers = [
+        "attack",
+        "access",
+        "surrogate's queries",
+        "fidelity",
+        "success on the surrogate",
+        "valid",
+        "mean norm sent",
+    ]
     headers += ["performance", "abstention", "p"]
     clean = next(column for column in found.columns if column.sent == "original")
     rows = [

@@ -49,10 +49,13 @@ def confusion(n: int, attack: str, originals: Answers, answers: Answers, classes
     return Confusion(n, attack, len(rows), counts.tolist(), paper.STAYED[attack])
 
 
-def on_surrogate(attack: str, queries: str, reached: Mask, norms: NDArray[np.float64], epsilon: float) -> OnSurrogate:
+def on_surrogate(
+    attack: str, queries: str, before: Mask, reached: Mask, norms: NDArray[np.float64], epsilon: float
+) -> OnSurrogate:
     """An attack's success on the surrogate.
 
     Args:
+        before: whether the originals meet the attack's condition on the surrogate (N,).
         reached: whether what the attack returned meets its condition on the surrogate (N,).
         norms: ℓ2 norms of what it returned minus the originals (N,); 0 where it returned the original.
     """
@@ -60,17 +63,18 @@ def on_surrogate(attack: str, queries: str, reached: Mask, norms: NDArray[np.flo
     return OnSurrogate(
         attack=attack,
         queries=queries,
+        before=Rate.of(before),
         reached=Rate.of(reached),
         within=Rate.of(within),
         success=Rate.of(reached & within),
-        norms=Norms.of(found(reached, norms)),
+        norms=Norms.of(perturbations(norms, epsilon)),
         paper=paper.ON_SURROGATE.get(attack) if queries == "test" else None,
     )
 
 
-def found(reached: Mask, norms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Norms of the perturbations an attack came up with: where it gave up, what it returned is the original."""
-    return norms[reached | (norms > 0)]
+def perturbations(norms: NDArray[np.float64], epsilon: float) -> NDArray[np.float64]:
+    """Norms without those of originals that came back, which Carlini–Wagner's change of variables rounds."""
+    return norms[norms > 1e-3 * epsilon]
 
 
 def sampled_difference(columns: list[Column], sent: str) -> float | None:

@@ -69,6 +69,12 @@ def test_everything_the_issue_lists_is_found(result: Result):
 def test_the_tables_agree_with_each_other(result: Result):
     found = result.findings
     columns = {(column.n, column.sent): column for column in found.columns}
+    assert found.again.abstention.images == 4
+    assert (
+        0
+        <= found.again_stayed
+        <= min(found.again.abstention.hits, columns[SETTINGS.samples[0], "original"].abstention.hits)
+    )
     for confusion in found.confusions:
         counts = np.array(confusion.counts)
         assert counts.sum() == 4

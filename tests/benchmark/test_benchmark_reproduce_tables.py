@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 
 from benchmark.reproduce import paper
 from benchmark.reproduce.findings import Norms, Rate
-from benchmark.reproduce.tables import column, confusion, found, on_surrogate, paired_p, sampled_difference
+from benchmark.reproduce.tables import column, confusion, on_surrogate, paired_p, sampled_difference
 
 CLASSES = 10
 STAY = 36
@@ -82,14 +82,17 @@ def test_paired_p_values_are_scipys(only_before: int, only_after: int):
 
 def test_success_on_the_surrogate_needs_the_class_and_the_budget():
     reached = np.array([True, True, True, False, False])
-    norms = np.array([0.2, 1.0 + 5e-7, 1.5, 0.7, 0.0])  # rounding does not break the budget, and 0 is no perturbation
-    row = on_surrogate("tv-transfer", "test", reached, norms, 1.0)
+    norms = np.array([0.2, 1.0 + 5e-7, 1.5, 0.7, 1e-5])  # rounding neither breaks the budget nor is a perturbation
+    before = np.array([False, False, False, False, True])
+    row = on_surrogate("tv-transfer", "test", before, reached, norms, 1.0)
+    assert row.before.hits == 1
     assert (row.reached.hits, row.within.hits, row.success.hits) == (3, 4, 2)
     assert row.norms == Norms(4, pytest.approx(np.mean(norms[:4])), pytest.approx(np.median(norms[:4])), 1.5)
     assert row.paper == 0.804
-    assert on_surrogate("tv-transfer", "noise", reached, norms, 1.0).paper is None
-    assert found(reached, norms).tolist() == norms[:4].tolist()
-    assert on_surrogate("cw-transfer", "test", ~reached[:3], np.zeros(3), 1.0).norms == Norms(0, None, None, None)
+    assert on_surrogate("tv-transfer", "noise", before, reached, norms, 1.0).paper is None
+    assert on_surrogate("cw-transfer", "test", reached[:3], ~reached[:3], np.zeros(3), 1.0).norms == Norms(
+        0, None, None, None
+    )
 
 
 def test_what_n_alone_does_is_the_difference_on_the_originals():
