@@ -54,14 +54,12 @@ def on_surrogate(found: Findings) -> str:
     cw, tv = parameters["cw-transfer"], parameters["tv-transfer"]
     return f"""\
 {compare} "Unattacked" is the share of originals of which the surrogate says so by itself: they are sent back as they
-are, and count as reached. The success is no independent finding: of six recipes tried on 3,000 queries and
-30 images, the
-surrogate's is the one that lets Tabacof–Valle succeed on all 30, where the others let it on 0 to 73%. It memorises the
-answers and was the least faithful of the six (57% of held-out answers), so what does not transfer here might transfer
-better from another. Tabacof–Valle's search ends at the first point that meets both conditions, so its norms are no
-distances. Known causes
-of differences: the surrogate itself, which decides how far away its abstention class is; the
-search, whose steps in the paper are not known to this project (ours: {cw["search_steps"]} × {cw["steps"]} for
+are, and count as reached. The success is no independent finding: of six recipes tried on 3,000 queries and 30 images,
+the surrogate's is the one that lets Tabacof–Valle succeed on all 30, where the others let it on 0 to 73%. It memorises
+the answers and was the least faithful of the six (57% of held-out answers), so what does not transfer here might
+transfer better from another. Tabacof–Valle's search ends at the first point that meets both conditions, so its norms
+are no distances. Known causes of differences: the surrogate itself, which decides how far away its abstention class
+is; the search, whose steps in the paper are not known to this project (ours: {cw["search_steps"]} × {cw["steps"]} for
 Carlini–Wagner with foolbox {found.provenance["foolbox"]}, {tv["search_steps"]} × {tv["evaluations"]} evaluations for
 Tabacof–Valle); and foolbox, whose version 3 returns an all-zero image where Carlini–Wagner fails: that is replaced by
 the original here and not counted as reached.
@@ -153,8 +151,9 @@ of {len(white)} white-box ones. The paper's two attacks look for a surrogate's c
 looks for a tie of two classes of a smoothed classifier, which is where PREDICT abstains. The smoothed surrogates
 (trained with the target's σ, without a class for abstention) answer by PREDICT themselves, so that abstention counts
 in their fidelity too. The attacked images are among the test images queried, as in the paper: the surrogates of the
-test images learned from the answers to about nine tenths of them, the others to none. The paper proposes these steps
-and prints no numbers for them. Of the query sets that it names, CIFAR-10.1 is not part of this project, and
+test images learned from the answers to most of them (all but the held-out tenth and, where smoothed, those abstained
+on), the others to none. The paper proposes these steps and prints no numbers for them. Of the query sets that it
+names, CIFAR-10.1 is not part of this project, and
 scikit-learn's digits, resized, stand in for MNIST.
 """
 
