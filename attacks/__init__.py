@@ -14,6 +14,8 @@ from attacks import (
     margin,
     margin_transfer,
     nes,
+    same_data_hybrid,
+    same_data_transfer,
     square,
     tv,
     tv_transfer,
@@ -51,8 +53,8 @@ __all__ = [
 
 BUILT_IN = (
     *(clean, gaussian),
-    *(cw_transfer, tv_transfer, margin_transfer, cross_and_land_transfer),
-    cross_and_land_hybrid,
+    *(cw_transfer, tv_transfer, margin_transfer, cross_and_land_transfer, same_data_transfer),
+    *(cross_and_land_hybrid, same_data_hybrid),
     *(zoo, square, nes),
     level_set,
     *(cw, tv, margin, cross_and_land, fmn, apgd),

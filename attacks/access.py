@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from targets.data import Split
 from targets.noise import Streams
 
 
@@ -189,16 +191,29 @@ Fit = Callable[[nn.Module, Tensor, Tensor, int], None]
 Surrogate = Callable[[str, Callable[[], nn.Module], Fit], nn.Module]
 """(key, build, fit) → the trained module."""
 
+SameDataFit = Callable[[nn.Module, Split, int, Path], None]
+"""(module to train in place, the target's training set, seed, where a long training may keep what it has)."""
+
+SameDataSurrogate = Callable[[str, Callable[[], nn.Module], SameDataFit], nn.Module]
+"""(key, build, fit) → the trained module."""
+
 
 class Transfer(Access):
-    """The target's answers to the adversary's own images, before the attack; nothing during it."""
+    """The target's answers to the adversary's own images, or its training set, before the attack; nothing during it."""
 
     kind = "transfer"
 
-    def __init__(self, surrogate: Surrogate, deployment: Deployment, meter: Meter) -> None:
+    def __init__(
+        self,
+        surrogate: Surrogate,
+        same_data_surrogate: SameDataSurrogate,
+        deployment: Deployment,
+        meter: Meter,
+    ) -> None:
         super().__init__(deployment, meter)
         self._deployment = deployment
         self._surrogate = surrogate
+        self._same_data_surrogate = same_data_surrogate
 
     def surrogate(self, key: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
         """A substitute model trained on the target's answers, once for every cell that asks with this key.
@@ -213,6 +228,22 @@ class Transfer(Access):
         """
         self._meter.tick()
         return self._surrogate(key, build, fit)
+
+    def same_data_surrogate(self, key: str, build: Callable[[], nn.Module], fit: SameDataFit) -> nn.Module:
+        """A substitute model trained on the target's own training set with its true labels: no query at all.
+
+        It stands for an adversary who knows what the target was trained on, as for every public data set.
+
+        Args:
+            key: names architecture and recipe, σ among it: everything that shapes the weights beside data and seed.
+            build: makes the untrained module.
+            fit: trains it in place on the training set; a checkpoint that it keeps lets a killed run go on.
+
+        Returns:
+            The module in evaluation mode, without parameter gradients.
+        """
+        self._meter.tick()
+        return self._same_data_surrogate(key, build, fit)
 
     def smoothed(self, substitute: Callable[[Tensor], Tensor], images: int) -> WhiteBox:
         """The attacker's own smoothed classifier around a substitute: white-box, and free of charge.
@@ -232,12 +263,13 @@ class Hybrid(Transfer):
     def __init__(
         self,
         surrogate: Surrogate,
+        same_data_surrogate: SameDataSurrogate,
         predict: Predict,
         own_images: Callable[[], Tensor],
         deployment: Deployment,
         meter: Meter,
     ) -> None:
-        super().__init__(surrogate, deployment, meter)
+        super().__init__(surrogate, same_data_surrogate, deployment, meter)
         self._decision = Decision(predict, own_images, deployment, meter)
 
     def images(self) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attacks.access import Hybrid
+from attacks.access import Hybrid, WhiteBox
 from attacks.base import Attack, register
 from attacks.cross_and_land import probabilities
 from attacks.cross_and_land_transfer import ensemble
@@ -75,7 +75,7 @@ class CrossAndLandHybrid(Attack):
         if not rows:
             return adversarial
 
-        substitutes = ensemble(self, model, len(images))
+        substitutes = self.substitutes(model, len(images))
         crossing = Crossing(self.steps, self.samples, self.step_size, self.momentum, overshoot=float("inf"))
         far = crossing(substitutes, images, home, epsilon, generator, rows)
 
@@ -105,3 +105,7 @@ class CrossAndLandHybrid(Attack):
                     adversarial[row] = image
             rows = [row for row, across in zip(rows, crossed, strict=True) if not across]
         return adversarial
+
+    def substitutes(self, model: Hybrid, images: int) -> WhiteBox:
+        """What gives the directions."""
+        return ensemble(self, model, images)

@@ -6,21 +6,25 @@ from typing import Any
 
 from torch import Tensor
 
-from attacks.access import Transfer
+from attacks.access import Transfer, WhiteBox
 from attacks.base import register
 from attacks.cross_and_land import CrossAndLand
 from attacks.surrogate import Substitute, smoothed
 from targets.noise import Streams
 
 
-def ensemble(attack: Any, model: Transfer, images: int) -> Any:
-    """White-box access to the substitutes that an attack's fields describe, smoothed together."""
+def members(attack: Any, model: Transfer) -> list[Substitute]:
+    """The substitutes that an attack's fields describe, trained with the target's σ of noise."""
     recipe = {name: getattr(attack, name) for name in ("epochs", "batch", "learning_rate", "crop", "flip")}
-    members = [
-        Substitute(attack.architecture, **recipe, abstention=False, sigma=model.sigma, member=member).trained(model)
+    return [
+        Substitute(attack.architecture, **recipe, abstention=False, sigma=model.sigma, member=member)
         for member in range(attack.members)
     ]
-    return smoothed(model, members, images)
+
+
+def ensemble(attack: Any, model: Transfer, images: int) -> WhiteBox:
+    """White-box access to those, trained on the target's answers and smoothed together."""
+    return smoothed(model, [member.trained(model) for member in members(attack, model)], images)
 
 
 @register("cross-and-land-transfer")
@@ -37,5 +41,8 @@ class CrossAndLandTransfer(CrossAndLand):
     flip: bool = False
 
     def __call__(self, model: Any, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:
-        white_box = ensemble(self, model, len(images))
-        return super().__call__(white_box, images, labels, epsilon, generator)
+        return super().__call__(self.substitutes(model, len(images)), images, labels, epsilon, generator)
+
+    def substitutes(self, model: Transfer, images: int) -> WhiteBox:
+        """What is attacked in the target's place."""
+        return ensemble(self, model, images)

@@ -1,9 +1,11 @@
-"""Substitute models: trained on the target's answers to the adversary's images."""
+"""Substitute models: trained on the target's answers to the adversary's images, or on the target's own training set."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -47,13 +49,24 @@ class Substitute:
 
     def trained(self, model: Transfer) -> nn.Module:
         """The module itself, whose last bits depend on the batch."""
-        return model.surrogate(repr(self), self._build(model), self._fit(model.num_classes))
+        return model.surrogate(repr(self), self._build(model), partial(self._fit_answers, model.num_classes))
+
+    def trained_on_same_data(self, model: Transfer) -> nn.Module:
+        """The module itself, trained as the target was: on its training set, with the true labels."""
+        return model.same_data_surrogate(repr(self), self._build(model), self._fit)
 
     def _build(self, model: Transfer) -> Callable[[], nn.Module]:
         classes = model.num_classes + self.abstention
         return lambda: ARCHITECTURES[self.architecture](model.shape, classes)
 
-    def _fit(self, num_classes: int) -> Callable[[nn.Module, Tensor, Tensor, int], None]:
+    def _fit_answers(self, num_classes: int, module: nn.Module, images: Tensor, answers: Tensor, seed: int) -> None:
+        if self.abstention:
+            labels = torch.where(answers == ABSTAIN, num_classes, answers)
+        else:
+            images, labels = images[answers != ABSTAIN], answers[answers != ABSTAIN]
+        self._fit(module, Split(images, labels), seed, None)
+
+    def _fit(self, module: nn.Module, split: Split, seed: int, checkpoint: Path | None) -> None:
         recipe = Recipe(
             epochs=self.epochs,
             batch=self.batch,
@@ -62,15 +75,7 @@ class Substitute:
             flip=self.flip,
             bfloat16=True,
         )
-
-        def fit(module: nn.Module, images: Tensor, answers: Tensor, seed: int) -> None:
-            if self.abstention:
-                labels = torch.where(answers == ABSTAIN, num_classes, answers)
-            else:
-                images, labels = images[answers != ABSTAIN], answers[answers != ABSTAIN]
-            train(module, Split(images, labels), self.sigma, recipe, seed=seed)
-
-        return fit
+        train(module, split, self.sigma, recipe, seed=seed, checkpoint=checkpoint)
 
 
 def smoothed(model: Transfer, substitutes: Sequence[nn.Module], images: int) -> WhiteBox:

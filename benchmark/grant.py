@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attacks import Access, Decision, Deployment, Hybrid, Meter, NoAccess, Score, Transfer, WhiteBox
-from attacks.access import Fit, Predict, Surrogate, Votes
+from attacks.access import Fit, Predict, SameDataFit, SameDataSurrogate, Surrogate, Votes
 from benchmark.cell import Cell
 from benchmark.memory import Memory
 from targets import DATA
 
 
-def grant(cell: Cell, meter: Meter, surrogates: Surrogate, memory: Memory | None = None) -> Access:
+class Surrogates(Protocol):
+    """Trains substitute models, or has them: see :class:`attacks.Transfer`."""
+
+    def of_answers(self, recipe: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
+        """One trained on the target's answers."""
+
+    def of_same_data(self, recipe: str, build: Callable[[], nn.Module], fit: SameDataFit) -> nn.Module:
+        """One trained on the target's training set."""
+
+
+def grant(cell: Cell, meter: Meter, surrogates: Surrogates, memory: Memory | None = None) -> Access:
     """The access object of a cell's attack, holding functions of the target and never the target.
 
     Args:
@@ -30,9 +40,9 @@ def grant(cell: Cell, meter: Meter, surrogates: Surrogate, memory: Memory | None
     if kind is NoAccess:
         return NoAccess(deployment, meter)
     if kind is Transfer:
-        return Transfer(_surrogate(surrogates), deployment, meter)
+        return Transfer(*_surrogates(surrogates), deployment, meter)
     if kind is Hybrid:
-        return Hybrid(_surrogate(surrogates), _predict(cell, memory), _own_images(cell), deployment, meter)
+        return Hybrid(*_surrogates(surrogates), _predict(cell, memory), _own_images(cell), deployment, meter)
     if kind is WhiteBox:
         return WhiteBox(target.logits, deployment, meter)
     if kind is Score:
@@ -42,11 +52,16 @@ def grant(cell: Cell, meter: Meter, surrogates: Surrogate, memory: Memory | None
     raise TypeError(f"no access is granted for {kind.__name__}")
 
 
-def _surrogate(surrogates: Surrogate) -> Surrogate:
-    def surrogate(key: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
-        return surrogates(key, build, fit)
+def _surrogates(surrogates: Surrogates) -> tuple[Surrogate, SameDataSurrogate]:
+    """Both kinds, as functions behind which the target cannot be reached."""
 
-    return surrogate
+    def surrogate(key: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
+        return surrogates.of_answers(key, build, fit)
+
+    def same_data_surrogate(key: str, build: Callable[[], nn.Module], fit: SameDataFit) -> nn.Module:
+        return surrogates.of_same_data(key, build, fit)
+
+    return surrogate, same_data_surrogate
 
 
 def _keys(cell: Cell, rows: Sequence[int], ordinals: Sequence[int]) -> dict[str, Any]:

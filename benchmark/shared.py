@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from attacks.access import Fit
+from attacks.access import Fit, SameDataFit
 from benchmark.cell import CEILING_VERSION, PROTOCOL, key_of
 from leaderboard import Store
 from targets import DATA, SmoothedClassifier
@@ -92,11 +93,11 @@ SHARD = 250
 
 @dataclass
 class Surrogates:
-    """The substitute models trained on one target's answers, each trained once.
+    """The substitute models of one target, each trained once.
 
     Attributes:
-        queries: decision queries that the answers have cost, once for all surrogates of the target.
-        seconds: time that training them has taken.
+        queries: decision queries that the answers have cost, once for all surrogates trained on them.
+        seconds: time that training has taken.
     """
 
     store: Store
@@ -108,17 +109,10 @@ class Surrogates:
     seconds: float = 0.0
     _trained: dict[str, nn.Module] = field(default_factory=dict)
 
-    def __call__(self, recipe: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
-        """The surrogate of that recipe: from memory, from the store, or trained now."""
+    def of_answers(self, recipe: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
+        """The surrogate of that recipe, trained on the target's answers, if it is not in memory or store."""
         images = DATA[self.target.data].split("adversary").images
         self.queries = len(images)
-        if recipe not in self._trained:
-            begun = time.perf_counter()
-            self._trained[recipe] = self._from_store(recipe, build, fit, images)
-            self.seconds += time.perf_counter() - begun
-        return self._trained[recipe]
-
-    def _from_store(self, recipe: str, build: Callable[[], nn.Module], fit: Fit, images: Tensor) -> nn.Module:
         settings = {
             "protocol": PROTOCOL,
             "what": "surrogate",
@@ -129,17 +123,59 @@ class Surrogates:
             "alpha": self.alpha,
             "seed": self.seed,
         }
+
+        def train(module: nn.Module, seed: int, checkpoint: Path) -> None:
+            answers = torch.from_numpy(self._answers(images)).to(self.target.device)
+            fit(module, images.to(self.target.device), answers, seed)
+
+        return self._once(settings, build, train)
+
+    def of_same_data(self, recipe: str, build: Callable[[], nn.Module], fit: SameDataFit) -> nn.Module:
+        """The same, trained on the target's training set; all targets on that data share it."""
+        settings = {
+            "protocol": PROTOCOL,
+            "what": "surrogate of the same data",
+            "data": self.target.data,
+            "recipe": recipe,
+            "seed": self.seed,
+        }
+
+        def train(module: nn.Module, seed: int, checkpoint: Path) -> None:
+            fit(module, DATA[self.target.data].split("train"), seed, checkpoint)
+
+        return self._once(settings, build, train)
+
+    def _once(
+        self,
+        settings: dict[str, Any],
+        build: Callable[[], nn.Module],
+        train: Callable[[nn.Module, int, Path], None],
+    ) -> nn.Module:
         key = key_of(settings)
+        if key not in self._trained:
+            begun = time.perf_counter()
+            self._trained[key] = self._from_store(key, settings, build, train)
+            self.seconds += time.perf_counter() - begun
+        return self._trained[key]
+
+    def _from_store(
+        self,
+        key: str,
+        settings: dict[str, Any],
+        build: Callable[[], nn.Module],
+        train: Callable[[nn.Module, int, Path], None],
+    ) -> nn.Module:
         stored = self.store.shared(key)
         seed = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest(), "little")
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             module = build().to(self.target.device)
             if stored is None:
-                answers = torch.from_numpy(self._answers(images)).to(self.target.device)
-                fit(module, images.to(self.target.device), answers, seed)
+                checkpoint = self.store.checkpoint(key)
+                train(module, seed, checkpoint)
                 arrays = {name: value.detach().cpu().numpy() for name, value in module.state_dict().items()}
                 self.store.write_shared(key, settings, arrays)
+                checkpoint.unlink(missing_ok=True)
             else:
                 module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in stored.items()})
         return module.eval().requires_grad_(False)

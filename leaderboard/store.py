@@ -208,6 +208,10 @@ class Store:
         content = {"key": key, "settings": dict(settings), "created": _now()}
         atomic.write(self._path("shared", key, "json"), _dump(content))
 
+    def checkpoint(self, key: str) -> Path:
+        """Where what will be stored under `key` may keep what it has so far; whoever writes it removes it."""
+        return self._path("shared", key, "checkpoint")
+
     def _write_records(self, key: str, records: DataFrame) -> None:
         table = BytesIO()
         frame(records).to_parquet(table, engine="pyarrow", index=False, write_page_checksum=True)

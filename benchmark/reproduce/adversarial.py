@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +98,7 @@ def attacked(
         batch = take(originals, positions).to(target.device)
         indices = tuple(images.indices[i] for i in positions)
         cell = Cell(suite, target, name, attack, settings.epsilon, indices)
-        access = grant(cell, Meter(len(batch), tick=tick), _handed(surrogate))
+        access = grant(cell, Meter(len(batch), tick=tick), _Handed(surrogate))
         streams = Streams((settings.seed, target.name, "attack", name, repr(settings.epsilon)), indices)
         wanted = take(labels, positions).to(target.device)
         found = attack(access, batch.clone(), wanted, settings.epsilon, streams)
@@ -119,15 +119,21 @@ def attacked(
     )
 
 
-def _handed(surrogate: Surrogate | None) -> Callable[..., nn.Module]:
+@dataclass(frozen=True)
+class _Handed:
     """In place of training one of its own, a transfer attack is handed the surrogate that Table 1 measures."""
 
-    def hand_out(*recipe: object) -> nn.Module:
-        if surrogate is None:
-            raise ValueError("an attack asked for a surrogate that the experiment does not give it")
-        return surrogate.module.module
+    surrogate: Surrogate | None
 
-    return hand_out
+    def of_answers(self, *recipe: object) -> nn.Module:
+        """That surrogate, whatever is asked for."""
+        if self.surrogate is None:
+            raise ValueError("an attack asked for a surrogate that the experiment does not give it")
+        return self.surrogate.module.module
+
+    def of_same_data(self, *recipe: object) -> nn.Module:
+        """None: the experiment is the paper's."""
+        raise ValueError("the experiment has no surrogate of the target's training set")
 
 
 @torch.inference_mode()

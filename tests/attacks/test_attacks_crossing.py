@@ -137,7 +137,7 @@ def outcome(world: Perfect, adversarial: Tensor) -> float:
 
 def test_without_a_query_the_transfer_lands_on_the_substitutes_tie():
     world = Perfect(len(MARGINS))
-    model = Transfer(world.surrogate, DEPLOYMENT, world.meter)
+    model = Transfer(world.surrogate, world.surrogate, DEPLOYMENT, world.meter)
     images = world.base.images(MARGINS)
     attack = ATTACKS["cross-and-land-transfer"]()
     adversarial = attack(model, images, torch.zeros(len(MARGINS)), 1.0, streams(len(MARGINS)))
@@ -149,7 +149,7 @@ def test_without_a_query_the_transfer_lands_on_the_substitutes_tie():
 def test_the_hybrid_finds_the_targets_own_tie_even_where_the_substitutes_is_elsewhere(shift, mean):
     world = Perfect(len(MARGINS), shift)
     images = world.base.images(MARGINS)
-    model = Hybrid(world.surrogate, world.predict, lambda: images, DEPLOYMENT, world.meter)
+    model = Hybrid(world.surrogate, world.surrogate, world.predict, lambda: images, DEPLOYMENT, world.meter)
     attack = ATTACKS["cross-and-land-hybrid"]()
     adversarial = attack(model, images, torch.zeros(len(MARGINS)), 1.0, streams(len(MARGINS)))
     assert outcome(world, adversarial) > 0.85
@@ -163,7 +163,7 @@ def test_the_hybrid_keeps_to_the_query_budget(budget):
     world = Perfect(len(MARGINS), 0.25)
     world.meter.query_budget = budget
     images = world.base.images(MARGINS)
-    model = Hybrid(world.surrogate, world.predict, lambda: images, DEPLOYMENT, world.meter)
+    model = Hybrid(world.surrogate, world.surrogate, world.predict, lambda: images, DEPLOYMENT, world.meter)
     attack = ATTACKS["cross-and-land-hybrid"]()
     adversarial = attack(model, images, torch.zeros(len(MARGINS)), 1.0, streams(len(MARGINS)))
     assert world.meter.queries.max() == budget
@@ -202,7 +202,7 @@ class Misled:
 def test_where_the_substitute_is_wrong_about_the_nearest_class_the_hybrid_makes_for_the_next(rivals, queries, abstains):
     world = Misled(6)
     deployment = Deployment(3, (1, 8, 8), SIGMA, N, ALPHA)
-    model = Hybrid(world.surrogate, world.predict, lambda: world.images, deployment, world.meter)
+    model = Hybrid(world.surrogate, world.surrogate, world.predict, lambda: world.images, deployment, world.meter)
     attack = ATTACKS["cross-and-land-hybrid"](rivals=rivals)
     adversarial = attack(model, world.images, torch.zeros(6), 0.4, streams(6))
     p = torch.from_numpy(world.probability(adversarial))

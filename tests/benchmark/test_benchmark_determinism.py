@@ -128,7 +128,7 @@ def test_every_attack_has_a_record_for_every_image(folder: Path):
 @pytest.mark.parametrize("rows", [0, 1, 3, 15, 16, 20])
 def test_a_surrogate_answers_a_row_alike_in_any_batch(tmp_path: Path, rows: int):
     surrogates = Surrogates(Store.open(tmp_path / "results"), load(TARGET, "cpu"), 100, 0.001, 0)
-    trained = surrogates("untrained", lambda: WideResNet10((1, 8, 8), 11), lambda *_: None)
+    trained = surrogates.of_answers("untrained", lambda: WideResNet10((1, 8, 8), 11), lambda *_: None)
     assert not trained.training
     module = AlikeInAnyBatch(trained)
     batch = torch.rand((32, 1, 8, 8), generator=torch.Generator().manual_seed(0))

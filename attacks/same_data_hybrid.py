@@ -1,0 +1,20 @@
+"""The hybrid with substitutes that were trained as the target was."""
+
+from __future__ import annotations
+
+from attacks.access import Hybrid, WhiteBox
+from attacks.base import register
+from attacks.cross_and_land_hybrid import CrossAndLandHybrid
+from attacks.same_data_transfer import same_data_ensemble
+
+
+@register("same-data-hybrid")
+class SameDataHybrid(CrossAndLandHybrid):
+    """Cross on substitutes trained on the target's own training set, then bisect with the target's labels.
+
+    No query before the attack; during it a handful of labels, as :class:`CrossAndLandHybrid`.
+    """
+
+    def substitutes(self, model: Hybrid, images: int) -> WhiteBox:
+        """What gives the directions."""
+        return same_data_ensemble(self, model, images)

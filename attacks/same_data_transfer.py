@@ -1,0 +1,28 @@
+"""Cross and land on substitutes trained as the target was: no query, neither before the attack nor during it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attacks.access import Transfer, WhiteBox
+from attacks.base import register
+from attacks.cross_and_land_transfer import CrossAndLandTransfer, members
+from attacks.surrogate import smoothed
+
+
+def same_data_ensemble(attack: Any, model: Transfer, images: int) -> WhiteBox:
+    """White-box access to substitutes trained on the target's training set with true labels, smoothed together."""
+    return smoothed(model, [member.trained_on_same_data(model) for member in members(attack, model)], images)
+
+
+@register("same-data-transfer")
+class SameDataTransfer(CrossAndLandTransfer):
+    """Cross and land on substitutes trained on the target's own training set with its σ of noise; no query at all.
+
+    Two classifiers trained on the same data with the same noise agree about where the ties are much better than one
+    trained on the other's answers does (Papernot et al. 2016 and Tramèr et al. 2017 on directions that transfer).
+    """
+
+    def substitutes(self, model: Transfer, images: int) -> WhiteBox:
+        """What is attacked in the target's place."""
+        return same_data_ensemble(self, model, images)
