@@ -15,6 +15,9 @@ class SameDataHybrid(CrossAndLandHybrid):
     No query before the attack; during it a handful of labels, as :class:`CrossAndLandHybrid`.
     """
 
+    members: int = 2
+    epochs: int = 200
+
     def substitutes(self, model: Hybrid, images: int) -> WhiteBox:
         """What gives the directions."""
         return same_data_ensemble(self, model, images)

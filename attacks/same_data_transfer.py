@@ -23,6 +23,9 @@ class SameDataTransfer(CrossAndLandTransfer):
     trained on the other's answers does (Papernot et al. 2016 and Tramèr et al. 2017 on directions that transfer).
     """
 
+    members: int = 2
+    epochs: int = 200
+
     def substitutes(self, model: Transfer, images: int) -> WhiteBox:
         """What is attacked in the target's place."""
         return same_data_ensemble(self, model, images)

@@ -135,22 +135,30 @@ def outcome(world: Perfect, adversarial: Tensor) -> float:
     return float(abstention_probability(torch.stack([p, 1 - p], dim=1), N, ALPHA).mean())
 
 
-def test_without_a_query_the_transfer_lands_on_the_substitutes_tie():
+def not_asked(*recipe) -> torch.nn.Module:
+    raise AssertionError("the other kind of surrogate was asked for")
+
+
+@pytest.mark.parametrize("same_data", [False, True])
+def test_without_a_query_the_transfer_lands_on_the_substitutes_tie(same_data):
     world = Perfect(len(MARGINS))
-    model = Transfer(world.surrogate, world.surrogate, DEPLOYMENT, world.meter)
+    surrogates = (not_asked, world.surrogate) if same_data else (world.surrogate, not_asked)
+    model = Transfer(*surrogates, DEPLOYMENT, world.meter)
     images = world.base.images(MARGINS)
-    attack = ATTACKS["cross-and-land-transfer"]()
+    attack = ATTACKS["same-data-transfer" if same_data else "cross-and-land-transfer"]()
     adversarial = attack(model, images, torch.zeros(len(MARGINS)), 1.0, streams(len(MARGINS)))
     assert outcome(world, adversarial) > 0.85
     assert world.meter.queries.sum() == world.meter.forward.sum() == 0
 
 
+@pytest.mark.parametrize("same_data", [False, True])
 @pytest.mark.parametrize(("shift", "mean"), [(0.0, 3.5), (0.25, 8.0)])
-def test_the_hybrid_finds_the_targets_own_tie_even_where_the_substitutes_is_elsewhere(shift, mean):
+def test_the_hybrid_finds_the_targets_own_tie_even_where_the_substitutes_is_elsewhere(shift, mean, same_data):
     world = Perfect(len(MARGINS), shift)
     images = world.base.images(MARGINS)
-    model = Hybrid(world.surrogate, world.surrogate, world.predict, lambda: images, DEPLOYMENT, world.meter)
-    attack = ATTACKS["cross-and-land-hybrid"]()
+    surrogates = (not_asked, world.surrogate) if same_data else (world.surrogate, not_asked)
+    model = Hybrid(*surrogates, world.predict, lambda: images, DEPLOYMENT, world.meter)
+    attack = ATTACKS["same-data-hybrid" if same_data else "cross-and-land-hybrid"]()
     adversarial = attack(model, images, torch.zeros(len(MARGINS)), 1.0, streams(len(MARGINS)))
     assert outcome(world, adversarial) > 0.85
     assert world.meter.queries.mean() <= mean
@@ -163,7 +171,7 @@ def test_the_hybrid_keeps_to_the_query_budget(budget):
     world = Perfect(len(MARGINS), 0.25)
     world.meter.query_budget = budget
     images = world.base.images(MARGINS)
-    model = Hybrid(world.surrogate, world.surrogate, world.predict, lambda: images, DEPLOYMENT, world.meter)
+    model = Hybrid(world.surrogate, not_asked, world.predict, lambda: images, DEPLOYMENT, world.meter)
     attack = ATTACKS["cross-and-land-hybrid"]()
     adversarial = attack(model, images, torch.zeros(len(MARGINS)), 1.0, streams(len(MARGINS)))
     assert world.meter.queries.max() == budget
@@ -202,7 +210,7 @@ class Misled:
 def test_where_the_substitute_is_wrong_about_the_nearest_class_the_hybrid_makes_for_the_next(rivals, queries, abstains):
     world = Misled(6)
     deployment = Deployment(3, (1, 8, 8), SIGMA, N, ALPHA)
-    model = Hybrid(world.surrogate, world.surrogate, world.predict, lambda: world.images, deployment, world.meter)
+    model = Hybrid(world.surrogate, not_asked, world.predict, lambda: world.images, deployment, world.meter)
     attack = ATTACKS["cross-and-land-hybrid"](rivals=rivals)
     adversarial = attack(model, world.images, torch.zeros(6), 0.4, streams(6))
     p = torch.from_numpy(world.probability(adversarial))

@@ -1,14 +1,22 @@
-"""Surrogates: trained once for a target, a recipe, an n and a seed, and kept."""
+"""Surrogates: trained once for a target (or its data), a recipe, an n and a seed, and kept."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from benchmark_helpers import board, by_attack, define, records, run, suite_file
 from torch import Tensor, nn
 
-from attacks import Transfer
+import attacks.surrogate
+from attacks import Deployment, Meter, Transfer
+from attacks.surrogate import Substitute
+from benchmark.shared import Surrogates
+from leaderboard import Store
+from targets import DATA, load
+from targets.data import Split
 from targets.models import SmallCNN
 
 
@@ -83,3 +91,68 @@ def test_a_failed_surrogate_is_a_failed_cell_and_is_trained_again(tmp_path: Path
     assert "no fit today" in (by_attack(tmp_path / "r")["borrower"].error or "")
     broken[0] = False
     assert run(suite, tmp_path / "r") == 0
+
+
+def test_a_surrogate_of_the_same_data_asks_nothing_and_serves_every_target_on_it(
+    tmp_path: Path, counted_votes: list[tuple[str, str, int]]
+):
+    fits: list[Split] = []
+    used: list[Tensor] = []
+
+    def fit(module: nn.Module, split: Split, seed: int, checkpoint: Path) -> None:
+        fits.append(split)
+        with torch.no_grad():
+            next(module.parameters()).add_(1.0)
+
+    def act(model: Transfer, images: Tensor) -> None:
+        module = model.same_data_surrogate("mine", SmallCNN, fit)
+        assert not module.training
+        assert not any(parameter.requires_grad for parameter in module.parameters())
+        used.append(module(torch.zeros(1, 1, 8, 8)))
+
+    define("neighbour", Transfer, act)
+    targets = ["digits-sigma0.25", "digits-sigma0.50"]
+    suite = suite_file(tmp_path / "s.toml", attacks=["neighbour"], targets=targets, images=1, samples=20)
+    assert run(suite, tmp_path / "r") == 0
+    assert len(used) == 2
+    assert torch.equal(*used)
+    (split,) = fits
+    assert torch.equal(split.images, DATA["digits"].split("train").images)
+    assert torch.equal(split.labels, DATA["digits"].split("train").labels)
+    assert [row["surrogate_queries"] for row in board(tmp_path / "r")] == [0, 0]
+    assert {purpose for _, purpose, _ in counted_votes} == {"clean", "ceiling", "evaluation"}
+    assert run(suite, tmp_path / "r", "--samples", 21, "--epsilons", 0.75) == 0
+    assert len(fits) == 1
+    assert run(suite, tmp_path / "r", "--seed", 1) == 0
+    assert len(fits) == 2
+
+
+def test_a_surrogate_of_the_same_data_goes_on_where_its_training_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    recipe = Substitute("small-cnn", epochs=4, batch=250, learning_rate=0.05, abstention=False, sigma=0.5)
+    real, begun = attacks.surrogate.train, []
+
+    def trained(folder: str, killed_after: int | None) -> nn.Module:
+        def train(*arguments: Any, **options: Any) -> nn.Module:
+            def progress(epoch: int, loss: float) -> None:
+                if epoch + 1 == killed_after:
+                    raise KeyboardInterrupt
+
+            return real(*arguments, **options, progress=progress, resumed=begun.append)
+
+        monkeypatch.setattr(attacks.surrogate, "train", train)
+        surrogates = Surrogates(Store.open(tmp_path / folder), load("digits-sigma0.50", "cpu"), 100, 0.001, 0)
+        model = Transfer(
+            surrogates.of_answers, surrogates.of_same_data, Deployment(10, (1, 8, 8), 0.5, 100, 0.001), Meter(1)
+        )
+        return recipe.trained_on_same_data(model)
+
+    whole = trained("whole", None).state_dict()
+    with pytest.raises(KeyboardInterrupt):
+        trained("killed", 3)
+    assert list((tmp_path / "killed" / "shared").glob("*.checkpoint"))
+    again = trained("killed", None).state_dict()
+    assert begun == [0, 0, 3]
+    assert not list((tmp_path / "killed" / "shared").glob("*.checkpoint"))
+    assert all(torch.equal(again[name], whole[name]) for name in whole)
