@@ -19,8 +19,9 @@ def same_data_ensemble(attack: Any, model: Transfer, images: int) -> WhiteBox:
 class SameDataTransfer(CrossAndLandTransfer):
     """Cross and land on substitutes trained on the target's own training set with its σ of noise; no query at all.
 
-    Two classifiers trained on the same data with the same noise agree about where the ties are much better than one
-    trained on the other's answers does (Papernot et al. 2016 and Tramèr et al. 2017 on directions that transfer).
+    It stands for an adversary who knows what the target was trained on, which for a public data set is everybody, and
+    trains a target of their own: other weights, since the random start and the order of the images are others. The
+    more such substitutes, the closer their mean comes to the target (Liu et al. 2017 on ensembles that transfer).
     """
 
     members: int = 2
