@@ -13,7 +13,7 @@ from attacks.surrogate import Substitute, smoothed
 from targets.noise import Streams
 
 
-def members(attack: Any, model: Transfer) -> list[Substitute]:
+def recipes(attack: Any, model: Transfer) -> list[Substitute]:
     """The substitutes that an attack's fields describe, trained with the target's σ of noise."""
     recipe = {name: getattr(attack, name) for name in ("epochs", "batch", "learning_rate", "crop", "flip")}
     return [
@@ -24,7 +24,7 @@ def members(attack: Any, model: Transfer) -> list[Substitute]:
 
 def ensemble(attack: Any, model: Transfer, images: int) -> WhiteBox:
     """White-box access to those, trained on the target's answers and smoothed together."""
-    return smoothed(model, [member.trained(model) for member in members(attack, model)], images)
+    return smoothed(model, [recipe.trained(model) for recipe in recipes(attack, model)], images)
 
 
 @register("cross-and-land-transfer")

@@ -6,13 +6,13 @@ from typing import Any
 
 from attacks.access import Transfer, WhiteBox
 from attacks.base import register
-from attacks.cross_and_land_transfer import CrossAndLandTransfer, members
+from attacks.cross_and_land_transfer import CrossAndLandTransfer, recipes
 from attacks.surrogate import smoothed
 
 
 def same_data_ensemble(attack: Any, model: Transfer, images: int) -> WhiteBox:
     """White-box access to substitutes trained on the target's training set with true labels, smoothed together."""
-    return smoothed(model, [member.trained_on_same_data(model) for member in members(attack, model)], images)
+    return smoothed(model, [recipe.trained_on_same_data(model) for recipe in recipes(attack, model)], images)
 
 
 @register("same-data-transfer")

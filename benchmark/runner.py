@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from attacks import ATTACKS, Meter, Transfer
+from attacks import ATTACKS, Meter
 from benchmark.best_of import BestOf, best_of_cells, choose, count_best_of
 from benchmark.cell import Cell, budgets, cells
 from benchmark.evaluation import enforce, take
@@ -110,6 +110,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
             progress.finish(cell, 0.0, "left out")
             continue
         begun = time.perf_counter()
+        surrogates.queries = 0
         try:
             records, images = run_cell(cell, store, surrogates, memory, progress.tick)
         except (Exception, SystemExit):  # whatever a plugin raises: its traceback is stored, and it is retried
@@ -137,7 +138,7 @@ def _surrogate_queries(cell: Cell, store: Store, surrogates: Surrogates) -> int:
     if isinstance(cell, BestOf):
         # Its members share the answers, and may all have run before this process began.
         return max(held.surrogate_queries for member in cell.members if (held := store.cell(member.key)))
-    return surrogates.queries if issubclass(cell.attack.access, Transfer) else 0
+    return surrogates.queries
 
 
 def run_cell(

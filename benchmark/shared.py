@@ -96,7 +96,7 @@ class Surrogates:
     """The substitute models of one target, each trained once.
 
     Attributes:
-        queries: decision queries that the answers have cost, once for all surrogates trained on them.
+        queries: decision queries behind the answers that were used since this was set to 0, by one surrogate or more.
         seconds: time that training has taken.
     """
 

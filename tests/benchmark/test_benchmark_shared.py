@@ -110,6 +110,8 @@ def test_a_surrogate_of_the_same_data_asks_nothing_and_serves_every_target_on_it
         assert not any(parameter.requires_grad for parameter in module.parameters())
         used.append(module(torch.zeros(1, 1, 8, 8)))
 
+    # The first to be registered is the first to run.
+    define("borrower", Transfer, lambda model, images: model.surrogate("mine", SmallCNN, lambda *_: None) and None)
     define("neighbour", Transfer, act)
     targets = ["digits-sigma0.25", "digits-sigma0.50"]
     suite = suite_file(tmp_path / "s.toml", attacks=["neighbour"], targets=targets, images=1, samples=20)
@@ -123,8 +125,14 @@ def test_a_surrogate_of_the_same_data_asks_nothing_and_serves_every_target_on_it
     assert {purpose for _, purpose, _ in counted_votes} == {"clean", "ceiling", "evaluation"}
     assert run(suite, tmp_path / "r", "--samples", 21, "--epsilons", 0.75) == 0
     assert len(fits) == 1
-    assert run(suite, tmp_path / "r", "--seed", 1) == 0
+
+    # Nor do those count that another attack's surrogate has cost, earlier in the same run.
+    assert run(suite, tmp_path / "both", "--attacks", "borrower", "neighbour") == 0
+    asked = {row["attack"]: row["surrogate_queries"] for row in board(tmp_path / "both")}
+    assert asked == {"borrower": 400, "neighbour": 0}
     assert len(fits) == 2
+    assert run(suite, tmp_path / "r", "--seed", 1) == 0
+    assert len(fits) == 3
 
 
 def test_a_surrogate_of_the_same_data_goes_on_where_its_training_was_killed(
