@@ -18,14 +18,13 @@ from benchmark.cell import Cell, budgets, cells
 from benchmark.evaluation import enforce, take
 from benchmark.grant import grant
 from benchmark.memory import Memory
-from benchmark.proof import proof, renew
+from benchmark.originals import originals, outcome, renew
 from benchmark.provenance import provenance
-from benchmark.shared import Surrogates, shared_votes
+from benchmark.shared import Surrogates
 from benchmark.suite import Suite
 from leaderboard import Store
 from leaderboard.records import frame
 from targets import ABSTAIN, DATA, TARGETS, SmoothedClassifier, load
-from targets.binomial import decide, p_value, top_two
 from targets.data import evenly_spaced
 from targets.engine import SMALL
 from targets.noise import Streams
@@ -153,9 +152,7 @@ def run_cell(
     split = DATA[target.data].split("evaluation")
     images = take(split.images, cell.images).to(target.device)
     labels = take(split.labels, cell.images)
-    clean = shared_votes(store, target, images, cell.images, suite.samples, suite.seed, "clean")
-    tick()
-    proven = proof(cell, store, images, clean.argmax(1))
+    known = originals(cell, store, images)
     tick()
 
     meter = Meter(len(images), cell.query_budget, tick)
@@ -176,10 +173,8 @@ def run_cell(
     records = {
         "image": np.array(cell.images),
         "label": labels.numpy(),
-        "clean_outcome": decide(clean, suite.alpha, ABSTAIN),
-        "outcome": decide(votes, suite.alpha, ABSTAIN),
-        **_test("clean_", clean),
-        **_test("", votes),
+        **known,
+        **outcome(votes, suite.alpha),
         "l2": sent.l2,
         "linf": sent.linf,
         "changed": sent.changed,
@@ -188,17 +183,5 @@ def run_cell(
         "forward_samples": meter.forward,
         "backward_samples": meter.backward,
         "seconds": seconds,
-        **proven,
     }
     return records, returned.detach().cpu().numpy().astype(np.float32)
-
-
-def _test(prefix: str, votes: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, Any]:
-    first, first_votes, second, second_votes = top_two(votes)
-    return {
-        f"{prefix}first": first,
-        f"{prefix}first_votes": first_votes,
-        f"{prefix}second": second,
-        f"{prefix}second_votes": second_votes,
-        f"{prefix}p": p_value(first_votes, second_votes),
-    }

@@ -6,6 +6,7 @@ import argparse
 
 from benchmark.cell import settings_key
 from benchmark.commands.publish import run_command
+from benchmark.originals import keep
 from leaderboard import Store, archive
 
 
@@ -13,7 +14,10 @@ def main(arguments: argparse.Namespace) -> int:
     """Returns 0. Raises :class:`leaderboard.StoreError` where the board has no records, or those of other rules."""
     path = arguments.board / archive.RECORDS if arguments.board.is_dir() else arguments.board
     cells = archive.read(path, settings_key)
-    adopted = archive.adopt(Store.open(arguments.results), cells)
+    store = Store.open(arguments.results)
+    adopted = archive.adopt(store, cells)
+    for cell, records in cells:
+        keep(store, cell, records)
     print(f"{adopted} cells adopted, {len(cells) - adopted} held already. Results: {arguments.results}.")
     suites = sorted({cell.settings["suite"] for cell, _ in cells})
     for suite in suites:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmark_helpers import board, command, define, error_line, run, suite_file
+from benchmark_helpers import board, command, define, error_line, records, run, suite_file
+from pandas.testing import assert_frame_equal
 
 from attacks import WhiteBox
+from benchmark.originals import CLEAN, PROVEN
 
 
 @pytest.fixture
@@ -39,13 +41,21 @@ def test_a_run_goes_on_from_a_published_board(published: Path, tmp_path: Path, c
 
 
 def test_a_new_attack_joins_and_its_best_of_is_left_out(
-    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    published: Path,
+    tmp_path: Path,
+    counted_votes: list[tuple[str, str, int]],
+    capsys: pytest.CaptureFixture[str],
 ):
     define("mine", WhiteBox, lambda model, originals: originals.clone())
     assert command("adopt", published, "--results", tmp_path / "r") == 0
     suite = suite_file(tmp_path / "s.toml", attacks=["clean", "left", "right", "mine"], best_of=True)
     capsys.readouterr()
+    counted_votes.clear()
     assert run(suite, tmp_path / "r") == 0
+    # What the board says of the originals is not sampled again.
+    assert [purpose for _, purpose, _ in counted_votes] == ["evaluation"]
+    columns = [*(f"clean_{name}" for name in CLEAN), *PROVEN]
+    assert_frame_equal(records(tmp_path / "r", "mine")[columns], records(tmp_path / "first", "left")[columns])
     out = capsys.readouterr().out
     assert "1 cells run, 3 held already, 0 failed." in out
     assert "1 best-of cells left out" in out

@@ -1,4 +1,4 @@
-"""Ceilings of held cells: proven anew where a suite can prove more, and nothing else of the cell touched."""
+"""What stands beside a cell's results; and ceilings of held cells, proven anew where a suite can prove more."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from benchmark_helpers import TARGET, define, nothing, records, run, suite_file
 
 from attacks import NoAccess
 from benchmark.cell import CEILING_VERSION
+from benchmark.originals import PROVEN
 from leaderboard import Store
 from targets import DATA, load
 from targets.ceiling import ceilings
 from targets.smoothing import certificate
-
-PROVEN = ["ceiling", "certified_label", "certified_radius"]
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ def test_more_ceiling_samples_renew_the_ceilings_and_nothing_else(
     assert "1 held cells got new ceilings, from 2,000 noise samples an image." in capsys.readouterr().out
     assert [purpose for _, purpose, _ in counted_votes] == ["ceiling"]
     after = records(tmp_path / "r", "counted")
-    pd.testing.assert_frame_equal(before.drop(columns=PROVEN), after.drop(columns=PROVEN))
+    pd.testing.assert_frame_equal(before.drop(columns=list(PROVEN)), after.drop(columns=list(PROVEN)))
     assert (after.ceiling < before.ceiling).any()
     assert (after.certified_radius > before.certified_radius).all()
     (renewed,) = Store.read(tmp_path / "r").cells()
