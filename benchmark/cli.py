@@ -71,6 +71,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="default: leaderboard/published",
     )
+    publish.add_argument(
+        "--shared",
+        action="store_true",
+        help="also what cells share (answers, surrogates, what ceilings rest on), for adopt to go on from; megabytes",
+    )
     publish.set_defaults(command="benchmark.commands.publish", parser=publish)
 
     adopt = verbs.add_parser(

@@ -20,6 +20,8 @@ from leaderboard import Store
 from targets import DATA, SmoothedClassifier
 from targets.gradient import Halves
 
+VOTES = "votes"
+
 PURPOSE = "ceiling"
 """Of the noise that ceilings are proven from."""
 
@@ -38,7 +40,7 @@ def shared_votes(
     def compute() -> dict[str, NDArray[Any]]:
         return {"votes": target.votes(images, n, seed=seed, purpose=purpose, indices=list(indices))}
 
-    return _computed_once(store, target, "votes", indices, n, seed, purpose, compute)["votes"]
+    return _computed_once(store, target, VOTES, indices, n, seed, purpose, compute)["votes"]
 
 
 def shared_evidence(

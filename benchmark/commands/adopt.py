@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from benchmark.cell import settings_key
+from benchmark.cell import key_of, settings_key
 from benchmark.commands.publish import run_command
 from benchmark.originals import keep
-from leaderboard import Store, archive
+from leaderboard import Store, archive, shared
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -19,6 +19,8 @@ def main(arguments: argparse.Namespace) -> int:
     for cell, records in cells:
         keep(store, cell, records)
     print(f"{adopted} cells adopted, {len(cells) - adopted} held already. Results: {arguments.results}.")
+    if taken := shared.adopt(store, path.parent, key_of):
+        print(f"{taken} answers, surrogates and the like that cells share were there, too.")
     suites = sorted({cell.settings["suite"] for cell, _ in cells})
     for suite in suites:
         images = {image for cell, _ in cells if cell.settings["suite"] == suite for image in cell.settings["images"]}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark.provenance import DISTRIBUTION, commit
 from benchmark.suite import load_suite, suite_names
-from leaderboard import Store
+from leaderboard import Store, shared
 from leaderboard import publish as publish_board
 from targets.registry import unknown
 
@@ -48,4 +48,10 @@ def main(arguments: argparse.Namespace) -> int:
                 raise unknown("suite", name, held)
     for path in write_board(store, arguments.output, arguments.suite):
         print(path)
+    if arguments.shared:
+        from benchmark.originals import in_records
+
+        cells = [cell for cell in store.cells() if not arguments.suite or cell.settings["suite"] in arguments.suite]
+        new = shared.export(store, cells, arguments.output, lambda settings: not in_records(settings))
+        print(f"{new} new in {arguments.output / shared.FOLDER}")
     return 0

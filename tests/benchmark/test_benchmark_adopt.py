@@ -84,3 +84,38 @@ def test_a_folder_without_records_is_one_line(tmp_path: Path, capsys: pytest.Cap
     with pytest.raises(SystemExit, match="2"):
         command("adopt", tmp_path, tmp_path)
     assert error_line(capsys.readouterr().err).startswith(f"error: '{tmp_path}' is one argument too many")
+
+
+def test_surrogates_and_evidence_travel_with_the_board_that_shares_them(
+    tmp_path: Path,
+    counted_votes: list[tuple[str, str, int]],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    settings = {name: {"epochs": 1} for name in ("margin-transfer", "same-data-transfer")}
+    suite = suite_file(tmp_path / "s.toml", settings, attacks=["clean", *settings])
+    assert run(suite, tmp_path / "first") == 0
+    published = tmp_path / "published"
+    assert command("publish", "--results", tmp_path / "first", "--output", published) == 0
+    assert not (published / "shared").exists()
+    sharing = ("publish", "--results", tmp_path / "first", "--output", published, "--shared")
+    capsys.readouterr()
+    assert command(*sharing) == 0
+    # Two shards of answers, the surrogate of those, two of the same data, and what the ceilings rest on.
+    assert f"6 new in {published / 'shared'}" in capsys.readouterr().out
+    assert command(*sharing) == 0
+    assert f"0 new in {published / 'shared'}" in capsys.readouterr().out
+    assert command("adopt", published, "--results", tmp_path / "r") == 0
+    assert "6 answers, surrogates and the like" in capsys.readouterr().out
+
+    monkeypatch.setattr("attacks.surrogate.train", lambda *_, **__: pytest.fail("trained anew"))
+    counted_votes.clear()
+    assert run(suite, tmp_path / "r", "--epsilons", "0.25") == 0
+    assert "ceiling" not in {purpose for _, purpose, _ in counted_votes}
+    assert "adversary" not in {purpose for _, purpose, _ in counted_votes}
+    assert {row["status"] for row in board(tmp_path / "r")} == {"ok"}
+
+    path = next((published / "shared").glob("*.json"))
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+    assert command("adopt", published, "--results", tmp_path / "s") == 2
+    assert "was not made by this version's rules" in error_line(capsys.readouterr().err)

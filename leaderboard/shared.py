@@ -1,0 +1,75 @@
+"""What cells share, beside a published board: who adopts it trains no surrogate and proves no ceiling anew.
+
+shared/<key>.json, .npz     as in a results folder (see `leaderboard.store`): the target's answers, surrogates,
+                            votes and gradients at the originals
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from leaderboard import atomic
+from leaderboard.errors import StoreError
+from leaderboard.store import Store, StoredCell
+
+FOLDER = "shared"
+
+Settings = dict[str, Any]
+
+
+def export(store: Store, cells: Collection[StoredCell], output: Path, wanted: Callable[[Settings], bool]) -> int:
+    """Write to `output` what a store's `cells` share and is `wanted`, but for what is there; returns how many files.
+
+    Raises StoreError where it cannot be written.
+    """
+    targets, data = ({cell.settings[name] for cell in cells} for name in ("target", "data"))
+    folder = output / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = {
+        key: settings
+        for key, settings in _entries(store.folder / FOLDER).items()
+        if (settings.get("target") in targets or settings.get("data") in data) and wanted(settings)
+    }
+    return _copy(store.folder / FOLDER, folder, chosen)
+
+
+def adopt(store: Store, board: Path, key_of: Callable[[Settings], str]) -> int:
+    """Put what lies beside a published board into `store`, but for what it holds; returns how many that were.
+
+    Args:
+        key_of: the key that these settings have in this version; what has another is refused.
+
+    Raises:
+        StoreError: something there was made by the rules of another version, or is not whole.
+    """
+    entries = _entries(board / FOLDER)
+    for key, settings in entries.items():
+        if key_of(settings) != key:
+            raise StoreError(
+                f"{board / FOLDER / key}.json was not made by this version's rules; use the version that published "
+                "it, or remove it"
+            )
+    return _copy(board / FOLDER, store.folder / FOLDER, entries)
+
+
+def _entries(folder: Path) -> dict[str, Settings]:
+    """Settings by key."""
+    try:
+        return {path.stem: dict(json.loads(path.read_bytes())["settings"]) for path in sorted(folder.glob("*.json"))}
+    except (ValueError, TypeError, KeyError) as error:
+        raise StoreError(f"{folder} holds a file that is damaged or none of ours; get it again") from error
+
+
+def _copy(source: Path, destination: Path, entries: Mapping[str, Settings]) -> int:
+    new = [key for key in entries if not (destination / f"{key}.json").exists()]
+    for key in new:
+        for name in (f"{key}.npz", f"{key}.json"):  # the arrays first: an entry exists once its JSON does
+            try:
+                content = (source / name).read_bytes()
+            except OSError as error:
+                raise StoreError(f"{source / name}: {error.strerror or error}; get the folder again") from error
+            atomic.write(destination / name, content)
+    return len(new)

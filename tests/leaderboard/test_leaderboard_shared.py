@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from leaderboard import Store, StoreError
+from leaderboard.shared import FOLDER, adopt, export
+
+WHAT = [
+    {"what": "answers", "target": "toy-sigma0.50"},
+    {"what": "answers", "target": "other-sigma0.50"},
+    {"what": "surrogate", "data": "toy"},
+    {"what": "votes", "target": "toy-sigma0.50"},
+]
+
+
+def key_of(settings):
+    return "-".join(settings[name] for name in sorted(settings))
+
+
+@pytest.fixture
+def shared(store, add, tmp_path):
+    """The published folder of a board on one target, whose store knows more than is wanted of it."""
+    add(target="toy-sigma0.50", data="toy")
+    for number, settings in enumerate(WHAT):
+        store.write_shared(key_of(settings), settings, {"array": np.array([number])})
+    assert export(store, store.cells(), tmp_path / "board", lambda settings: settings["what"] != "votes") == 2
+    return tmp_path / "board"
+
+
+@pytest.fixture
+def other(tmp_path):
+    return Store.open(tmp_path / "other")
+
+
+def test_what_a_board_s_cells_share_travels_whole(shared, store, other):
+    assert adopt(other, shared, key_of) == 2
+    for settings in (WHAT[0], WHAT[2]):
+        key = key_of(settings)
+        assert other.shared(key) == store.shared(key)
+        assert (other.folder / "shared" / f"{key}.json").read_bytes() == (shared / FOLDER / f"{key}.json").read_bytes()
+    assert other.shared(key_of(WHAT[1])) is None
+    assert other.shared(key_of(WHAT[3])) is None
+    assert adopt(other, shared, key_of) == 0
+
+
+def test_a_board_without_is_no_error(other, tmp_path):
+    assert adopt(other, tmp_path / "nowhere", key_of) == 0
+
+
+def test_what_other_rules_made_is_refused_and_nothing_taken(shared, other):
+    with pytest.raises(StoreError, match="not made by this version's rules"):
+        adopt(other, shared, lambda settings: "another")
+    assert not list((other.folder / "shared").iterdir())
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"settings": 1}'])
+def test_a_damaged_file_is_one_line(shared, other, content):
+    next((shared / FOLDER).glob("*.json")).write_text(content)
+    with pytest.raises(StoreError, match="damaged or none of ours"):
+        adopt(other, shared, key_of)
+
+
+def test_arrays_that_are_missing_are_one_line(shared, other):
+    next((shared / FOLDER).glob("*.npz")).unlink()
+    with pytest.raises(StoreError, match="get the folder again"):
+        adopt(other, shared, key_of)
