@@ -97,7 +97,21 @@ class CrossAndLand(Attack):
         again = look(other, short)
         crossed = torch.where(per_image(again < gap), other, crossed)
         end_gap = torch.minimum(gap, again)
-        return land(estimates, images, crossed, home, probit_gap(p, home), samples, self.landing_rounds, end_gap)
+        return land(
+            estimates,
+            images,
+            crossed,
+            home,
+            probit_gap(p, home),
+            samples,
+            self.landing_rounds,
+            end_gap,
+            beyond=self.beyond_tie(),
+        )
+
+    def beyond_tie(self) -> float:
+        """Where this attack lands: at this probit gap beyond the tie of the classifier it holds."""
+        return 0.0
 
     def search(self) -> Search:
         """How this attack looks for an image across the boundary, by its fields."""

@@ -56,6 +56,7 @@ def land(
     rounds: int,
     end_gap: Tensor | None = None,
     halvings: Sequence[int] | None = None,
+    beyond: float = 0.0,
 ) -> Tensor:
     """Move each adversarial image along the line to its original until the top two tie.
 
@@ -73,6 +74,7 @@ def land(
         rounds: at least 1.
         end_gap: its probit gap at the adversarial image, (N,); without, the first round looks there.
         halvings: most of each image, for whom every look costs a query; :data:`BISECTIONS` without.
+        beyond: the probit gap, with its sign changed, that stands for the tie: above 0 lies beyond it.
     """
     length = norms(adversarial - images).double().cpu()
     direction = unit(adversarial - images)
@@ -80,6 +82,7 @@ def land(
         away = [row for row in range(len(images)) if float(length[row]) > 0]
         end_gap, rounds = torch.zeros_like(clean_gap), rounds - 1
         end_gap[away] = probit_gap(probabilities(adversarial[away], away, samples), home[away]).to(clean_gap)
+    clean_gap, end_gap = clean_gap + beyond, end_gap + beyond
     places = torch.stack([torch.zeros_like(length), length], 1)
     gaps = torch.stack([clean_gap, end_gap.to(clean_gap)], 1).double().cpu()
     counts = torch.ones_like(gaps)
@@ -91,7 +94,7 @@ def land(
     def look(place: Tensor, rows: list[int], samples: int) -> None:
         nonlocal places, gaps, counts
         seen, count = torch.zeros_like(length), torch.zeros_like(length)
-        seen[rows] = probit_gap(probabilities(at(place)[rows], rows, samples), home[rows]).double().cpu()
+        seen[rows] = probit_gap(probabilities(at(place)[rows], rows, samples), home[rows]).double().cpu() + beyond
         count[rows] = samples
         places, gaps, counts = (
             torch.cat([old, new[:, None]], 1) for old, new in ((places, place), (gaps, seen), (counts, count))
