@@ -64,6 +64,26 @@ def test_it_lands_within_the_band_of_ties_with_about_n_samples(start, slope, ben
     assert sum(rows * samples for rows, samples in segment.asked[1:]) <= 1500 * COUNT
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_it_lands_beyond_the_tie_where_that_is_wanted(known):
+    segment = Segment(1.5, 4.0, 0.0, 0.7)
+    home, clean_gap = segment.home, torch.full((COUNT,), 1.5)
+    end_gap = torch.full((COUNT,), 1.5 - 4.0 * 0.7) if known else None
+    landed = land(
+        segment.probabilities, segment.images, segment.adversarial, home, clean_gap, 250, 4, end_gap, beyond=0.4
+    )
+    assert abs(segment.gap(landed).mean() + 0.4) < 0.03
+
+
+def test_an_end_that_is_less_far_across_than_wanted_stays():
+    segment = Segment(1.5, 4.0, 0.0, 0.425)
+    clean_gap = torch.full((COUNT,), 1.5)
+    landed = land(
+        segment.probabilities, segment.images, segment.adversarial, segment.home, clean_gap, 250, 4, beyond=0.8
+    )
+    assert torch.equal(landed, segment.adversarial)
+
+
 def test_what_was_not_across_stays_and_what_did_not_move_costs_nothing():
     segment = Segment(2.0, 1.0, 0.0, 1.0)
     segment.adversarial[:50] = 0.0
