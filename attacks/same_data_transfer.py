@@ -22,10 +22,19 @@ class SameDataTransfer(CrossAndLandTransfer):
     It stands for an adversary who knows what the target was trained on, which for a public data set is everybody, and
     trains a target of their own: other weights, since the random start and the order of the images are others. The
     more such substitutes, the closer their mean comes to the target (Liu et al. 2017 on ensembles that transfer).
+
+    Attributes:
+        beyond: probit gap beyond the substitutes' tie at which it lands. What is made for a substitute moves the target
+            less, so the target's tie lies farther on.
     """
 
     members: int = 2
     epochs: int = 200
+    beyond: float = 0.0
+
+    def beyond_tie(self) -> float:
+        """By the field of that name."""
+        return self.beyond
 
     def substitutes(self, model: Transfer, images: int) -> WhiteBox:
         """What is attacked in the target's place."""
