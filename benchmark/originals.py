@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmark.cell import CEILING, CEILING_VERSION, PROTOCOL, Cell, key_of
 from benchmark.evaluation import take
-from benchmark.shared import VOTES, shared_evidence, shared_votes
+from benchmark.shared import shared_evidence, shared_votes
 from leaderboard import Store
 from leaderboard.store import StoredCell
 from targets import ABSTAIN, DATA
@@ -21,9 +21,7 @@ from targets.smoothing import certificate
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-ORIGINALS = "originals"
-
-DECISIVE = ("target", "weights", "epsilon", "n", "alpha", "seed", "images", *CEILING)
+DECISIVE = ("target", "data", "sigma", "weights", "epsilon", "n", "alpha", "seed", "images", *CEILING)
 """The settings of a cell that decide what its originals' columns hold."""
 
 CLEAN = ("outcome", "first", "first_votes", "second", "second_votes", "p")
@@ -57,11 +55,6 @@ def keep(store: Store, cell: StoredCell, records: DataFrame) -> None:
     if cell.settings.get("ceiling_version") == CEILING_VERSION and store.shared(_key(cell.settings)) is None:
         columns = (*(f"clean_{name}" for name in CLEAN), *PROVEN)
         _keep(store, cell.settings, {name: records[name].to_numpy() for name in columns})
-
-
-def in_records(settings: dict[str, Any]) -> bool:
-    """Whether what cells share under these settings stands in their records anyway."""
-    return settings["what"] in (ORIGINALS, VOTES)
 
 
 def renew(cell: Cell, held: StoredCell, store: Store) -> bool:
@@ -108,7 +101,7 @@ def _key(settings: dict[str, Any]) -> str:
 
 
 def _identity(settings: dict[str, Any]) -> dict[str, Any]:
-    return {"protocol": PROTOCOL, "what": ORIGINALS, **{name: settings[name] for name in DECISIVE}}
+    return {"protocol": PROTOCOL, "what": "originals", **{name: settings[name] for name in DECISIVE}}
 
 
 def _rank(settings: dict[str, Any]) -> list[int]:

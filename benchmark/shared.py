@@ -20,8 +20,6 @@ from leaderboard import Store
 from targets import DATA, SmoothedClassifier
 from targets.gradient import Halves
 
-VOTES = "votes"
-
 PURPOSE = "ceiling"
 """Of the noise that ceilings are proven from."""
 
@@ -40,7 +38,7 @@ def shared_votes(
     def compute() -> dict[str, NDArray[Any]]:
         return {"votes": target.votes(images, n, seed=seed, purpose=purpose, indices=list(indices))}
 
-    return _computed_once(store, target, VOTES, indices, n, seed, purpose, compute)["votes"]
+    return _computed_once(store, target, "votes", indices, n, seed, purpose, compute)["votes"]
 
 
 def shared_evidence(
@@ -87,6 +85,15 @@ def _computed_once(
         stored = compute()
         store.write_shared(key, settings, stored)
     return stored
+
+
+TRAVELS = ("votes", f"evidence, version {CEILING_VERSION}", "answers", "surrogate", "surrogate of the same data")
+"""What is published beside a board. No pictures: those that `reproduce` keeps in the same folder are not for it."""
+
+
+def travels(key: str, settings: dict[str, Any]) -> bool:
+    """Whether what a store holds under a key is one of those, and is of `run`: other keys are of other experiments."""
+    return settings.get("what") in TRAVELS and key_of(settings) == key
 
 
 SHARD = 250

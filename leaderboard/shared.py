@@ -20,8 +20,10 @@ FOLDER = "shared"
 Settings = dict[str, Any]
 
 
-def export(store: Store, cells: Collection[StoredCell], output: Path, wanted: Callable[[Settings], bool]) -> int:
-    """Write to `output` what a store's `cells` share and is `wanted`, but for what is there; returns how many files.
+def export(store: Store, cells: Collection[StoredCell], output: Path, wanted: Callable[[str, Settings], bool]) -> int:
+    """Write to `output` what a store holds of the targets and data of `cells` and is `wanted` by key and settings.
+
+    What is there already stays; returns how many were new.
 
     Raises StoreError where it cannot be written.
     """
@@ -31,7 +33,7 @@ def export(store: Store, cells: Collection[StoredCell], output: Path, wanted: Ca
     chosen = {
         key: settings
         for key, settings in _entries(store.folder / FOLDER).items()
-        if (settings.get("target") in targets or settings.get("data") in data) and wanted(settings)
+        if (settings.get("target") in targets or settings.get("data") in data) and wanted(key, settings)
     }
     return _copy(store.folder / FOLDER, folder, chosen)
 

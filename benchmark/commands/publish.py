@@ -49,9 +49,9 @@ def main(arguments: argparse.Namespace) -> int:
     for path in write_board(store, arguments.output, arguments.suite):
         print(path)
     if arguments.shared:
-        from benchmark.originals import in_records
+        from benchmark.shared import travels
 
         cells = [cell for cell in store.cells() if not arguments.suite or cell.settings["suite"] in arguments.suite]
-        new = shared.export(store, cells, arguments.output, lambda settings: not in_records(settings))
+        new = shared.export(store, cells, arguments.output, travels)
         print(f"{new} new in {arguments.output / shared.FOLDER}")
     return 0

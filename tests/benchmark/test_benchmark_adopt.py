@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from benchmark_helpers import board, command, define, error_line, records, run, suite_file
+from benchmark_helpers import TARGET, board, command, define, error_line, records, run, suite_file
 from pandas.testing import assert_frame_equal
 
 from attacks import WhiteBox
 from benchmark.originals import CLEAN, PROVEN
+from leaderboard import Store
 
 
 @pytest.fixture
@@ -98,21 +100,25 @@ def test_surrogates_and_evidence_travel_with_the_board_that_shares_them(
     published = tmp_path / "published"
     assert command("publish", "--results", tmp_path / "first", "--output", published) == 0
     assert not (published / "shared").exists()
+    # What `reproduce` keeps there are pictures, under keys of another experiment.
+    for what in ("adversarial", "answers"):
+        settings = {"what": what, "target": TARGET}
+        Store.open(tmp_path / "first").write_shared(f"of-reproduce-{what}", settings, {"images": np.zeros(3)})
     sharing = ("publish", "--results", tmp_path / "first", "--output", published, "--shared")
     capsys.readouterr()
     assert command(*sharing) == 0
-    # Two shards of answers, the surrogate of those, two of the same data, and what the ceilings rest on.
-    assert f"6 new in {published / 'shared'}" in capsys.readouterr().out
+    # Two shards of answers, the surrogate of those, two of the same data, clean votes, what the ceilings rest on.
+    assert f"7 new in {published / 'shared'}" in capsys.readouterr().out
     assert command(*sharing) == 0
     assert f"0 new in {published / 'shared'}" in capsys.readouterr().out
     assert command("adopt", published, "--results", tmp_path / "r") == 0
-    assert "6 answers, surrogates and the like" in capsys.readouterr().out
+    assert "7 answers, surrogates and the like" in capsys.readouterr().out
 
     monkeypatch.setattr("attacks.surrogate.train", lambda *_, **__: pytest.fail("trained anew"))
     counted_votes.clear()
     assert run(suite, tmp_path / "r", "--epsilons", "0.25") == 0
     assert "ceiling" not in {purpose for _, purpose, _ in counted_votes}
-    assert "adversary" not in {purpose for _, purpose, _ in counted_votes}
+    assert not {"adversary", "clean"} & {purpose for _, purpose, _ in counted_votes}
     assert {row["status"] for row in board(tmp_path / "r")} == {"ok"}
 
     path = next((published / "shared").glob("*.json"))

@@ -24,7 +24,7 @@ def shared(store, add, tmp_path):
     add(target="toy-sigma0.50", data="toy")
     for number, settings in enumerate(WHAT):
         store.write_shared(key_of(settings), settings, {"array": np.array([number])})
-    assert export(store, store.cells(), tmp_path / "board", lambda settings: settings["what"] != "votes") == 2
+    assert export(store, store.cells(), tmp_path / "board", lambda key, settings: settings["what"] != "votes") == 2
     return tmp_path / "board"
 
 
