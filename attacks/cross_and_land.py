@@ -110,7 +110,7 @@ class CrossAndLand(Attack):
         )
 
     def beyond_tie(self) -> float:
-        """Probit gap beyond the tie of the classifier it holds at which this attack lands, where its search got so far."""
+        """Probit gap beyond its classifier's tie at which this attack lands, where its search got so far."""
         return 0.0
 
     def search(self) -> Search:

@@ -24,8 +24,8 @@ class SameDataTransfer(CrossAndLandTransfer):
     more such substitutes, the closer their mean comes to the target (Liu et al. 2017 on ensembles that transfer).
 
     Attributes:
-        beyond: probit gap beyond the substitutes' tie at which it lands, or at the search's end where that is nearer. What is made for a substitute moves the target
-            less, so the target's tie lies farther on.
+        beyond: probit gap beyond the substitutes' tie at which it lands, or at the search's end where that is
+            nearer. What is made for a substitute moves the target less, so the target's tie lies farther on.
     """
 
     members: int = 2
