@@ -29,7 +29,10 @@ def export(store: Store, cells: Collection[StoredCell], output: Path, wanted: Ca
     """
     targets, data = ({cell.settings[name] for cell in cells} for name in ("target", "data"))
     folder = output / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write into {folder}: {error.strerror or error}; choose another folder") from error
     chosen = {
         key: settings
         for key, settings in _entries(store.folder / FOLDER).items()
@@ -42,18 +45,15 @@ def adopt(store: Store, board: Path, key_of: Callable[[Settings], str]) -> int:
     """Put what lies beside a published board into `store`, but for what it holds; returns how many that were.
 
     Args:
-        key_of: the key that these settings have in this version; what has another is refused.
+        key_of: the key of such settings; what lies under another was edited, or is of another experiment.
 
     Raises:
-        StoreError: something there was made by the rules of another version, or is not whole.
+        StoreError: that, or something there is not whole.
     """
     entries = _entries(board / FOLDER)
     for key, settings in entries.items():
         if key_of(settings) != key:
-            raise StoreError(
-                f"{board / FOLDER / key}.json was not made by this version's rules; use the version that published "
-                "it, or remove it"
-            )
+            raise StoreError(f"{board / FOLDER / key}.json: its settings are not those of its key; get the folder again")
     return _copy(board / FOLDER, store.folder / FOLDER, entries)
 
 

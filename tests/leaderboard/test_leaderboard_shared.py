@@ -48,8 +48,8 @@ def test_a_board_without_is_no_error(other, tmp_path):
     assert adopt(other, tmp_path / "nowhere", key_of) == 0
 
 
-def test_what_other_rules_made_is_refused_and_nothing_taken(shared, other):
-    with pytest.raises(StoreError, match="not made by this version's rules"):
+def test_settings_of_another_key_are_refused_and_nothing_taken(shared, other):
+    with pytest.raises(StoreError, match="not those of its key"):
         adopt(other, shared, lambda settings: "another")
     assert not list((other.folder / "shared").iterdir())
 
@@ -65,3 +65,10 @@ def test_arrays_that_are_missing_are_one_line(shared, other):
     next((shared / FOLDER).glob("*.npz")).unlink()
     with pytest.raises(StoreError, match="get the folder again"):
         adopt(other, shared, key_of)
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(store, add, tmp_path):
+    add()
+    (tmp_path / "board").write_text("a file")
+    with pytest.raises(StoreError, match="choose another folder"):
+        export(store, store.cells(), tmp_path / "board", lambda key, settings: True)
