@@ -53,7 +53,7 @@ def adopt(store: Store, board: Path, key_of: Callable[[Settings], str]) -> int:
     entries = _entries(board / FOLDER)
     for key, settings in entries.items():
         if key_of(settings) != key:
-            raise StoreError(f"{board / FOLDER / key}.json: its settings are not those of its key; get the folder again")
+            raise StoreError(f"{board / FOLDER / key}.json: settings are not those of its key; get the folder again")
     return _copy(board / FOLDER, store.folder / FOLDER, entries)
 
 

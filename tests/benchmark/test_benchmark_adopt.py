@@ -124,4 +124,4 @@ def test_surrogates_and_evidence_travel_with_the_board_that_shares_them(
     path = next((published / "shared").glob("*.json"))
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
     assert command("adopt", published, "--results", tmp_path / "s") == 2
-    assert "its settings are not those of its key" in error_line(capsys.readouterr().err)
+    assert "settings are not those of its key" in error_line(capsys.readouterr().err)
