@@ -124,10 +124,7 @@ class Sweep:
         return {
             "protocol": PROTOCOL,
             "verb": self.verb,
-            "target": target.name,
-            "data": target.data,
-            "sigma": target.sigma,
-            "weights": target.digest,
+            **target.identity,
             "images": images,
             **self.sampling,
         }

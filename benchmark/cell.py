@@ -16,7 +16,7 @@ PROTOCOL = 1
 """Part of every key; raise it when evaluation, noise streams or the budget rule change."""
 
 CEILING_VERSION = 2
-"""Raise it when ceilings are proven otherwise: the cells that are held get new ones. 1 knew no gradients."""
+"""Raise it when ceilings or certificates are proven otherwise: held cells get new ones. 1 knew no gradients."""
 
 CEILING = ("ceiling_version", "ceiling_samples")
 """Settings of what stands beside a result: how its ceiling is proven. In no key; the later in order is the better."""
@@ -44,10 +44,7 @@ class Cell:
         """Everything that can change the result, and what the board says of it and of its ceiling."""
         return {
             "suite": self.suite.name,
-            "target": self.target.name,
-            "data": self.target.data,
-            "sigma": self.target.sigma,
-            "weights": self.target.digest,
+            **self.target.identity,
             "attack": self.attack_name,
             "access": self.attack.access.kind,
             "description": self.attack.summary(),

@@ -72,8 +72,7 @@ def _computed_once(
     settings = {
         "protocol": PROTOCOL,
         "what": what,
-        "target": target.name,
-        "weights": target.digest,
+        **target.identity,
         "purpose": purpose,
         "n": n,
         "seed": seed,
@@ -125,8 +124,7 @@ class Surrogates:
         settings = {
             "protocol": PROTOCOL,
             "what": "surrogate",
-            "target": self.target.name,
-            "weights": self.target.digest,
+            **self.target.identity,
             "recipe": recipe,
             "n": self.n,
             "alpha": self.alpha,
@@ -201,8 +199,7 @@ class Surrogates:
         settings = {
             "protocol": PROTOCOL,
             "what": "answers",
-            "target": self.target.name,
-            "weights": self.target.digest,
+            **self.target.identity,
             "purpose": "adversary",
             "n": self.n,
             "alpha": self.alpha,

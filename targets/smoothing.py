@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,6 +73,11 @@ class SmoothedClassifier:
             # What cuDNN calls float32 by default is TF32, with a mantissa of 10 bits: another classifier.
             torch.backends.cudnn.allow_tf32 = False
         self.engine = Engine(self.base_classifier, self.num_classes, self.batch, self.device)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells it from every other target, for the keys of what is stored; two files may give one name."""
+        return {"target": self.name, "data": self.data, "sigma": self.sigma, "weights": self.digest}
 
     def votes(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 import attacks.surrogate
 from attacks import Deployment, Meter, Transfer
 from attacks.surrogate import Substitute
-from benchmark.shared import Surrogates
+from benchmark.shared import Surrogates, shared_votes
 from leaderboard import Store
 from targets import DATA, load
 from targets.data import Split
@@ -76,6 +77,21 @@ def test_surrogates_of_other_targets_recipes_n_and_seeds_are_others(tmp_path: Pa
     recipe[0] = "two"
     assert run(suite, tmp_path / "r", "--epsilons", 0.75) == 0
     assert len(set(fits)) == len(fits) == 6
+
+
+def test_a_target_of_another_sigma_under_the_same_name_shares_nothing(
+    tmp_path: Path, counted_votes: list[tuple[str, str, int]]
+):
+    store, asked = Store.open(tmp_path / "r"), []
+    image = DATA["digits"].split("evaluation").images[:1]
+    for sigma in (0.5, 0.25, 0.5):
+        target = replace(load("digits-sigma0.50", "cpu"), sigma=sigma)
+        shared_votes(store, target, image, [0], 100, 0, "clean")
+        Surrogates(store, target, 20, 0.001, 0).of_answers(
+            "mine", lambda: SmallCNN(num_classes=11), lambda module, images, answers, seed: asked.append(seed)
+        )
+    assert [purpose for _, purpose, _ in counted_votes] == ["clean", "adversary", "adversary"] * 2
+    assert len(set(asked)) == len(asked) == 2
 
 
 def test_a_failed_surrogate_is_a_failed_cell_and_is_trained_again(tmp_path: Path):
