@@ -13,7 +13,7 @@ from typing import Any
 
 from leaderboard import atomic
 from leaderboard.errors import StoreError
-from leaderboard.store import Store, StoredCell
+from leaderboard.store import Store, StoredCell, read_arrays
 
 FOLDER = "shared"
 
@@ -33,16 +33,17 @@ def export(store: Store, cells: Collection[StoredCell], output: Path, wanted: Ca
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot write into {folder}: {error.strerror or error}; choose another folder") from error
-    chosen = {
-        key: settings
+    chosen = [
+        key
         for key, settings in _entries(store.folder / FOLDER).items()
-        if (settings.get("target") in targets or settings.get("data") in data) and wanted(key, settings)
-    }
+        if (settings["target"] in targets if "target" in settings else settings.get("data") in data)
+        if wanted(key, settings) and not (folder / f"{key}.json").exists()
+    ]
     return _copy(store.folder / FOLDER, folder, chosen)
 
 
-def adopt(store: Store, board: Path, key_of: Callable[[Settings], str]) -> int:
-    """Put what lies beside a published board into `store`, but for what it holds; returns how many that were.
+def read(board: Path, key_of: Callable[[Settings], str]) -> dict[str, Settings]:
+    """The settings by key of what lies beside a published board, for `adopt`; nothing is written.
 
     Args:
         key_of: the key of such settings; what lies under another was edited, or is of another experiment.
@@ -54,7 +55,16 @@ def adopt(store: Store, board: Path, key_of: Callable[[Settings], str]) -> int:
     for key, settings in entries.items():
         if key_of(settings) != key:
             raise StoreError(f"{board / FOLDER / key}.json: settings are not those of its key; get the folder again")
-    return _copy(board / FOLDER, store.folder / FOLDER, entries)
+        try:
+            read_arrays(board / FOLDER / f"{key}.npz")
+        except Exception as error:  # as in `Store.cell`
+            raise StoreError(f"{board / FOLDER / key}.npz is damaged or missing; get the folder again") from error
+    return entries
+
+
+def adopt(store: Store, board: Path, entries: Mapping[str, Settings]) -> int:
+    """Put what `read` found beside a board into `store`, but for what it holds; returns how many that were."""
+    return _copy(board / FOLDER, store.folder / FOLDER, [key for key in entries if store.shared(key) is None])
 
 
 def _entries(folder: Path) -> dict[str, Settings]:
@@ -65,13 +75,12 @@ def _entries(folder: Path) -> dict[str, Settings]:
         raise StoreError(f"{folder} holds a file that is damaged or none of ours; get it again") from error
 
 
-def _copy(source: Path, destination: Path, entries: Mapping[str, Settings]) -> int:
-    new = [key for key in entries if not (destination / f"{key}.json").exists()]
-    for key in new:
+def _copy(source: Path, destination: Path, keys: Collection[str]) -> int:
+    for key in keys:
         for name in (f"{key}.npz", f"{key}.json"):  # the arrays first: an entry exists once its JSON does
             try:
                 content = (source / name).read_bytes()
             except OSError as error:
                 raise StoreError(f"{source / name}: {error.strerror or error}; get the folder again") from error
             atomic.write(destination / name, content)
-    return len(new)
+    return len(keys)

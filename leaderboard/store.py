@@ -5,7 +5,7 @@
     cells/<key>.parquet     its records, one an image
     cells/<key>.npz         its adversarial images as the attack returned them, float32, compressed; none where the
                             cell was adopted from a published board
-    shared/<key>.json, .npz arrays that cells share: clean votes, surrogate weights
+    shared/<key>.json, .npz arrays that cells share: votes, answers, surrogate weights, what ceilings are proven from
 
 The JSON is written last, and a cell exists only if its JSON does: a writer killed at any instant leaves no
 torn cell.
@@ -139,7 +139,7 @@ class Store:
 
     def images(self, key: str) -> NDArray[Any]:
         """What the attack returned in a cell that has images, before the budget rule: float32, (N, ...)."""
-        return _arrays(self._path("cells", key, "npz"))["images"]
+        return read_arrays(self._path("cells", key, "npz"))["images"]
 
     def write_cell(
         self,
@@ -197,7 +197,7 @@ class Store:
         if not self._path("shared", key, "json").exists():
             return None
         try:
-            return _arrays(self._path("shared", key, "npz"))
+            return read_arrays(self._path("shared", key, "npz"))
         except Exception as error:  # as in `cell`
             _log.warning("shared arrays %s are damaged and are made again: %s", key, _line(error))
             return None
@@ -265,10 +265,11 @@ def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return buffer.getvalue()
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an NPZ file by name. Raises whatever NumPy does where it is absent or damaged."""
     import numpy as np
 
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # NumPy leaves a damaged file open
         return dict(arrays)
 
 

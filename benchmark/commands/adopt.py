@@ -14,12 +14,13 @@ def main(arguments: argparse.Namespace) -> int:
     """Returns 0. Raises :class:`leaderboard.StoreError` where the board has no records, or those of other rules."""
     path = arguments.board / archive.RECORDS if arguments.board.is_dir() else arguments.board
     cells = archive.read(path, settings_key)
+    beside = shared.read(path.parent, key_of)
     store = Store.open(arguments.results)
     adopted = archive.adopt(store, cells)
     for cell, records in cells:
         keep(store, cell, records)
     print(f"{adopted} cells adopted, {len(cells) - adopted} held already. Results: {arguments.results}.")
-    if taken := shared.adopt(store, path.parent, key_of):
+    if taken := shared.adopt(store, path.parent, beside):
         print(f"{taken} answers, surrogates and the like that cells share were there, too.")
     suites = sorted({cell.settings["suite"] for cell, _ in cells})
     for suite in suites:

@@ -125,3 +125,4 @@ def test_surrogates_and_evidence_travel_with_the_board_that_shares_them(
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
     assert command("adopt", published, "--results", tmp_path / "s") == 2
     assert "settings are not those of its key" in error_line(capsys.readouterr().err)
+    assert not (tmp_path / "s").exists()  # nothing is taken where not all can be
