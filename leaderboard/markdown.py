@@ -47,7 +47,8 @@ _HOW_TO_READ = """\
   are rows of their own; only the one of the largest is ranked and shown above, the others are points of a curve.
 - **`best-of`** sends for each image what worked best of all attacks of an access, and is evaluated on noise of its
   own, so that luck wins nothing: it can come out just below one of them, whose own luck counts. What it costs is the
-  sum of theirs, so its queries can exceed a budget that each of them kept.
+  sum of theirs, so its queries can exceed a budget that each of them kept. Its settings name the attacks: one that
+  joined an adopted board later is not among them.
 - Abstention depends on n more than on most attacks: compare rates at equal n and α only.
 """
 
