@@ -7,7 +7,7 @@ shared/<key>.json, .npz     as in a results folder (see `leaderboard.store`): th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,69 +18,76 @@ from leaderboard.store import Store, StoredCell, read_arrays
 FOLDER = "shared"
 
 Settings = dict[str, Any]
+Wanted = Callable[[str, Settings], bool]
+"""By key and settings."""
 
 
-def export(store: Store, cells: Collection[StoredCell], output: Path, wanted: Callable[[str, Settings], bool]) -> int:
-    """Write to `output` what a store holds of the targets and data of `cells` and is `wanted` by key and settings.
+def export(store: Store, cells: Collection[StoredCell], output: Path, wanted: Wanted) -> int:
+    """Write to `output` what a store holds of the targets and data of `cells` and is `wanted`.
 
-    What is there already stays; returns how many were new.
+    What is there stays, unless it is damaged; what is damaged in the store is left out. Returns how many were new.
 
     Raises StoreError where it cannot be written.
     """
     targets, data = ({cell.settings[name] for cell in cells} for name in ("target", "data"))
-    folder = output / FOLDER
+    source, folder = store.folder / FOLDER, output / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot write into {folder}: {error.strerror or error}; choose another folder") from error
     chosen = [
         key
-        for key, settings in _entries(store.folder / FOLDER).items()
+        for key, settings in _entries(source, "remove it, and what it held is computed again").items()
         if (settings["target"] in targets if "target" in settings else settings.get("data") in data)
-        if wanted(key, settings) and not (folder / f"{key}.json").exists()
+        if wanted(key, settings) and _is_whole(source, key) and not _is_whole(folder, key)
     ]
-    return _copy(store.folder / FOLDER, folder, chosen)
+    return _copy(source, folder, chosen)
 
 
-def read(board: Path, key_of: Callable[[Settings], str]) -> dict[str, Settings]:
-    """The settings by key of what lies beside a published board, for `adopt`; nothing is written.
+def read(board: Path, wanted: Wanted) -> tuple[list[str], int]:
+    """The keys of what lies beside a published board and is `wanted`, for `adopt`, and how much else does.
 
-    Args:
-        key_of: the key of such settings; what lies under another was edited, or is of another experiment.
+    Nothing is written.
 
     Raises:
-        StoreError: that, or something there is not whole.
+        StoreError: a wanted file is not whole, or any JSON is not one of ours.
     """
-    entries = _entries(board / FOLDER)
-    for key, settings in entries.items():
-        if key_of(settings) != key:
-            raise StoreError(f"{board / FOLDER / key}.json: settings are not those of its key; get the folder again")
+    entries = _entries(board / FOLDER, "get it again")
+    keys = [key for key, settings in entries.items() if wanted(key, settings)]
+    for key in keys:
+        if not _is_whole(board / FOLDER, key):
+            raise StoreError(f"{board / FOLDER / key}.npz is damaged or missing; get it again")
+    return keys, len(entries) - len(keys)
+
+
+def adopt(store: Store, board: Path, keys: Collection[str]) -> int:
+    """Put what `read` found beside a board into `store`, but for what it holds; returns how many that were."""
+    folder = store.folder / FOLDER
+    return _copy(board / FOLDER, folder, [key for key in keys if not _is_whole(folder, key)])
+
+
+def _entries(folder: Path, advice: str) -> dict[str, Settings]:
+    """Settings by key."""
+    entries = {}
+    for path in sorted(folder.glob("*.json")):
         try:
-            read_arrays(board / FOLDER / f"{key}.npz")
-        except Exception as error:  # as in `Store.cell`
-            raise StoreError(f"{board / FOLDER / key}.npz is damaged or missing; get the folder again") from error
+            entries[path.stem] = dict(json.loads(path.read_bytes())["settings"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise StoreError(f"{path} is damaged or none of ours; {advice}") from error
     return entries
 
 
-def adopt(store: Store, board: Path, entries: Mapping[str, Settings]) -> int:
-    """Put what `read` found beside a board into `store`, but for what it holds; returns how many that were."""
-    return _copy(board / FOLDER, store.folder / FOLDER, [key for key in entries if store.shared(key) is None])
-
-
-def _entries(folder: Path) -> dict[str, Settings]:
-    """Settings by key."""
+def _is_whole(folder: Path, key: str) -> bool:
+    """Whether a folder holds what is under a key, undamaged."""
     try:
-        return {path.stem: dict(json.loads(path.read_bytes())["settings"]) for path in sorted(folder.glob("*.json"))}
-    except (ValueError, TypeError, KeyError) as error:
-        raise StoreError(f"{folder} holds a file that is damaged or none of ours; get it again") from error
+        read_arrays(folder / f"{key}.npz")
+    except Exception:  # as in `Store.cell`
+        return False
+    return (folder / f"{key}.json").exists()
 
 
 def _copy(source: Path, destination: Path, keys: Collection[str]) -> int:
     for key in keys:
         for name in (f"{key}.npz", f"{key}.json"):  # the arrays first: an entry exists once its JSON does
-            try:
-                content = (source / name).read_bytes()
-            except OSError as error:
-                raise StoreError(f"{source / name}: {error.strerror or error}; get the folder again") from error
-            atomic.write(destination / name, content)
+            atomic.write(destination / name, (source / name).read_bytes())
     return len(keys)

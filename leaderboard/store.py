@@ -266,7 +266,7 @@ def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an NPZ file by name. Raises whatever NumPy does where it is absent or damaged."""
+    """The arrays of an NPZ file by name. What it raises where the file is absent or damaged may be anything."""
     import numpy as np
 
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # NumPy leaves a damaged file open

@@ -76,7 +76,7 @@ class SmoothedClassifier:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What tells it from every other target, for the keys of what is stored; two files may give one name."""
+        """What its results depend on, for the keys of what is stored: a name may be given twice, with another σ."""
         return {"target": self.name, "data": self.data, "sigma": self.sigma, "weights": self.digest}
 
     def votes(

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 
-from benchmark.cell import key_of, settings_key
+from benchmark.cell import settings_key
 from benchmark.commands.publish import run_command
 from benchmark.originals import keep
+from benchmark.shared import travels
 from leaderboard import Store, archive, shared
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Returns 0. Raises :class:`leaderboard.StoreError` where the board has no records, or those of other rules."""
+    """Returns 0.
+
+    Raises:
+        StoreError: the board has no records, or those of other rules; or what cells share, beside it, is damaged.
+    """
     path = arguments.board / archive.RECORDS if arguments.board.is_dir() else arguments.board
     cells = archive.read(path, settings_key)
-    beside = shared.read(path.parent, key_of)
+    beside, others = shared.read(path.parent, travels)
     store = Store.open(arguments.results)
     adopted = archive.adopt(store, cells)
     for cell, records in cells:
@@ -22,6 +27,8 @@ def main(arguments: argparse.Namespace) -> int:
     print(f"{adopted} cells adopted, {len(cells) - adopted} held already. Results: {arguments.results}.")
     if taken := shared.adopt(store, path.parent, beside):
         print(f"{taken} answers, surrogates and the like that cells share were there, too.")
+    if others:
+        print(f"{others} files there are not adopted: not of `run`, of other rules than this version's, or edited.")
     suites = sorted({cell.settings["suite"] for cell, _ in cells})
     for suite in suites:
         images = {image for cell, _ in cells if cell.settings["suite"] == suite for image in cell.settings["images"]}

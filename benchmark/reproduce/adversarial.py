@@ -170,8 +170,7 @@ def outcomes(
     purpose = "clean" if attack is None and not again else "evaluation"
     identity = {
         "what": "outcomes",
-        "target": target.name,
-        "weights": target.digest,
+        **target.identity,
         "purpose": purpose,
         "n": n,
         "alpha": settings.alpha,

@@ -86,8 +86,7 @@ def answers(stages: Stages, target: SmoothedClassifier, queries: QuerySet, setti
     n = settings.query_samples
     identity = {
         "what": "answers",
-        "target": target.name,
-        "weights": target.digest,
+        **target.identity,
         "n": n,
         "alpha": settings.alpha,
         "seed": settings.seed,

@@ -123,6 +123,13 @@ def test_surrogates_and_evidence_travel_with_the_board_that_shares_them(
 
     path = next((published / "shared").glob("*.json"))
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
-    assert command("adopt", published, "--results", tmp_path / "s") == 2
-    assert "settings are not those of its key" in error_line(capsys.readouterr().err)
-    assert not (tmp_path / "s").exists()  # nothing is taken where not all can be
+    capsys.readouterr()
+    assert command("adopt", published, "--results", tmp_path / "s") == 0
+    out = capsys.readouterr().out
+    assert "6 answers, surrogates and the like" in out
+    assert "1 files there are not adopted" in out
+
+    path.write_text("{")
+    assert command("adopt", published, "--results", tmp_path / "t") == 2
+    assert f"{path} is damaged" in error_line(capsys.readouterr().err)
+    assert not (tmp_path / "t").exists()  # nothing is taken where not all can be

@@ -89,6 +89,8 @@ def test_answers_are_predicts_and_asked_for_once(tmp_path: Path, monkeypatch: py
     assert np.array_equal(found, direct)
     assert set(found) <= {-1, *range(CLASSES)}
     assert -1 in found
+    other = replace(target, sigma=2 * target.sigma)
+    assert not np.array_equal(answers(stages, other, queries, SETTINGS), found)
     monkeypatch.setattr(target, "predict", None)
     assert np.array_equal(answers(stages, target, queries, SETTINGS), found)
 

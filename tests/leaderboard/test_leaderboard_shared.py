@@ -20,13 +20,17 @@ def key_of(settings):
     return "-".join(settings[name] for name in sorted(settings))
 
 
+def wanted(key, settings):
+    return settings["what"] != "votes" and key_of(settings) == key
+
+
 @pytest.fixture
 def shared(store, add, tmp_path):
     """The published folder of a board on one target, whose store knows more than is wanted of it."""
     add(target="toy-sigma0.50", data="toy")
     for number, settings in enumerate(WHAT):
         store.write_shared(key_of(settings), settings, {"array": np.array([number])})
-    assert export(store, store.cells(), tmp_path / "board", lambda key, settings: settings["what"] != "votes") == 2
+    assert export(store, store.cells(), tmp_path / "board", wanted) == 2
     return tmp_path / "board"
 
 
@@ -36,50 +40,73 @@ def other(tmp_path):
 
 
 def test_what_a_board_s_cells_share_travels_whole(shared, store, other):
-    assert adopt(other, shared, read(shared, key_of)) == 2
+    keys, others = read(shared, wanted)
+    assert others == 0
+    assert adopt(other, shared, keys) == 2
     for settings in (WHAT[0], WHAT[2]):
         key = key_of(settings)
         assert other.shared(key) == store.shared(key)
         assert (other.folder / "shared" / f"{key}.json").read_bytes() == (shared / FOLDER / f"{key}.json").read_bytes()
     assert other.shared(key_of(WHAT[1])) is None
     assert other.shared(key_of(WHAT[3])) is None
-    assert adopt(other, shared, read(shared, key_of)) == 0
+    assert adopt(other, shared, keys) == 0
 
 
-def test_a_board_without_is_no_error(other, tmp_path):
-    assert adopt(other, tmp_path / "nowhere", read(tmp_path / "nowhere", key_of)) == 0
+def test_a_board_without_is_no_error(tmp_path):
+    assert read(tmp_path / "nowhere", wanted) == ([], 0)
 
 
-def test_settings_of_another_key_are_refused(shared):
-    with pytest.raises(StoreError, match="not those of its key"):
-        read(shared, lambda settings: "another")
+def test_what_is_not_wanted_is_left_and_counted(shared):
+    path = shared / FOLDER / f"{key_of(WHAT[0])}.json"
+    path.write_text(path.read_text().replace("toy-sigma0.50", "toy-sigma0.25"))
+    assert read(shared, wanted) == ([key_of(WHAT[2])], 1)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"settings": 1}'])
 def test_a_damaged_file_is_one_line(shared, content):
-    next((shared / FOLDER).glob("*.json")).write_text(content)
-    with pytest.raises(StoreError, match="damaged or none of ours"):
-        read(shared, key_of)
+    path = next((shared / FOLDER).glob("*.json"))
+    path.write_text(content)
+    with pytest.raises(StoreError, match=f"{path.name} is damaged or none of ours; get it again"):
+        read(shared, wanted)
 
 
-@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-30])])
+def test_a_folder_in_place_of_a_file_is_one_line(shared):
+    (shared / FOLDER / "folder.json").mkdir()
+    with pytest.raises(StoreError, match=r"folder\.json is damaged"):
+        read(shared, wanted)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, cut])
 def test_arrays_that_are_missing_or_damaged_are_one_line(shared, spoil):
-    spoil(next((shared / FOLDER).glob("*.npz")))
-    with pytest.raises(StoreError, match="get the folder again"):
-        read(shared, key_of)
+    path = next((shared / FOLDER).glob("*.npz"))
+    spoil(path)
+    with pytest.raises(StoreError, match=f"{path.name} is damaged or missing; get it again"):
+        read(shared, wanted)
 
 
-def test_damaged_arrays_are_replaced(shared, store, other):
-    entries = read(shared, key_of)
-    adopt(other, shared, entries)
-    key = next(iter(entries))
-    (other.folder / "shared" / f"{key}.npz").write_bytes(b"PK")
-    assert adopt(other, shared, entries) == 1
-    assert other.shared(key) == store.shared(key)
+@pytest.mark.parametrize("spoil", [Path.unlink, cut])
+def test_damaged_arrays_are_replaced_on_either_side_and_never_published(shared, store, other, spoil, caplog):
+    keys, _ = read(shared, wanted)
+    adopt(other, shared, keys)
+    spoil(other.folder / "shared" / f"{keys[0]}.npz")
+    assert adopt(other, shared, keys) == 1
+    assert other.shared(keys[0]) == store.shared(keys[0])
+    assert not caplog.records
+
+    spoil(shared / FOLDER / f"{keys[0]}.npz")
+    assert export(store, store.cells(), shared, wanted) == 1
+    assert read(shared, wanted) == (keys, 0)
+
+    spoil(store.folder / "shared" / f"{keys[0]}.npz")
+    assert export(store, store.cells(), shared.parent / "new", wanted) == 1
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(store, add, tmp_path):
     add()
     (tmp_path / "board").write_text("a file")
     with pytest.raises(StoreError, match="choose another folder"):
-        export(store, store.cells(), tmp_path / "board", lambda key, settings: True)
+        export(store, store.cells(), tmp_path / "board", wanted)
