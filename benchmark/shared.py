@@ -92,8 +92,7 @@ TRAVELS = ("votes", f"evidence, version {CEILING_VERSION}", "answers", "surrogat
 
 def travels(key: str, settings: dict[str, Any]) -> bool:
     """Whether what a store holds under a key is one of those, and is of `run`: other keys are of other experiments."""
-    told_apart = "target" not in settings or "sigma" in settings  # once a target's name and weights were taken to do
-    return settings.get("what") in TRAVELS and told_apart and key_of(settings) == key
+    return settings.get("what") in TRAVELS and key_of(settings) == key
 
 
 SHARD = 250

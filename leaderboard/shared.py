@@ -25,7 +25,8 @@ Wanted = Callable[[str, Settings], bool]
 def export(store: Store, cells: Collection[StoredCell], output: Path, wanted: Wanted) -> int:
     """Write to `output` what a store holds of the targets and data of `cells` and is `wanted`.
 
-    What is there stays, unless it is damaged; what is damaged in the store is left out. Returns how many were new.
+    What is there stays, unless it is damaged; what is damaged in the store is left out, with a warning in the log.
+    Returns how many were new.
 
     Raises StoreError where it cannot be written.
     """
@@ -39,7 +40,7 @@ def export(store: Store, cells: Collection[StoredCell], output: Path, wanted: Wa
         key
         for key, settings in _entries(source, "remove it, and what it held is computed again").items()
         if (settings["target"] in targets if "target" in settings else settings.get("data") in data)
-        if wanted(key, settings) and _is_whole(source, key) and not _is_whole(folder, key)
+        if wanted(key, settings) and not _is_whole(folder, key) and store.shared(key) is not None
     ]
     return _copy(source, folder, chosen)
 

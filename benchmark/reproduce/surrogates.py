@@ -85,7 +85,7 @@ def with_answers(
         labels = np.where(answers == ABSTAIN, classes, answers)
     identity = {
         "labels": "answers",
-        "target": target.identity,
+        "target": target.identity,  # whole, since its sigma is another than the surrogate's
         "n": settings.query_samples,
         "alpha": settings.alpha,
         **queries.identity(),

@@ -101,8 +101,10 @@ def test_damaged_arrays_are_replaced_on_either_side_and_never_published(shared, 
     assert export(store, store.cells(), shared, wanted) == 1
     assert read(shared, wanted) == (keys, 0)
 
+    assert not caplog.records
     spoil(store.folder / "shared" / f"{keys[0]}.npz")
     assert export(store, store.cells(), shared.parent / "new", wanted) == 1
+    assert f"shared arrays {keys[0]} are damaged" in caplog.text
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(store, add, tmp_path):
