@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import ndtri
 from torch import Tensor
 
 from attacks.smoothed import norms, per_image, unit
+from targets.binomial import largest_loser
 from targets.smoothing import ABSTAIN
 
 NEAR = 0.5
@@ -44,6 +46,12 @@ def probit_gap(probabilities: Tensor, home: Tensor, rival: Tensor | None = None)
     scores = torch.special.ndtri(torch.stack([own, other]).clamp(1e-6, 1 - 1e-6))
     result: Tensor = scores[0] - scores[1]
     return result
+
+
+def half_band(n: int, alpha: float) -> float:
+    """How far from a tie of two classes, in σ, PREDICT abstains half the time; half the probit gap there."""
+    sufficient = n - int(largest_loser(n, alpha)[n])
+    return float(ndtri(min(sufficient, n - 0.5) / n))
 
 
 def land(

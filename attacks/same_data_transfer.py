@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
+
 from attacks.access import Transfer, WhiteBox
 from attacks.base import register
+from attacks.cross_and_land import probabilities
 from attacks.cross_and_land_transfer import CrossAndLandTransfer, recipes
 from attacks.surrogate import smoothed
+from attacks.tie_chance import TieChance
+from targets.noise import Streams
 
 
 def same_data_ensemble(attack: Any, model: Transfer, images: int) -> WhiteBox:
@@ -26,11 +31,28 @@ class SameDataTransfer(CrossAndLandTransfer):
     Attributes:
         beyond: probit gap beyond the substitutes' tie at which it lands, or at the search's end where that is
             nearer. What is made for a substitute moves the target less, so the target's tie lies farther on.
+        error: standard deviation of the target's Φ⁻¹(p) about the substitutes', in each class; above 0 the attack goes
+            on from where it landed to where the target, so far off, most probably ties (:class:`TieChance`).
     """
 
     members: int = 2
     epochs: int = 200
     beyond: float = 0.0
+    error: float = 0.0
+
+    def __call__(self, model: Any, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:
+        landed = super().__call__(model, images, labels, epsilon, generator)
+        if not self.error:
+            return landed
+        substitutes, rows = self.substitutes(model, len(images)), list(range(len(images)))
+        home = probabilities(substitutes, generator)(images, rows, self.clean_samples).argmax(1)
+        climb = TieChance(error=self.error, favour=self.beyond)
+        return climb(substitutes, images, landed, home, epsilon, generator, rows)
+
+    def parameters(self) -> dict[str, Any]:
+        """The hyper-parameters by name, without ``error`` where it is 0: rows from before it was one stay."""
+        held = super().parameters()
+        return held if self.error else {name: value for name, value in held.items() if name != "error"}
 
     def beyond_tie(self) -> float:
         """By the field of that name."""

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from attacks.access import Decision
 from attacks.belief import HOME, OTHER, TIE, Belief
+from attacks.landing import half_band
 from attacks.own_images import OwnImages
-from targets.binomial import largest_loser
 from targets.smoothing import ABSTAIN
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class TieSearch:
             own.weights,
             spread=settings.spread * model.sigma,
             length=settings.length * model.sigma,
-            band=band(model.n, model.alpha) * model.sigma,
+            band=half_band(model.n, model.alpha) * model.sigma,
             blur=settings.blur * model.sigma,
         )
         self.done = False
@@ -173,9 +172,3 @@ class TieSearch:
 def _unit(direction: Floats) -> Floats:
     result: Floats = direction / max(float(np.linalg.norm(direction)), 1e-12)
     return result
-
-
-def band(n: int, alpha: float) -> float:
-    """How far from a tie of two classes, in σ, PREDICT abstains with probability one half."""
-    sufficient = n - int(largest_loser(n, alpha)[n])
-    return float(ndtri(min(sufficient, n - 0.5) / n))

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from attacks import Decision, Deployment, Meter
 from attacks.belief import HOME, OTHER, TIE, Belief
+from attacks.landing import half_band
 from attacks.level_set import LevelSet
 from attacks.own_images import OwnImages
-from attacks.tie_search import band
 from targets.abstention import abstention_probability
 from targets.binomial import decide
 from targets.noise import Streams
@@ -181,4 +181,4 @@ def test_own_images_span_their_differences_and_weigh_what_noise_leaves():
 
 @pytest.mark.parametrize(("n", "width"), [(100, 0.440), (1_000, 0.133), (10_000, 0.042)])
 def test_half_the_band(n: int, width: float):
-    assert band(n, 0.001) == pytest.approx(width, abs=0.001)
+    assert half_band(n, 0.001) == pytest.approx(width, abs=0.001)

@@ -81,7 +81,7 @@ def test_list_attacks_says_access_and_hyper_parameters(capsys: pytest.CaptureFix
         "name": "clean", "access": "none", "description": ATTACKS["clean"].summary(), "parameters": {},
     }  # fmt: skip
     for name, entry in entries.items():
-        assert entry["parameters"] == ATTACKS[name]().parameters()
+        assert entry["parameters"] == dataclasses.asdict(ATTACKS[name]())
         assert entry["description"]
 
 
