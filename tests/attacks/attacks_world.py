@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from scipy.special import ndtr
 from torch import Tensor, nn
 
 from attacks import Access, Attack, Deployment, Meter, WhiteBox
@@ -10,7 +12,8 @@ from benchmark.cell import Cell
 from benchmark.grant import grant
 from benchmark.shared import Surrogates
 from benchmark.suite import Suite
-from targets import DATA, SmoothedClassifier
+from targets import ABSTAIN, DATA, SmoothedClassifier
+from targets.binomial import decide
 from targets.noise import Streams
 
 SIGMA = 0.25
@@ -49,6 +52,44 @@ def white_box(base: nn.Module, images: int) -> tuple[WhiteBox, Meter]:
 
 def streams(images: int) -> Streams:
     return Streams((0, "test"), range(images))
+
+
+class Perfect:
+    """A surrogate that is the target itself, and its PREDICT."""
+
+    def __init__(self, images: int, shift: float = 0.0) -> None:
+        self.base = Linear()
+        self.random = np.random.default_rng(0)
+        self.meter = Meter(images)
+        self.shift = shift
+
+    def surrogate(self, key, build, fit) -> torch.nn.Module:
+        """The target, but with its tie ``shift`` away."""
+        base, shift = self.base, self.shift
+
+        class Shifted(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.register_buffer("w", base.w)
+
+            def forward(self, images: Tensor) -> Tensor:
+                margin = base.sharpness * ((images.flatten(1) - 0.5) @ self.w.to(images.dtype) + shift)
+                return torch.stack([margin, -margin], dim=1)
+
+        return Shifted()
+
+    def predict(self, images: Tensor, rows, ordinals):
+        p = ndtr(self.base.margin(images).double().numpy() / SIGMA)
+        votes = self.random.binomial(N, p)
+        return decide(np.stack([votes, N - votes], axis=1), ALPHA, ABSTAIN)
+
+
+DEPLOYMENT = Deployment(2, (1, 8, 8), SIGMA, N, ALPHA)
+MARGINS = [0.15, 0.3, 0.45, 0.6, -0.15, -0.3, -0.45, 0.01]
+
+
+def not_asked(*recipe) -> torch.nn.Module:
+    raise AssertionError("the other kind of surrogate was asked for")
 
 
 CHEAP = {"epochs": 2, "search_steps": 1, "steps": 3, "evaluations": 4, "settle_samples": 100, "queries": 12}

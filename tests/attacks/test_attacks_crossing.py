@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from attacks_world import ALPHA, SIGMA, Linear, N, streams, white_box
+from attacks_world import ALPHA, DEPLOYMENT, MARGINS, SIGMA, Linear, N, Perfect, not_asked, streams, white_box
 from scipy.special import ndtr
 from torch import Tensor
 
@@ -96,47 +96,9 @@ def test_the_landing_grows_with_n_as_the_band_shrinks(n):
     assert meter.forward.max() < 3 * n + 3000
 
 
-class Perfect:
-    """A surrogate that is the target itself, and its PREDICT."""
-
-    def __init__(self, images: int, shift: float = 0.0) -> None:
-        self.base = Linear()
-        self.random = np.random.default_rng(0)
-        self.meter = Meter(images)
-        self.shift = shift
-
-    def surrogate(self, key, build, fit) -> torch.nn.Module:
-        """The target, but with its tie ``shift`` away."""
-        base, shift = self.base, self.shift
-
-        class Shifted(torch.nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.register_buffer("w", base.w)
-
-            def forward(self, images: Tensor) -> Tensor:
-                margin = base.sharpness * ((images.flatten(1) - 0.5) @ self.w.to(images.dtype) + shift)
-                return torch.stack([margin, -margin], dim=1)
-
-        return Shifted()
-
-    def predict(self, images: Tensor, rows, ordinals):
-        p = ndtr(self.base.margin(images).double().numpy() / SIGMA)
-        votes = self.random.binomial(N, p)
-        return decide(np.stack([votes, N - votes], axis=1), ALPHA, ABSTAIN)
-
-
-DEPLOYMENT = Deployment(2, (1, 8, 8), SIGMA, N, ALPHA)
-MARGINS = [0.15, 0.3, 0.45, 0.6, -0.15, -0.3, -0.45, 0.01]
-
-
 def outcome(world: Perfect, adversarial: Tensor) -> float:
     p = torch.from_numpy(ndtr(world.base.margin(adversarial).double().numpy() / SIGMA))
     return float(abstention_probability(torch.stack([p, 1 - p], dim=1), N, ALPHA).mean())
-
-
-def not_asked(*recipe) -> torch.nn.Module:
-    raise AssertionError("the other kind of surrogate was asked for")
 
 
 @pytest.mark.parametrize("same_data", [False, True])

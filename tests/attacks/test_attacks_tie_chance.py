@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from attacks_world import ALPHA, SIGMA, N, streams
+from attacks_world import ALPHA, DEPLOYMENT, MARGINS, SIGMA, N, Perfect, not_asked, streams
 from scipy.special import ndtr, ndtri
-from test_attacks_crossing import DEPLOYMENT, MARGINS, Perfect, not_asked
 from torch import Tensor, nn
 
 from attacks import ATTACKS, Deployment, Meter, Transfer, WhiteBox
