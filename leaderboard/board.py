@@ -53,8 +53,8 @@ def at_largest_budget(rows: Iterable[Row]) -> list[Row]:
     largest: dict[tuple[Any, ...], float] = defaultdict(float)
     for row in rows:
         attack = (*_place(row), row["attack"])
-        largest[attack] = max(largest[attack], _budget(row))
-    return [row for row in rows if _budget(row) == largest[*_place(row), row["attack"]]]
+        largest[attack] = max(largest[attack], budget_of(row))
+    return [row for row in rows if budget_of(row) == largest[*_place(row), row["attack"]]]
 
 
 def is_ensemble(attack: str) -> bool:
@@ -142,10 +142,11 @@ def _rank(rows: list[Row]) -> None:
 
 def _order(row: Row) -> tuple[Any, ...]:
     rate = row["abstention_rate"] or 0.0
-    return (*_place(row), row["status"] == "failed", -rate, row["attack"], -_budget(row))
+    return (*_place(row), row["status"] == "failed", -rate, row["attack"], -budget_of(row))
 
 
-def _budget(row: Row) -> float:
+def budget_of(row: Row) -> float:
+    """Most queries an image; infinity without a limit."""
     return math.inf if row["query_budget"] is None else row["query_budget"]
 
 

@@ -17,8 +17,8 @@ be sent, so every curve begins at the clean rate, and none can leave the certifi
 sampling. What lies between the best curve and the ceiling is not known to be safe, only not attacked yet. Thick: the
 best of each access (`best-of`, where it was run, takes for each image the best of the attacks that its settings name),
 with its 95% interval. Straight lines join what was measured or proven; between, only what is hatched is known to be out
-of reach, as a ceiling holds for every smaller ε. Attacks whose queries are limited have their largest budget; rows that
-failed or are partial are left out.
+of reach, as a ceiling holds for every smaller ε. Attacks whose queries are limited have one budget throughout, the
+largest of those that they have at the most ε; rows that failed or are partial are left out.
 """
 
 _AGAINST_QUERIES = """\

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
-from leaderboard.board import at_largest_budget, by_strength, is_ensemble
+from leaderboard.board import budget_of, by_strength, is_ensemble
 from leaderboard.row import CONTROL, Row
 from leaderboard.statistics import clopper_pearson
 
@@ -56,12 +56,14 @@ class Panel(TypedDict):
 
 
 def epsilon_panels(rows: Iterable[Row]) -> list[Panel]:
-    """Security curves: a panel a target that has two or more ε, each attack at its largest query budget.
+    """Security curves: a panel a target that has two or more ε, each attack at one query budget throughout.
+
+    Of its budgets the one that it has at the most ε, the largest of those: through two a line would follow both.
 
     Each curve begins at ε = 0, where nothing can be sent but the original image, with the clean rate.
     """
     panels = []
-    for group in _grouped(at_largest_budget(_whole(rows))):
+    for group in _grouped(_at_one_budget(_whole(rows))):
         if len({row["epsilon"] for row in group}) > 1:
             panel = _panel(group, epsilon=None)
             for curve in panel["curves"]:
@@ -120,6 +122,16 @@ def telling(panels: Sequence[Panel]) -> list[Panel]:
 def _whole(rows: Iterable[Row]) -> list[Row]:
     """The rows over all images: where some are missing, a curve would show which, not what the attack does."""
     return [row for row in rows if row["status"] == "ok"]
+
+
+def _at_one_budget(rows: Sequence[Row]) -> list[Row]:
+    """The rows, in their order, that have the budget chosen for their attack on their target."""
+    chosen = set()
+    for group in _grouped(rows, "attack"):
+        epsilons = Counter(budget_of(row) for row in group)
+        budget = max(epsilons, key=lambda budget: (epsilons[budget], budget))
+        chosen |= {id(row) for row in group if budget_of(row) == budget}
+    return [row for row in rows if id(row) in chosen]
 
 
 def _grouped(rows: Iterable[Row], *names: str) -> list[list[Row]]:

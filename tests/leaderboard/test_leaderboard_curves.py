@@ -46,6 +46,15 @@ def test_a_security_curve_is_of_the_largest_budget(store, add):
     assert panel["curves"][0]["points"][-1]["abstention_rate"] == 1.0
 
 
+def test_a_security_curve_has_one_budget_throughout(store, add):
+    for epsilon in (0.5, 1.0, 2.0):
+        for budget in (10, 30):
+            add({"outcome": HALF}, attack="zoo", access="score", epsilon=epsilon, query_budget=budget)
+    add({"outcome": -1}, attack="zoo", access="score", epsilon=1.0, query_budget=300)
+    [panel] = epsilon_panels(rows(store))
+    assert [point["query_budget"] for point in panel["curves"][0]["points"]] == [None, 30, 30, 30]
+
+
 def test_curves_against_queries(store, add):
     for budget, outcome in ((100, -1), (10, range(10)), (30, HALF)):
         add({"outcome": outcome, "queries": budget - 1}, attack="zoo", access="score", query_budget=budget)
