@@ -17,8 +17,8 @@ be sent, so every curve begins at the clean rate, and none can leave the certifi
 sampling. What lies between the best curve and the ceiling is not known to be safe, only not attacked yet. Thick: the
 best of each access (`best-of`, where it was run, takes for each image the best of the attacks that its settings name),
 with its 95% interval. Straight lines join what was measured or proven; between, only what is hatched is known to be out
-of reach, as a ceiling holds for every smaller ε. Attacks whose queries are limited have one budget throughout, the
-largest of those that they have at the most ε; rows that failed or are partial are left out.
+of reach, as a ceiling holds for every smaller ε. An attack whose queries are limited has one budget along its line
+(≤ in the table), the largest of those that it has at the most ε; rows that failed or are partial are left out.
 """
 
 _AGAINST_QUERIES = """\
@@ -68,13 +68,15 @@ def _by_epsilon(panel: Panel) -> str:
 
 
 def _best(points: Mapping[str, Point]) -> str:
-    """ "54.0% margin (best-of 58.0%)": the highest single attack, and the ensemble if there is one."""
+    """ "54.0% zoo ≤ 30 (best-of 58.0%)": the highest single attack, its query budget, the ensemble if there is one."""
     singles = {name: point["abstention_rate"] for name, point in points.items() if not is_ensemble(name)}
     together = [percent(point["abstention_rate"]) for name, point in points.items() if is_ensemble(name)]
     parts = []
     if singles:
         name = max(singles, key=lambda name: singles[name])  # of equals the one that is stronger over all ε
         parts.append(f"{percent(singles[name])} {escape(name)}")
+        if (budget := points[name]["query_budget"]) is not None:
+            parts.append(f"≤ {number(budget)}")
     parts += [f"(best-of {rate})" for rate in together]
     return " ".join(parts) or NONE
 

@@ -63,9 +63,9 @@ def epsilon_panels(rows: Iterable[Row]) -> list[Panel]:
     Each curve begins at ε = 0, where nothing can be sent but the original image, with the clean rate.
     """
     panels = []
-    for group in _grouped(_at_one_budget(_whole(rows))):
+    for group in _grouped(_whole(rows)):
         if len({row["epsilon"] for row in group}) > 1:
-            panel = _panel(group, epsilon=None)
+            panel = _panel(_at_one_budget(group), group, epsilon=None)
             for curve in panel["curves"]:
                 curve["points"].insert(0, _origin(panel))
             panels.append(panel)
@@ -83,7 +83,7 @@ def query_panels(rows: Iterable[Row]) -> list[Panel]:
         several = {name for name in by_strength(group) if sum(row["attack"] == name for row in group) > 1}
         group = [row for row in group if row["attack"] in several]
         if group:
-            panels.append(_panel(group, epsilon=group[0]["epsilon"]))
+            panels.append(_panel(group, group, epsilon=group[0]["epsilon"]))
     return panels
 
 
@@ -125,13 +125,12 @@ def _whole(rows: Iterable[Row]) -> list[Row]:
 
 
 def _at_one_budget(rows: Sequence[Row]) -> list[Row]:
-    """The rows, in their order, that have the budget chosen for their attack on their target."""
-    chosen = set()
-    for group in _grouped(rows, "attack"):
-        epsilons = Counter(budget_of(row) for row in group)
-        budget = max(epsilons, key=lambda budget: (epsilons[budget], budget))
-        chosen |= {id(row) for row in group if budget_of(row) == budget}
-    return [row for row in rows if id(row) in chosen]
+    """Of one target's rows, in their order, those of the budget chosen for their attack."""
+    epsilons = Counter((row["attack"], budget_of(row)) for row in rows)
+    chosen: dict[str, float] = {}
+    for attack, budget in sorted(epsilons, key=lambda key: (epsilons[key], key[1])):
+        chosen[attack] = budget
+    return [row for row in rows if budget_of(row) == chosen[row["attack"]]]
 
 
 def _grouped(rows: Iterable[Row], *names: str) -> list[list[Row]]:
@@ -142,12 +141,13 @@ def _grouped(rows: Iterable[Row], *names: str) -> list[list[Row]]:
     return [groups[key] for key in sorted(groups)]
 
 
-def _panel(rows: Sequence[Row], epsilon: float | None) -> Panel:
+def _panel(rows: Sequence[Row], proofs: Sequence[Row], epsilon: float | None) -> Panel:
+    """The panel of ``rows``, below the ceilings of ``proofs``, which are the same target's."""
     first = rows[0]
     clean, images = first["clean_abstention_rate"] or 0.0, first["images"]
     low, high = clopper_pearson(round(clean * images), images)
     # The images decide it, not the attack, so any row would do; the board takes the first.
-    ceilings = {row["epsilon"]: row["ceiling"] for row in reversed(rows) if row["ceiling"] is not None}
+    ceilings = {row["epsilon"]: row["ceiling"] for row in reversed(proofs) if row["ceiling"] is not None}
     curves = [_curve([row for row in rows if row["attack"] == attack]) for attack in by_strength(rows)]
     return Panel(
         suite=first["suite"],

@@ -37,7 +37,7 @@ def test_a_security_curve_begins_at_the_clean_rate_below_the_ceiling(store, add,
     assert [point["share_of_ceiling"] for point in points] == [None, pytest.approx(5 / 6), 1.0]
 
 
-def test_a_security_curve_is_of_the_largest_budget(store, add):
+def test_of_budgets_at_equally_many_epsilons_a_security_curve_has_the_largest(store, add):
     for budget, outcome in ((10, HALF), (300, -1)):
         for epsilon in (0.5, 1.0):
             add({"outcome": outcome}, attack="zoo", access="score", epsilon=epsilon, query_budget=budget)
@@ -53,6 +53,17 @@ def test_a_security_curve_has_one_budget_throughout(store, add):
     add({"outcome": -1}, attack="zoo", access="score", epsilon=1.0, query_budget=300)
     [panel] = epsilon_panels(rows(store))
     assert [point["query_budget"] for point in panel["curves"][0]["points"]] == [None, 30, 30, 30]
+
+
+def test_a_row_left_out_for_its_budget_keeps_its_ceiling_on_the_panel(store, add):
+    add({"ceiling": 0.6}, attack="zoo", access="score", epsilon=0.5, query_budget=10)
+    add({"ceiling": 0.9}, attack="zoo", access="score", epsilon=1.0, query_budget=30)
+    [panel] = epsilon_panels(rows(store))
+    assert [(proof["epsilon"], proof["ceiling"]) for proof in panel["ceiling"]] == [
+        (0.5, pytest.approx(0.6)),
+        (1.0, pytest.approx(0.9)),
+    ]
+    assert [point["epsilon"] for point in panel["curves"][0]["points"]] == [0, 1.0]
 
 
 def test_curves_against_queries(store, add):
