@@ -25,14 +25,15 @@ class SameDataTransfer(CrossAndLandTransfer):
     """Cross and land on substitutes trained on the target's own training set with its σ of noise; no query at all.
 
     It stands for an adversary who knows what the target was trained on, which for a public data set is everybody, and
-    trains a target of their own: other weights, since the random start and the order of the images are others. The
-    more such substitutes, the closer their mean comes to the target (Liu et al. 2017 on ensembles that transfer).
+    trains a target of their own: other weights, since the random start and the order of the images are others. Several
+    are smoothed together (Liu et al. 2017 on ensembles that transfer).
 
     Attributes:
         beyond: probit gap beyond the substitutes' tie at which it lands, or at the search's end where that is
             nearer. What is made for a substitute moves the target less, so the target's tie lies farther on.
         error: standard deviation of the target's Φ⁻¹(p) about the substitutes', in each class; above 0 the attack goes
-            on from where it landed to where the target, so far off, most probably ties (:class:`TieChance`).
+            on from where it landed to where the target, so far off, most probably ties (:class:`TieChance`), on every
+            image, those out of its own reach too.
     """
 
     members: int = 2

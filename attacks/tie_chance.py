@@ -18,7 +18,7 @@ DRAWS = 128
 """Errors that a step's chance is a mean over."""
 
 UNLIKELY = 1e-3
-"""Added to each chance before the logarithm: of images that hardly can tie the gradient is noise."""
+"""Added to each chance before the logarithm, so that it stays finite. Directions do not depend on it."""
 
 
 @dataclass(frozen=True)
