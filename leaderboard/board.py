@@ -156,15 +156,22 @@ def _place(row: Row) -> tuple[Any, ...]:
 
 
 def by_strength(rows: Iterable[Row]) -> list[str]:
-    """The attacks in these rows by mean abstention rate, highest first; those with a failed row, then ensembles."""
+    """The attacks in these rows by mean abstention rate, highest first; those with a hole, then ensembles.
+
+    A hole is a place, a target and ε say, where the attack failed or was not run.
+    """
     rates: dict[str, list[float | None]] = defaultdict(list)
+    places: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
     for row in rows:
         rates[row["attack"]].append(row["abstention_rate"])
+        places[row["attack"]].add(_place(row))
+    everywhere = set().union(*places.values())
 
     def order(attack: str) -> tuple[bool, bool, float, str]:
-        # A mean over what happened to run would favour an attack that failed where it is hard.
+        # A mean over what happened to run would favour an attack that is missing where it is hard.
         known = [rate for rate in rates[attack] if rate is not None]
-        return is_ensemble(attack), len(known) < len(rates[attack]), -sum(known) / max(len(known), 1), attack
+        hole = len(known) < len(rates[attack]) or places[attack] < everywhere
+        return is_ensemble(attack), hole, -sum(known) / max(len(known), 1), attack
 
     return sorted(rates, key=order)
 

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from leaderboard.store import StoredCell
 
 
-class Machine(TypedDict):
-    """The cells of one suite that one kind of machine ran, or that were adopted together. None: not recorded."""
+class Asked(TypedDict):
+    """What the cells of one suite, n, alpha and seed were asked for, whatever machine ran them."""
 
     suite: str
-    command: str  # that runs the suite
+    n: int
+    alpha: float
+    seed: int
+    images: int
+    epsilons: list[float]
+    query_budgets: list[int]  # most queries an image; empty: no attack had a limit
+
+
+class Machine(TypedDict):
+    """The cells of one command that one kind of machine ran, or that were adopted together. None: not recorded."""
+
+    suite: str
+    command: str  # that runs them, and more where rows are missing
     device: str | None
     threads: int | None
     torch: str | None
@@ -24,21 +36,42 @@ class Machine(TypedDict):
     commits: list[str]
 
 
-def machines(cells: Iterable[StoredCell], command: Callable[[str, int], str]) -> list[Machine]:
-    """Who ran these cells, most cells of a suite first; failed cells do not count.
+def machines(cells: Iterable[StoredCell], command: Callable[[Asked], str]) -> list[Machine]:
+    """Who ran these cells, most cells of a command first; failed cells do not count.
 
     Args:
-        command: (suite, number of its images) → what runs it.
+        command: what runs the cells that were asked for so.
     """
-    groups: dict[tuple[str, ...], list[StoredCell]] = defaultdict(list)
-    images: dict[str, set[int]] = defaultdict(set)
-    for cell in sorted(cells, key=lambda cell: cell.key):
-        if cell.status == "ok":
+    result = []
+    for asked, together in by_command(cell for cell in cells if cell.status == "ok"):
+        groups: dict[tuple[str, ...], list[StoredCell]] = defaultdict(list)
+        for cell in together:
             facts = [repr(cell.provenance.get(name)) for name in ("device", "threads", "torch", "python")]
-            groups[cell.settings["suite"], *facts, repr(cell.has_images)].append(cell)
-            images[cell.settings["suite"]].update(cell.settings["images"])
-    order = sorted(groups, key=lambda key: (key[0], -len(groups[key]), key))
-    return [_machine(groups[key], command(key[0], len(images[key[0]]))) for key in order]
+            groups[*facts, repr(cell.has_images)].append(cell)
+        order = sorted(groups, key=lambda key: (-len(groups[key]), key))
+        result += [_machine(groups[key], command(asked)) for key in order]
+    return result
+
+
+def by_command(cells: Iterable[StoredCell]) -> list[tuple[Asked, list[StoredCell]]]:
+    """The cells of one suite, n, alpha and seed together, with what they were asked for."""
+    groups: dict[tuple[Any, ...], list[StoredCell]] = defaultdict(list)
+    for cell in sorted(cells, key=lambda cell: cell.key):
+        groups[tuple(cell.settings[name] for name in ("suite", "n", "alpha", "seed"))].append(cell)
+    return [(_asked(groups[key]), groups[key]) for key in sorted(groups)]
+
+
+def _asked(cells: list[StoredCell]) -> Asked:
+    settings = [cell.settings for cell in cells]
+    return Asked(
+        suite=settings[0]["suite"],
+        n=settings[0]["n"],
+        alpha=settings[0]["alpha"],
+        seed=settings[0]["seed"],
+        images=len({image for found in settings for image in found["images"]}),
+        epsilons=sorted({found["epsilon"] for found in settings}),
+        query_budgets=sorted({found["query_budget"] for found in settings if found.get("query_budget")}),
+    )
 
 
 def _machine(cells: list[StoredCell], command: str) -> Machine:

@@ -80,8 +80,7 @@ def markdown(
     ]
     for group in _by_conditions(at_largest_budget(rows)):
         parts += [f"### {_title(group[0])}", _summary(group)]
-    for group in grouped(sorted(at_largest_budget(rows), key=_deployment), "suite", "n", "alpha"):
-        parts += [_mean_shares(group)]
+    parts += [_mean_shares(group) for group in _by_deployment(at_largest_budget(rows))]
     parts += curves
     parts += ["## Every row", _superseded(rows)]
     for group in grouped(rows, "suite", "target", "n", "alpha", "epsilon"):
@@ -108,20 +107,25 @@ def _computed(machines: Sequence[Machine], rows: Sequence[Row]) -> str:
         )
     if not lines:
         return ""
-    text = "Computed by these commands, with the settings that the rows show where they differ from the suite's:\n\n"
-    extent = " ".join(_extent(group) for group in grouped(rows, "suite"))
+    text = "Computed by these commands, or parts of them:\n\n"
+    extent = " ".join(map(_extent, _by_deployment(rows)))
     evidence = f"Rows and curves come from the records, one an image, in [{RECORDS}]({RECORDS})."
     return text + "\n".join(lines) + f"\n\n{extent} {evidence}"
 
 
 def _extent(rows: Sequence[Row]) -> str:
-    """How much of its suite was run."""
-    parts = []
-    for name in ("target", "attack"):
-        count = len({row[name] for row in rows})
-        parts.append(f"{count} {name}{'s' * (count > 1)}")
+    """How much of a suite was run at one n and alpha, and whether every attack on every target at every ε."""
+    parts, whole = [], 1
+    for name, one, more in (("target", "target", "targets"), ("attack", "attack", "attacks"), ("epsilon", "ε", "ε")):
+        count = len({dict(row)[name] for row in rows})
+        parts.append(f"{count} {one if count == 1 else more}")
+        whole *= count
+    ran = len({(row["target"], row["attack"], row["epsilon"]) for row in rows})
     images = ", ".join(str(n) for n in sorted({row["images"] for row in rows} - {0}))
-    text = f"The rows of {escape(rows[0]['suite'])} are of {', '.join(parts)} and {images} images."
+    text = (
+        f"The rows of {escape(rows[0]['suite'])} at {conditions(rows[0])} are of {', '.join(parts)} and {images} images"
+    )
+    text += f"; of the {whole:,} combinations {ran:,} were run." if ran < whole else "."
     samples = ", ".join(f"{n:,}" for n in sorted({row["ceiling_samples"] or 0 for row in rows} - {0}))
     return text + (f" Ceilings rest on {samples} noise samples at each image." if samples else "")
 
@@ -159,8 +163,10 @@ def _summary(rows: Sequence[Row]) -> str:
     return table(["attack", *map(escape, targets)], lines, text_columns=1)
 
 
-def _deployment(row: Row) -> tuple[str, int, float]:
-    return row["suite"], row["n"], row["alpha"]
+def _by_deployment(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows of one suite, n and alpha together, whatever the target and ε."""
+    names = ("suite", "n", "alpha")
+    return grouped(sorted(rows, key=lambda row: [dict(row)[name] for name in names]), *names)
 
 
 def _mean_shares(rows: Sequence[Row]) -> str:

@@ -14,7 +14,7 @@ from leaderboard.curve_picture import epsilon_svg, query_svg
 from leaderboard.curve_tables import section
 from leaderboard.curves import epsilon_panels, query_panels
 from leaderboard.errors import StoreError
-from leaderboard.machines import machines
+from leaderboard.machines import Asked, machines
 from leaderboard.markdown import markdown
 from leaderboard.picture import svg
 from leaderboard.store import FIRST_RUN, PROJECT, Store
@@ -43,12 +43,12 @@ def publish(
     commit: str,
     version: str,
     created: str,
-    command: Callable[[str, int], str],
+    command: Callable[[Asked], str],
     suites: Collection[str] | None = None,
 ) -> list[Path]:
     """Write LEADERBOARD.md, leaderboard.json, records.parquet, board.svg and what there is of curves into `output`.
 
-    Of all suites, or of `suites` only; `command` says how a suite is run on so many images. Curves against ε need two
+    Of all suites, or of `suites` only; `command` says how what was asked for is run. Curves against ε need two
     ε of one target, curves against queries two budgets of one attack. A picture of curves that an earlier board left
     in `output` and this one lacks is removed. The same store, `commit`, `version` and `created` (ISO 8601) give the
     same bytes.

@@ -9,6 +9,7 @@ from benchmark.commands.publish import run_command
 from benchmark.originals import keep
 from benchmark.shared import travels
 from leaderboard import Store, archive, shared
+from leaderboard.machines import by_command
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -29,8 +30,6 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"{taken} answers, surrogates and the like that cells share were there, too.")
     if others:
         print(f"{others} files there are not adopted: not of `run`, of other rules than this version's, or edited.")
-    suites = sorted({cell.settings["suite"] for cell, _ in cells})
-    for suite in suites:
-        images = {image for cell, _ in cells if cell.settings["suite"] == suite for image in cell.settings["images"]}
-        print(f"Go on with: {run_command(suite, len(images))} --results {arguments.results}")
+    for asked, _ in by_command(cell for cell, _ in cells):
+        print(f"Go on with: {run_command(asked)} --results {arguments.results}")
     return 0

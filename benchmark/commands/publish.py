@@ -11,6 +11,7 @@ from benchmark.provenance import DISTRIBUTION, commit
 from benchmark.suite import load_suite, suite_names
 from leaderboard import Store, shared
 from leaderboard import publish as publish_board
+from leaderboard.machines import Asked
 from targets.registry import unknown
 
 
@@ -30,12 +31,24 @@ def write_board(store: Store, output: Path, suites: Collection[str] | None = Non
     )
 
 
-def run_command(suite: str, images: int) -> str:
-    """What runs a suite on so many images: by its name if it comes with the package, else from its file."""
-    if suite not in suite_names():
-        return f"python -m benchmark run --suite {suite}.toml"
-    fewer = "" if load_suite(suite).images == images else f" --images {images}"
-    return f"python -m benchmark run --suite {suite}{fewer}"
+def run_command(asked: Asked) -> str:
+    """What runs this: a suite by its name, with what it says otherwise, if it comes with the package; else its file."""
+    if asked["suite"] not in suite_names():
+        return f"python -m benchmark run --suite {asked['suite']}.toml"
+    suite = load_suite(asked["suite"])
+    options: list[tuple[str, Collection[float], Collection[float]]] = [
+        ("--images", [asked["images"]], [suite.images]),
+        ("--samples", [asked["n"]], [suite.samples]),
+        ("--alpha", [asked["alpha"]], [suite.alpha]),
+        ("--seed", [asked["seed"]], [suite.seed]),
+        ("--epsilons", asked["epsilons"], suite.epsilons),
+        ("--query-budgets", asked["query_budgets"], suite.query_budgets),
+    ]
+    words = ["python -m benchmark run --suite", suite.name]
+    for name, values, default in options:
+        if values and set(values) != set(default):
+            words += [name, *map(str, values)]
+    return " ".join(words)
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -10,6 +10,11 @@ from pathlib import Path
 import pytest
 from benchmark_helpers import TARGET, board, command, error_line, program, suite_file
 
+from benchmark.cli import parser
+from benchmark.commands.publish import run_command
+from benchmark.suite import load_suite
+from leaderboard.machines import Asked
+
 ROW_KEYS = {
     *("suite", "target", "sigma", "attack", "access", "epsilon", "n", "alpha", "images", "status", "ceiling"),
     *("abstention_rate", "abstention_low", "abstention_high", "clean_abstention_rate", "mcnemar_p"),
@@ -96,3 +101,29 @@ def test_publish_into_a_file(
     assert command("publish", "--results", finished[0] / "results", "--output", tmp_path / "out") == 2
     assert "cannot write into" in error_line(capsys.readouterr().err)
     assert (tmp_path / "out").read_text(encoding="utf-8") == "mine"
+
+
+def asked(**changes: object) -> Asked:
+    """What the suite digits says, with changes."""
+    suite = load_suite("digits")
+    plain = {"suite": "digits", "n": suite.samples, "alpha": suite.alpha, "seed": suite.seed, "images": suite.images}
+    lists = {"epsilons": list(suite.epsilons), "query_budgets": list(suite.query_budgets)}
+    return {**plain, **lists, **changes}  # type: ignore[return-value, typeddict-item]
+
+
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        ({}, ""),
+        ({"suite": "mine"}, None),
+        ({"n": 10_000, "images": 20}, " --images 20 --samples 10000"),
+        ({"alpha": 0.01, "seed": 3}, " --alpha 0.01 --seed 3"),
+        ({"epsilons": [0.1, 2.0], "query_budgets": [7, 9]}, " --epsilons 0.1 2.0 --query-budgets 7 9"),
+        ({"query_budgets": []}, ""),  # the attacks that were run have no budget
+    ],
+)
+def test_the_page_names_the_command_with_what_it_asks_otherwise_than_its_suite(changes, options):
+    text = run_command(asked(**changes))
+    assert text == "python -m benchmark run --suite " + ("mine.toml" if options is None else f"digits{options}")
+    if options is not None:
+        parser().parse_args(text.split()[3:])

@@ -208,9 +208,11 @@ def test_by_strength_puts_attacks_with_holes_last_but_for_ensembles(store, add, 
     fail(attack="lucky", target="another")
     add({"outcome": ABSTAINS}, attack="steady")
     add({"outcome": ABSTAINS}, attack="steady", target="another")
+    add({"outcome": -1}, attack="elsewhere")
     add(attack="clean")
+    add(attack="clean", target="another")
     add({"outcome": -1}, attack="best-of white-box")
-    assert by_strength(rows(store)) == ["steady", "clean", "lucky", "best-of white-box"]
+    assert by_strength(rows(store)) == ["steady", "clean", "elsewhere", "lucky", "best-of white-box"]
 
 
 def test_fullest_speaks_for_the_images(store, add, fail):

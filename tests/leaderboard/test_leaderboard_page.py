@@ -55,7 +55,7 @@ def make(store, output, suites=None):
         commit="abc123",
         version="0.1.0",
         created="2024-01-01T00:00:00Z",
-        command=lambda suite, images: f"run {suite}",
+        command=lambda asked: f"run {asked['suite']} {asked['n']}",
         suites=suites,
     )
 
@@ -135,7 +135,7 @@ def test_page_says_what_it_must(board, tmp_path):
         "Left out, as newer settings of the same rows replace them: 1 stored cells.",
         "That happened **0** times",
         "No row of this page shows more",
-        "- `run toy`: 12 cells in 12 s on a machine that was not recorded",
+        "- `run toy 1000`: 12 cells in 12 s on a machine that was not recorded",
         "clean 0.0%, 10 images",
         "| 0.5 | 60.0% margin | 90.0% | 66.7% |",
     ):
@@ -156,7 +156,7 @@ def test_a_broken_certificate_is_named(store, add, tmp_path):
     assert "**10** images, of which 10 were sent from inside" in page
     assert "That happened **9** times;" in page
     assert "they would stay within **1** in 99.9% of runs, by Binomial(10, 2α)" in page
-    assert "are of 1 target, 1 attack and 10 images." in page
+    assert "at n = 1,000, α = 0.001 are of 1 target, 1 attack, 1 ε and 10 images." in page
     assert "This is more than α allows" in page
     assert "certificate or its use is broken**: margin on toy-sigma0.50 at ε = 1.0: 9 of 1 allowed" in page
 
@@ -167,6 +167,7 @@ def test_mean_shares_are_of_attacks_that_were_run_everywhere(store, add, tmp_pat
         if (target, epsilon) != ("two", 1.0):
             add({"outcome": -1}, attack="zoo", target=target, epsilon=epsilon)
     page = make(store, tmp_path)[0].read_text(encoding="utf-8")
+    assert "2 targets, 2 attacks, 2 ε and 10 images; of the 8 combinations 7 were run." in page
     part = page.split("### toy, share of the ceiling, n = 1,000, α = 0.001")[1].split("##")[0]
     # 0.5 of 0.5 and of 0.8; 0.5 of 1 twice.
     assert "| attack | ε = 0.5 | ε = 1.0 | mean |" in part
@@ -236,9 +237,10 @@ def test_machines_and_commits_are_those_of_the_rows(store, add, tmp_path):
     write("d", [4], "GPU")
     page = " ".join(make(store, tmp_path)[0].read_text(encoding="utf-8").split())
     assert (
-        "- `run toy`: 2 cells in 3.0 min on A \\<CPU\\>, 2 threads (torch 2.1, Python 3.12, commit `cb`, `cc`)" in page
+        "- `run toy 1000`: 2 cells in 3.0 min on A \\<CPU\\>, 2 threads (torch 2.1, Python 3.12, commit `cb`, `cc`)"
+        in page
     )
-    assert "- `run toy`: 1 cells in 1.5 min on GPU, 2 threads" in page
+    assert "- `run toy 1000`: 1 cells in 1.5 min on GPU, 2 threads" in page
     assert "Old one" not in page
 
 
