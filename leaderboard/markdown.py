@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from statistics import fmean
 
 from leaderboard.archive import RECORDS
@@ -52,6 +52,8 @@ _HOW_TO_READ = """\
 - Abstention depends on n more than on most attacks: compare rates at equal n and α only.
 """
 
+_DEPLOYMENT = ("suite", "n", "alpha")
+
 
 def markdown(
     rows: Sequence[Row],
@@ -78,9 +80,9 @@ def markdown(
         "Abstention rate of each attack on each target, with its largest query budget. Bold: the highest of its column"
         " but for `best-of` rows, each of which takes several attacks together. A dash: not run.",
     ]
-    for group in _by_conditions(at_largest_budget(rows)):
+    for group in _together(at_largest_budget(rows), "suite", "n", "alpha", "epsilon"):
         parts += [f"### {_title(group[0])}", _summary(group)]
-    parts += [_mean_shares(group) for group in _by_deployment(at_largest_budget(rows))]
+    parts += [_mean_shares(group) for group in _together(at_largest_budget(rows), *_DEPLOYMENT)]
     parts += curves
     parts += ["## Every row", _superseded(rows)]
     for group in grouped(rows, "suite", "target", "n", "alpha", "epsilon"):
@@ -107,36 +109,37 @@ def _computed(machines: Sequence[Machine], rows: Sequence[Row]) -> str:
         )
     if not lines:
         return ""
-    text = "Computed by these commands, or parts of them:\n\n"
-    extent = " ".join(map(_extent, _by_deployment(rows)))
+    text = "Computed by these commands, or parts of them, with the hyper-parameters at the end of this page:\n\n"
+    extent = " ".join(map(_extent, _together(rows, *_DEPLOYMENT)))
     evidence = f"Rows and curves come from the records, one an image, in [{RECORDS}]({RECORDS})."
     return text + "\n".join(lines) + f"\n\n{extent} {evidence}"
 
 
 def _extent(rows: Sequence[Row]) -> str:
-    """How much of a suite was run at one n and alpha, and whether every attack on every target at every ε."""
-    parts, whole = [], 1
-    for name, one, more in (("target", "target", "targets"), ("attack", "attack", "attacks"), ("epsilon", "ε", "ε")):
-        count = len({dict(row)[name] for row in rows})
-        parts.append(f"{count} {one if count == 1 else more}")
-        whole *= count
-    ran = len({(row["target"], row["attack"], row["epsilon"]) for row in rows})
+    """How much of a suite was run at one n and alpha: whether every attack on every target at every ε."""
+    ran = {(row["target"], row["attack"], row["epsilon"]) for row in rows if not is_ensemble(row["attack"])}
+    targets, attacks, epsilons = ({place[axis] for place in ran} for axis in range(3))
+    whole = len(targets) * len(attacks) * len(epsilons)
+    parts = [_count(targets, "target"), _count(attacks, "attack"), f"{len(epsilons)} ε"]
     images = ", ".join(str(n) for n in sorted({row["images"] for row in rows} - {0}))
     text = (
         f"The rows of {escape(rows[0]['suite'])} at {conditions(rows[0])} are of {', '.join(parts)} and {images} images"
     )
-    text += f"; of the {whole:,} combinations {ran:,} were run." if ran < whole else "."
+    text += f"; of the {whole:,} combinations {len(ran):,} were run." if len(ran) < whole else "."
     samples = ", ".join(f"{n:,}" for n in sorted({row["ceiling_samples"] or 0 for row in rows} - {0}))
     return text + (f" Ceilings rest on {samples} noise samples at each image." if samples else "")
+
+
+def _count(things: Collection[object], name: str) -> str:
+    return f"{len(things)} {name}{'s' * (len(things) != 1)}"
 
 
 def _title(row: Row, *names: str) -> str:
     return escape(", ".join([row["suite"], *names, f"ε = {row['epsilon']}", conditions(row)]))
 
 
-def _by_conditions(rows: Sequence[Row]) -> list[list[Row]]:
-    """The rows of one suite, n, alpha and ε together, whatever the target."""
-    names = ("suite", "n", "alpha", "epsilon")
+def _together(rows: Sequence[Row], *names: str) -> list[list[Row]]:
+    """The rows with equal values under these names together, wherever they stand, by these values."""
     return grouped(sorted(rows, key=lambda row: [dict(row)[name] for name in names]), *names)
 
 
@@ -161,12 +164,6 @@ def _summary(rows: Sequence[Row]) -> str:
     ceilings = [percent(row and row["ceiling"]) for row in shared]
     lines.append(["*certified ceiling*", *(f"*{ceiling}*" for ceiling in ceilings)])
     return table(["attack", *map(escape, targets)], lines, text_columns=1)
-
-
-def _by_deployment(rows: Sequence[Row]) -> list[list[Row]]:
-    """The rows of one suite, n and alpha together, whatever the target and ε."""
-    names = ("suite", "n", "alpha")
-    return grouped(sorted(rows, key=lambda row: [dict(row)[name] for name in names]), *names)
 
 
 def _mean_shares(rows: Sequence[Row]) -> str:

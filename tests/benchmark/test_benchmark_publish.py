@@ -103,14 +103,6 @@ def test_publish_into_a_file(
     assert (tmp_path / "out").read_text(encoding="utf-8") == "mine"
 
 
-def asked(**changes: object) -> Asked:
-    """What the suite digits says, with changes."""
-    suite = load_suite("digits")
-    plain = {"suite": "digits", "n": suite.samples, "alpha": suite.alpha, "seed": suite.seed, "images": suite.images}
-    lists = {"epsilons": list(suite.epsilons), "query_budgets": list(suite.query_budgets)}
-    return {**plain, **lists, **changes}  # type: ignore[return-value, typeddict-item]
-
-
 @pytest.mark.parametrize(
     ("changes", "options"),
     [
@@ -123,7 +115,17 @@ def asked(**changes: object) -> Asked:
     ],
 )
 def test_the_page_names_the_command_with_what_it_asks_otherwise_than_its_suite(changes, options):
-    text = run_command(asked(**changes))
+    suite = load_suite("digits")
+    plain = Asked(
+        suite="digits",
+        n=suite.samples,
+        alpha=suite.alpha,
+        seed=suite.seed,
+        images=suite.images,
+        epsilons=list(suite.epsilons),
+        query_budgets=list(suite.query_budgets),
+    )
+    text = run_command({**plain, **changes})
     assert text == "python -m benchmark run --suite " + ("mine.toml" if options is None else f"digits{options}")
     if options is not None:
         parser().parse_args(text.split()[3:])

@@ -166,6 +166,7 @@ def test_mean_shares_are_of_attacks_that_were_run_everywhere(store, add, tmp_pat
         add({"outcome": HALF, "ceiling": ceiling}, target=target, epsilon=epsilon)
         if (target, epsilon) != ("two", 1.0):
             add({"outcome": -1}, attack="zoo", target=target, epsilon=epsilon)
+    add({"outcome": -1}, attack="best-of white-box", target="one")  # takes together what was run
     page = make(store, tmp_path)[0].read_text(encoding="utf-8")
     assert "2 targets, 2 attacks, 2 ε and 10 images; of the 8 combinations 7 were run." in page
     part = page.split("### toy, share of the ceiling, n = 1,000, α = 0.001")[1].split("##")[0]
