@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
 from leaderboard.row import UNDEFINED, Row, measure
 from leaderboard.store import Store, StoredCell
 
-_IDENTITY = ("suite", "target", "attack", "query_budget", "epsilon", "n", "alpha")
+_IDENTITY = ("suite", "target", "attack", "query_budget", "epsilon", "n", "alpha", "seed")
 # Settings that cells of one variant may differ in; a difference in any other would mix two experiments. The members
 # of an ensemble's cell are cells on the same shard.
 _NOT_VARIANT = {"images", "description", "members"}
@@ -25,10 +25,11 @@ def rows(store: Store, keys: Collection[str] | None = None) -> list[Row]:
 def board(store: Store, cells: Iterable[StoredCell]) -> list[Row]:
     """The board of some of a store's cells, in the order that it is shown.
 
-    A row is one (suite, target, attack, query budget, epsilon, n, alpha); its cells are image shards. Where there
-    are several settings of it (parameters, version, seed, weights, ...), the newest count and the others are left
-    out. Within a target and ε, rows are ranked by abstention rate, ties by name, failed rows last, unranked. Only
-    an attack's row of the largest query budget competes: the others are points of its curve.
+    A row is one (suite, target, attack, query budget, epsilon, n, alpha, seed); its cells are image shards. Where
+    there are several settings of it (parameters, version, weights, ...), the newest count and the others are left
+    out; of best-of rows, the newest of those that take the most attacks. Within a target and ε, rows are ranked by
+    abstention rate, ties by name, failed rows last, unranked. Only an attack's row of the largest query budget
+    competes: the others are points of its curve.
     """
     result = [_row(store, variant, superseded_cells) for variant, superseded_cells in variants(cells)]
     _mark_partial(result)
@@ -42,9 +43,16 @@ def variants(cells: Iterable[StoredCell]) -> list[tuple[list[StoredCell], int]]:
     found = []
     for group in _grouped(sorted(cells, key=lambda cell: (cell.created, cell.key)), _IDENTITY):
         names = sorted({name for cell in group for name in cell.settings} - _NOT_VARIANT)
-        newest = max(_grouped(group, names), key=lambda cells: (cells[-1].created, cells[-1].key))
+        newest = max(_grouped(group, names), key=_precedence)
         found.append((newest, len(group) - len(newest)))
     return found
+
+
+def _precedence(cells: list[StoredCell]) -> tuple[int, Any, str]:
+    """Which of several settings of a row count: the highest."""
+    last = cells[-1]
+    # A best-of row of a part of the attacks is no newer version of the row of all.
+    return len(last.settings.get("members", ())), last.created, last.key
 
 
 def at_largest_budget(rows: Iterable[Row]) -> list[Row]:
@@ -55,6 +63,20 @@ def at_largest_budget(rows: Iterable[Row]) -> list[Row]:
         attack = (*_place(row), row["attack"])
         largest[attack] = max(largest[attack], budget_of(row))
     return [row for row in rows if budget_of(row) == largest[*_place(row), row["attack"]]]
+
+
+def at_common_budget(rows: Iterable[Row]) -> list[Row]:
+    """Of some rows, in their order, each attack's of the query budget that it has in most of them.
+
+    Of budgets that are as frequent the largest. What stands side by side, or goes into one mean, so differs in target
+    and ε but not in budget.
+    """
+    rows = list(rows)
+    count = Counter((row["attack"], budget_of(row)) for row in rows)
+    common: dict[str, float] = {}
+    for attack, budget in sorted(count, key=lambda key: (count[key], key[1])):
+        common[attack] = budget
+    return [row for row in rows if budget_of(row) == common[row["attack"]]]
 
 
 def is_ensemble(attack: str) -> bool:
@@ -123,7 +145,7 @@ def _last_line(traceback: str | None) -> str:
 
 
 def _mark_partial(rows: list[Row]) -> None:
-    """Say which rows have seen fewer images than another of their suite, target, n and alpha."""
+    """Say which rows have seen fewer images than another of their suite, target, n, alpha and seed."""
     largest: dict[tuple[Any, ...], int] = defaultdict(int)
     for row in rows:
         largest[_place(row)[:-1]] = max(largest[_place(row)[:-1]], row["images"])
@@ -152,7 +174,7 @@ def budget_of(row: Row) -> float:
 
 def _place(row: Row) -> tuple[Any, ...]:
     """Where on the board a row competes."""
-    return (row["suite"], row["target"], row["n"], row["alpha"], row["epsilon"])
+    return (row["suite"], row["target"], row["n"], row["alpha"], row["seed"], row["epsilon"])
 
 
 def by_strength(rows: Iterable[Row]) -> list[str]:

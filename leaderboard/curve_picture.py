@@ -10,7 +10,7 @@ from leaderboard import drawing
 from leaderboard.curves import Curve, Panel, Point, emphasised, telling
 from leaderboard.drawing import BEYOND, MARGIN, WIDTH, line, polygon, polyline, rect, short, text
 from leaderboard.row import CONTROL
-from leaderboard.tables import percent
+from leaderboard.tables import conditions, percent
 
 _TOP, _HEAD, _PLOT, _FOOT, _LEGEND = 88, 44, 190, 52, 66
 _AXIS, _GAP = 34, 22  # widths: left of a panel's plot, between panels
@@ -94,7 +94,7 @@ def _svg(panels: Sequence[Panel], axis: _Axis, what: str, most_columns: int) -> 
     parts += _legend(panels, height - _LEGEND + 20)
     images = drawing.images_seen(panel["images"] for panel in panels)
     seen = f"Share of {images} evaluation images on which the smoothed classifier abstains"
-    return drawing.document(height, f"{what} (n = {first['n']:,}, α = {first['alpha']:g})", seen, parts)
+    return drawing.document(height, f"{what} ({conditions(first)})", seen, parts)
 
 
 def _panel(plot: _Plot, axis: _Axis, panel: Panel) -> list[str]:

@@ -9,7 +9,7 @@ from leaderboard.board import is_ensemble
 from leaderboard.curves import Panel, Point, emphasised
 from leaderboard.markup import escape, table
 from leaderboard.row import CONTROL
-from leaderboard.tables import NONE, number, percent
+from leaderboard.tables import NONE, conditions, number, percent
 
 _AGAINST_EPSILON = """\
 A security curve is the abstention rate against the adversary's budget ε. At ε = 0 nothing but the original image can
@@ -44,7 +44,7 @@ def section(
 
 
 def _conditions(panel: Panel, *names: str) -> str:
-    return escape(", ".join([panel["suite"], *names, f"n = {panel['n']:,}, α = {panel['alpha']:g}"]))
+    return escape(", ".join([panel["suite"], *names, conditions(panel)]))
 
 
 def _by_epsilon(panel: Panel) -> str:
@@ -82,7 +82,7 @@ def _best(points: Mapping[str, Point]) -> str:
 
 
 def _by_queries(panels: Sequence[Panel]) -> list[str]:
-    """One table a suite, n and alpha: the best attack of each access, by budget."""
+    """One table a suite, n, alpha and seed: the best attack of each access, by budget."""
     parts = []
     for name in dict.fromkeys(_conditions(panel) for panel in panels):
         group = [panel for panel in panels if _conditions(panel) == name]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
-from leaderboard.board import budget_of, by_strength, is_ensemble
+from leaderboard.board import at_common_budget, by_strength, is_ensemble
 from leaderboard.row import CONTROL, Row
 from leaderboard.statistics import clopper_pearson
 
@@ -46,6 +46,7 @@ class Panel(TypedDict):
     sigma: float
     n: int
     alpha: float
+    seed: int
     epsilon: float | None  # None where ε is what varies
     images: int
     clean_abstention_rate: float
@@ -65,7 +66,7 @@ def epsilon_panels(rows: Iterable[Row]) -> list[Panel]:
     panels = []
     for group in _grouped(_whole(rows)):
         if len({row["epsilon"] for row in group}) > 1:
-            panel = _panel(_at_one_budget(group), group, epsilon=None)
+            panel = _panel(at_common_budget(group), group, epsilon=None)
             for curve in panel["curves"]:
                 curve["points"].insert(0, _origin(panel))
             panels.append(panel)
@@ -106,10 +107,10 @@ def emphasised(panel: Panel) -> list[Curve]:
 
 
 def telling(panels: Sequence[Panel]) -> list[Panel]:
-    """The panels that a picture shows: of the suite, n and alpha with the most points, all its targets."""
+    """The panels that a picture shows: of the suite, n, alpha and seed with the most points, all its targets."""
     groups: dict[tuple[Any, ...], list[Panel]] = defaultdict(list)
     for panel in panels:
-        groups[panel["suite"], panel["n"], panel["alpha"]].append(panel)
+        groups[panel["suite"], panel["n"], panel["alpha"], panel["seed"]].append(panel)
 
     def richness(key: tuple[Any, ...]) -> tuple[int, int, int]:
         points = [point for panel in groups[key] for curve in panel["curves"] for point in curve["points"]]
@@ -124,19 +125,10 @@ def _whole(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row["status"] == "ok"]
 
 
-def _at_one_budget(rows: Sequence[Row]) -> list[Row]:
-    """Of one target's rows, in their order, those of the budget chosen for their attack."""
-    epsilons = Counter((row["attack"], budget_of(row)) for row in rows)
-    chosen: dict[str, float] = {}
-    for attack, budget in sorted(epsilons, key=lambda key: (epsilons[key], key[1])):
-        chosen[attack] = budget
-    return [row for row in rows if budget_of(row) == chosen[row["attack"]]]
-
-
 def _grouped(rows: Iterable[Row], *names: str) -> list[list[Row]]:
     groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        key = (row["suite"], row["n"], row["alpha"], row["sigma"], row["target"])
+        key = (row["suite"], row["n"], row["alpha"], row["seed"], row["sigma"], row["target"])
         groups[*key, *(dict(row)[name] for name in names)].append(row)
     return [groups[key] for key in sorted(groups)]
 
@@ -155,6 +147,7 @@ def _panel(rows: Sequence[Row], proofs: Sequence[Row], epsilon: float | None) ->
         sigma=first["sigma"],
         n=first["n"],
         alpha=first["alpha"],
+        seed=first["seed"],
         epsilon=epsilon,
         images=images,
         clean_abstention_rate=clean,

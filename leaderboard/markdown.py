@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from statistics import fmean
 
 from leaderboard.archive import RECORDS
 from leaderboard.audit import Audit, Count
-from leaderboard.board import at_largest_budget, by_strength, fullest, is_ensemble
+from leaderboard.board import at_common_budget, by_strength, fullest, is_ensemble
 from leaderboard.machines import Machine
 from leaderboard.markup import code, escape, table
 from leaderboard.row import Row
@@ -44,7 +45,7 @@ _HOW_TO_READ = """\
 - An attack that raised has a **failed** row and no rate. A **partial** row (asterisk) has seen fewer images
   than others of its target: do not compare it with them.
 - **Query budget** is the most queries an image that the attack may make. Rows of one attack that differ in it
-  are rows of their own; only the one of the largest is ranked and shown above, the others are points of a curve.
+  are rows of their own; only the one of the largest is ranked, the others are points of a curve.
 - **`best-of`** sends for each image what worked best of all attacks of an access, and is evaluated on noise of its
   own, so that luck wins nothing: it can come out just below one of them, whose own luck counts. What it costs is the
   sum of theirs, so its queries can exceed a budget that each of them kept. Its settings name the attacks: one that
@@ -52,7 +53,7 @@ _HOW_TO_READ = """\
 - Abstention depends on n more than on most attacks: compare rates at equal n and α only.
 """
 
-_DEPLOYMENT = ("suite", "n", "alpha")
+_DEPLOYMENT = ("suite", "n", "alpha", "seed")
 
 
 def markdown(
@@ -77,15 +78,17 @@ def markdown(
         "## How to read it",
         _HOW_TO_READ,
         "## Summary",
-        "Abstention rate of each attack on each target, with its largest query budget. Bold: the highest of its column"
-        " but for `best-of` rows, each of which takes several attacks together. A dash: not run.",
+        "Abstention rate of each attack on each target, with one query budget, that of most of its rows and the largest"
+        " of several. Bold: the highest of its column but for `best-of` rows, each of which takes several attacks"
+        " together, and rows of a part of the images. A dash: not run.",
     ]
-    for group in _together(at_largest_budget(rows), "suite", "n", "alpha", "epsilon"):
+    main = [row for group in _together(rows, *_DEPLOYMENT) for row in at_common_budget(group)]
+    for group in _together(main, *_DEPLOYMENT, "epsilon"):
         parts += [f"### {_title(group[0])}", _summary(group)]
-    parts += [_mean_shares(group) for group in _together(at_largest_budget(rows), *_DEPLOYMENT)]
+    parts += [_mean_shares(group) for group in _together(main, *_DEPLOYMENT)]
     parts += curves
     parts += ["## Every row", _superseded(rows)]
-    for group in grouped(rows, "suite", "target", "n", "alpha", "epsilon"):
+    for group in grouped(rows, "suite", "target", "n", "alpha", "seed", "epsilon"):
         parts += [f"### {_title(group[0], group[0]['target'])}", _details(group)]
     parts += ["## Failures", _failures(rows)]
     parts += ["## Soundness audit", _audit(rows, audit)]
@@ -116,7 +119,7 @@ def _computed(machines: Sequence[Machine], rows: Sequence[Row]) -> str:
 
 
 def _extent(rows: Sequence[Row]) -> str:
-    """How much of a suite was run at one n and alpha: whether every attack on every target at every ε."""
+    """How much of a suite was run at one n, alpha and seed: whether every attack on every target at every ε."""
     ran = {(row["target"], row["attack"], row["epsilon"]) for row in rows if not is_ensemble(row["attack"])}
     targets, attacks, epsilons = ({place[axis] for place in ran} for axis in range(3))
     whole = len(targets) * len(attacks) * len(epsilons)
@@ -146,16 +149,18 @@ def _together(rows: Sequence[Row], *names: str) -> list[list[Row]]:
 def _summary(rows: Sequence[Row]) -> str:
     targets = list(dict.fromkeys(row["target"] for row in rows))
     cells = {(row["attack"], row["target"]): row for row in rows}
-    singles = [row for row in rows if not is_ensemble(row["attack"])]
-    best = {t: max((row["abstention_rate"] or 0 for row in singles if row["target"] == t), default=0) for t in targets}
+    competing = [row for row in rows if row["status"] == "ok" and not is_ensemble(row["attack"])]
+    best: dict[str, float] = defaultdict(float)
+    for row in competing:
+        best[row["target"]] = max(best[row["target"]], row["abstention_rate"] or 0)
 
     def text(attack: str, target: str) -> str:
         row = cells.get((attack, target))
         if row is None or row["abstention_rate"] is None:
             return "failed" if row else NONE
         rate = percent(row["abstention_rate"]) + ("\\*" if row["status"] == "partial" else "")
-        is_best = row["abstention_rate"] == best[target] > 0 and not is_ensemble(attack)
-        return f"**{rate}**" if is_best else rate
+        is_best = row["abstention_rate"] == best[target] > 0
+        return f"**{rate}**" if is_best and row in competing else rate
 
     attacks = by_strength(rows)
     names = {attack: f"*{escape(attack)}*" if is_ensemble(attack) else escape(attack) for attack in attacks}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from leaderboard import drawing
-from leaderboard.board import at_largest_budget, by_strength, fullest, is_ensemble
+from leaderboard.board import at_common_budget, by_strength, fullest, is_ensemble
 from leaderboard.drawing import BEYOND, MARGIN, WIDTH, line, rect, short, text
 from leaderboard.row import Row
 from leaderboard.tables import conditions, percent
@@ -18,7 +18,7 @@ _TOP, _HEAD, _FOOT, _LEGEND = 84, 46, 30, 44
 
 
 def svg(rows: Sequence[Row]) -> str:
-    """The picture of at least one row: its first suite under its fullest n and alpha, at the ε that tells most."""
+    """The picture of at least one row: its first suite at its fullest n, alpha, seed, and at the ε that tells most."""
     rows = _shown(rows)
     first = rows[0]
     targets = sorted({(row["sigma"], row["target"]) for row in rows})
@@ -56,12 +56,12 @@ def _telling_epsilon(rows: Sequence[Row]) -> float:
 
 
 def _shown(rows: Sequence[Row]) -> list[Row]:
-    rows = at_largest_budget(row for row in rows if row["suite"] == rows[0]["suite"])
+    rows = at_common_budget(row for row in rows if row["suite"] == rows[0]["suite"])
     telling = _telling_epsilon(rows)
     rows = [row for row in rows if row["epsilon"] == telling]
-    count = Counter((row["n"], row["alpha"]) for row in rows)
+    count = Counter((row["n"], row["alpha"], row["seed"]) for row in rows)
     fullest_conditions = max(count, key=lambda condition: (count[condition], condition))
-    return [row for row in rows if (row["n"], row["alpha"]) == fullest_conditions]
+    return [row for row in rows if (row["n"], row["alpha"], row["seed"]) == fullest_conditions]
 
 
 def _subtitle(rows: Sequence[Row]) -> str:

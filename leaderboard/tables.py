@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from leaderboard.board import at_largest_budget
 from leaderboard.row import Row
+
+if TYPE_CHECKING:
+    from leaderboard.curves import Panel
 
 NONE = "—"
 
@@ -43,9 +47,9 @@ def p_value(p: float | None) -> str:
     return f"{p:.2g}" if p >= 1e-4 else "<0.0001"
 
 
-def conditions(row: Row) -> str:
-    """What PREDICT was run with: "n = 1,000, α = 0.001"."""
-    return f"n = {row['n']:,}, α = {row['alpha']:g}"
+def conditions(of: Row | Panel) -> str:
+    """What PREDICT was run with: "n = 1,000, α = 0.001", and the seed where it is not 0."""
+    return f"n = {of['n']:,}, α = {of['alpha']:g}" + (f", seed {of['seed']}" if of["seed"] else "")
 
 
 def grouped(rows: Iterable[Row], *names: str) -> list[list[Row]]:
@@ -60,7 +64,7 @@ def terminal(rows: Sequence[Row]) -> str:
     headers = ["#", "attack", "access", "abstain [95% CI]", "clean", "ceiling", "share", "accuracy", "valid"]
     headers += ["ℓ2", "queries", "s/img"]
     blocks = []
-    for group in grouped(rows, "suite", "target", "n", "alpha", "epsilon"):
+    for group in grouped(rows, "suite", "target", "n", "alpha", "seed", "epsilon"):
         first = group[0]
         images = max(row["images"] for row in group)
         lines = [f"{first['target']} · ε = {first['epsilon']} · {conditions(first)} · {images:,} images"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from leaderboard import rows
-from leaderboard.board import at_largest_budget, by_strength, fullest
+from leaderboard.board import at_common_budget, at_largest_budget, by_strength, fullest
 from leaderboard.row import UNDEFINED, Row
 from leaderboard.statistics import clopper_pearson
 
@@ -84,7 +84,7 @@ def test_shards_form_one_row_and_images_count_once(store, add):
 
 @pytest.mark.parametrize(
     "change",
-    [{"parameters": {"steps": 20}}, {"version": 2}, {"seed": 1}, {"weights": "def"}],
+    [{"parameters": {"steps": 20}}, {"version": 2}, {"weights": "def"}],
     ids=lambda change: next(iter(change)),
 )
 def test_the_newest_variant_counts_alone(store, add, change):
@@ -107,6 +107,20 @@ def test_shards_of_an_ensemble_have_members_of_their_own(store, add):
     add(attack="best-of score", images=[2, 3], members=["c", "d"])
     [row] = rows(store)
     assert (row["images"], row["superseded_cells"]) == (4, 0)
+
+
+def test_an_ensemble_of_more_attacks_counts_before_a_newer_one_of_fewer(store, add):
+    add({"outcome": -1}, attack="best-of score", members=["a", "b", "c"], parameters={"attacks": "nes, square, zoo"})
+    add(attack="best-of score", members=["a", "b"], parameters={"attacks": "nes, square"})
+    [row] = rows(store)
+    assert (row["parameters"], row["superseded_cells"]) == ({"attacks": "nes, square, zoo"}, 1)
+
+
+def test_seeds_are_rows_of_their_own_and_no_part_of_each_other(store, add):
+    add({"outcome": -1}, images=[0, 1, 2])
+    add(images=[0], seed=1)
+    board = [(row["seed"], row["abstention_rate"], row["rank"], row["status"]) for row in rows(store)]
+    assert board == [(0, 1.0, 1, "ok"), (1, 0.0, 1, "ok")]
 
 
 def test_only_the_given_keys(store, add):
@@ -166,6 +180,20 @@ def test_query_budgets_are_rows_of_their_own_and_the_largest_competes(store, add
     main = [(row["attack"], row["query_budget"]) for row in at_largest_budget(board)]
     assert main == [("square", 100), ("zoo", None), ("nes", 300)]
     assert all(row["superseded_cells"] == 0 for row in board)
+
+
+def test_the_common_budget_is_that_of_most_rows_and_the_largest_of_several(store, add):
+    for target in ("one", "two"):
+        add(attack="level-set", target=target, query_budget=30)
+        add(attack="nes", target=target, query_budget=10)
+        add(attack="nes", target=target, query_budget=30)
+        add(attack="clean", target=target)
+    add({"outcome": -1}, attack="level-set", target="one", query_budget=100)
+    found = [(row["target"], row["attack"], row["query_budget"]) for row in at_common_budget(rows(store))]
+    assert sorted(found, key=str) == [
+        *(("one", attack, budget) for attack, budget in (("clean", None), ("level-set", 30), ("nes", 30))),
+        *(("two", attack, budget) for attack, budget in (("clean", None), ("level-set", 30), ("nes", 30))),
+    ]
 
 
 def test_a_failed_shard_fails_the_row(store, add, fail):

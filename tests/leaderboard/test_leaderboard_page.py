@@ -206,6 +206,23 @@ def test_an_ensemble_stands_apart(store, add, tmp_path):
     assert "| margin | **50.0%** | **50.0%** |\n| *best-of white-box* | 100.0% | 50.0% |\n| *certified ceil" in page
 
 
+def test_a_row_of_a_part_of_the_images_is_never_the_best(store, add, tmp_path):
+    add({"outcome": HALF})
+    add({"outcome": -1}, attack="cw", images=[0, 1])
+    page = make(store, tmp_path)[0].read_text(encoding="utf-8")
+    assert "| cw | 100.0%\\* |\n| margin | **50.0%** |" in page
+
+
+def test_seeds_stand_apart(store, add, tmp_path):
+    add({"outcome": HALF})
+    add({"outcome": -1}, images=[0], seed=1)
+    page = make(store, tmp_path)[0].read_text(encoding="utf-8")
+    first, other = page.split("### toy, ε = 1.0, n = 1,000, α = 0.001, seed 1\n", 1)
+    assert "### toy, ε = 1.0, n = 1,000, α = 0.001\n" in first
+    assert "| margin | **50.0%** |" in first
+    assert "| margin | **100.0%** |" in other
+
+
 def test_smaller_budgets_stand_in_every_row_only(store, add, fail, tmp_path):
     add({"outcome": HALF}, attack="zoo", access="score", query_budget=30)
     add({"outcome": -1}, attack="zoo", access="score", query_budget=100)
