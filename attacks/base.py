@@ -78,7 +78,8 @@ def register(name: str) -> Callable[[A], A]:
         access = getattr(cls, "access", None)
         if not (isinstance(access, type) and issubclass(access, Access) and hasattr(access, "kind")):
             raise InputError(
-                f"attack {name!r} declares no access: set access = WhiteBox, Score, Decision, Transfer or NoAccess"
+                f"attack {name!r} declares no access: "
+                "set access = WhiteBox, Score, Decision, Hybrid, Transfer or NoAccess"
             )
         ATTACKS.add(name, cls)
         return cls

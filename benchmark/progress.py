@@ -160,7 +160,8 @@ class Bars:
 
 def describe(cell: Cell) -> str:
     """The cell in a few words."""
-    return f"{cell.target.name} × {cell.attack_name} × ε {cell.epsilon:g}"
+    budget = "" if cell.query_budget is None else f" × ≤ {cell.query_budget:,} queries"
+    return f"{cell.target.name} × {cell.attack_name} × ε {cell.epsilon:g}{budget}"
 
 
 def reporter(total: int, attacks: list[str], quiet: bool) -> Quiet | Lines | Bars:

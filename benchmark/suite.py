@@ -98,6 +98,9 @@ class Suite:
             if key not in defaults:
                 raise unknown(f"hyper-parameter of {name}", key, defaults)
             _check_type(f"settings.{name}.{key}", value, defaults[key])
+            default: Any = defaults[key]
+            if isinstance(default, int) and default > 0 > value:
+                raise InputError(f"settings.{name}.{key} is {value}; give a number that is not negative")
             # 1 and 1.0 are the same setting, so they must give the same key.
             values[key] = float(value) if isinstance(defaults[key], float) else value
         return cls(**values)

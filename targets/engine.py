@@ -93,7 +93,7 @@ class Engine:
         """The base classifier's answers (N,) int64 to noisy images (N, C, H, W); -1 where a logit is not finite.
 
         Raises:
-            TargetError: the logits are not (N, K), or not even a few images fit in memory.
+            TargetError: the base classifier raises, the logits are not (N, K), or not even a few images fit in memory.
         """
         size = self.size(tuple(images.shape[1:]))
         if len(images) > size:
@@ -101,9 +101,11 @@ class Engine:
         try:
             logits = self._shaped(self._forward(images), images)
             return torch.where(torch.isfinite(logits).all(1), logits.argmax(1), NOT_FINITE)
-        except RuntimeError as error:
+        except TargetError:
+            raise
+        except Exception as error:  # whatever a user's base classifier raises
             if not _out_of_memory(error):
-                raise
+                raise TargetError(f"the base classifier failed: {type(error).__name__}: {_line(error)}") from error
         return torch.cat([self.answers(half) for half in self._halves(images)])
 
     def logits(self, images: Tensor) -> Tensor:
@@ -219,7 +221,7 @@ def compiled_alike(module: nn.Module, images: Tensor) -> Callable[[Tensor], Tens
     return fast if alike else None
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
+def _out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 

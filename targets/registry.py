@@ -50,6 +50,9 @@ class Registry(Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         if name not in self._entries:
+            if any(c in "*?[" for c in name):
+                known = ", ".join(sorted(self._entries))
+                raise InputError(f"unknown {self.kind} {name!r}; give one name, not a pattern: {known}")
             raise unknown(self.kind, name, self._entries)
         return self._entries[name]
 

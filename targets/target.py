@@ -86,7 +86,12 @@ def register(
     if precision not in get_args(Precision):
         raise unknown("precision", precision, get_args(Precision))
     if name.endswith(SUFFIX) != (precision == "bfloat16"):
-        raise InputError(f"target {name!r} is to compute in {precision}; names that end in {SUFFIX} are bfloat16's")
+        stem = name.removesuffix(SUFFIX)
+        better = stem + SUFFIX if precision == "bfloat16" else stem
+        raise InputError(
+            f"target {name!r} is to compute in {precision}; names that end in {SUFFIX} are bfloat16's; "
+            f"name it {better!r}"
+        )
     DATA[data]
 
     def decorate(build: Build) -> Build:

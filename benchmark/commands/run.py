@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections import defaultdict
 from typing import Any
 
+from attacks import ATTACKS
 from benchmark.cli import INTERRUPTED
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import write_board
@@ -15,7 +17,8 @@ from benchmark.progress import reporter
 from benchmark.runner import count_cells, run
 from benchmark.suite import DEFAULT, Suite, load_suite
 from leaderboard import Store, rows, terminal
-from targets import InputError
+from targets import DATA, TARGETS, InputError
+from targets.data import evenly_spaced
 from targets.target import device_named
 
 OVERRIDES = ("targets", "attacks", "epsilons", "images", "samples", "alpha", "seed", "query_budgets")
@@ -35,13 +38,39 @@ def chosen_suite(arguments: argparse.Namespace) -> Suite:
     return suite
 
 
+def other_images(suite: Suite, store: Store) -> str | None:
+    """One of the suite's targets of whose other images the store has rows at the same n, alpha and seed; None without.
+
+    Rows of a part of the images that the suite takes, or of more than them, are none of others.
+    """
+    wanted = {"suite": suite.name, "n": suite.samples, "alpha": suite.alpha, "seed": suite.seed}
+    held: dict[str, set[int]] = defaultdict(set)
+    for cell in store.cells():
+        if wanted.items() <= {name: cell.settings[name] for name in wanted}.items():
+            held[cell.settings["target"]].update(cell.settings["images"])
+    for name in suite.target_names():
+        available = len(DATA[TARGETS[name].data].split("evaluation").images)
+        images = set(evenly_spaced(available, suite.images))
+        if held[name] and not (images <= held[name] or held[name] <= images):
+            return name
+    return None
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Returns 0, 1 where cells failed, or 130 where interrupted."""
     interrupt_on_sigterm()
     load_plugins(arguments.plugin)
     device_named(arguments.device)
     suite = chosen_suite(arguments)
+    if arguments.query_budgets and not any(ATTACKS[name].access.metered for name in suite.attack_names()):
+        raise InputError(f"--query-budgets: {', '.join(suite.attack_names())} make no queries; leave it out")
     store = Store.open(arguments.results)
+    if name := other_images(suite, store):
+        print(
+            f"{arguments.results} has rows of other images of {name}, with which these do not compare; "
+            "--results FOLDER keeps a trial apart.",
+            file=sys.stderr,
+        )
     total = count_cells(suite)
     progress = reporter(total, suite.attack_names(), arguments.quiet)
     try:

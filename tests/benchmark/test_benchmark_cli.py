@@ -118,6 +118,7 @@ BAD: dict[str, tuple[list[str], list[str]]] = {
     "target": (["--targets", "digits-sigma0.5"], ["unknown target", "did you mean 'digits-sigma0.50'?"]),
     "attack": (["--attacks", "margni"], ["unknown attack 'margni'", "did you mean 'margin'?"]),
     "pattern": (["--attacks", "clean", "q*"], ["unknown attack 'q*'", "known: "]),
+    "budgets of none": (["--attacks", "margin", "--query-budgets", "10"], ["--query-budgets: margin make no queries"]),
     "suite": (["--suite", "digts"], ["unknown suite 'digts'", "did you mean 'digits'?"]),
     "suite file": (["--suite", "absent.toml"], ["there is no suite file absent.toml"]),
     "epsilon 0": (["--all", "--epsilons", "0.5", "0"], ["epsilon is 0", "above 0"]),
@@ -146,6 +147,23 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(
     assert all(word in line for word in words), line
     assert out == ""
     assert not list(tmp_path.iterdir())  # no results folder was begun
+
+
+def test_rows_of_other_images_are_announced(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    results = tmp_path / "results"
+    suite = suite_file(tmp_path / "s.toml", images=4)
+
+    def said(*arguments: object) -> str:
+        assert command("run", "--suite", suite, "--results", results, "--quiet", *arguments) == 0
+        return capsys.readouterr().err
+
+    assert said() == ""
+    assert said("--images", 2) == ""  # two of the four
+    assert said("--images", 8) == ""  # the four and four more
+    assert said("--images", 3, "--seed", 1) == ""
+    assert f"has rows of other images of {TARGET}, with which these do not compare; --results FOLDER" in said(
+        "--images", 3
+    )
 
 
 def a_file(results: Path) -> str:

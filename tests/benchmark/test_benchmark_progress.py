@@ -13,8 +13,9 @@ from benchmark_helpers import TARGET
 from benchmark.progress import Bars, Forecast, Lines, Quiet, clock, describe, reporter
 
 
-def cell(attack: str = "margin", epsilon: float = 0.5) -> Any:
-    return SimpleNamespace(target=SimpleNamespace(name=TARGET), attack_name=attack, epsilon=epsilon)
+def cell(attack: str = "margin", epsilon: float = 0.5, budget: int | None = None) -> Any:
+    target = SimpleNamespace(name=TARGET)
+    return SimpleNamespace(target=target, attack_name=attack, epsilon=epsilon, query_budget=budget)
 
 
 class Terminal(io.StringIO):
@@ -122,3 +123,4 @@ def test_lines_elsewhere(monkeypatch: pytest.MonkeyPatch):
 
 def test_describe():
     assert describe(cell("cw", 1.0)) == f"{TARGET} × cw × ε 1"
+    assert describe(cell("nes", 0.5, 1000)) == f"{TARGET} × nes × ε 0.5 × ≤ 1,000 queries"

@@ -166,6 +166,7 @@ def test_a_wrong_table_is_refused_in_one_line(table: dict[str, Any], words: list
         ({"settings": {"cw": {"step": 3}}}, ["unknown hyper-parameter of cw 'step'", "did you mean 'steps'?"]),
         ({"settings": {"cw": {"steps": 2.5}}}, ["settings.cw.steps is 2.5", "a whole number"]),
         ({"settings": {"cw": {"steps": True}}}, ["settings.cw.steps is True"]),
+        ({"settings": {"margin": {"steps": -4}}}, ["settings.margin.steps is -4", "not negative"]),
         ({"settings": {"cw": {"learning_rate": "fast"}}}, ["settings.cw.learning_rate is 'fast'", "a number"]),
         ({"settings": {"cw-transfer": {"architecture": 3}}}, ["settings.cw-transfer.architecture is 3", "a text"]),
         ({"settings": {"cw": {"access": "score"}}}, ["unknown hyper-parameter of cw 'access'"]),

@@ -214,7 +214,8 @@ def test_another_runtime_error_is_not_taken_for_want_of_memory():
         def forward(self, images: Tensor) -> Tensor:
             raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+    words = "^the base classifier failed: RuntimeError: mat1 and mat2 shapes cannot be multiplied$"
+    with pytest.raises(TargetError, match=words):
         SmoothedClassifier(Broken(), sigma=0.5, num_classes=10).votes(torch.rand(1, 1, 8, 8), 20)
 
 

@@ -49,6 +49,7 @@ def test_remove(registry):
         ("digits-sigma0.5", "did you mean 'digits-sigma0.50'?"),
         ("cifar-sigma0.50", "did you mean 'cifar10-sigma0.50'?"),
         ("mine", "did you mean 'Mine'?"),
+        ("z*", "give one name, not a pattern: Mine, cifar10-sigma0.50, digits-sigma0.12, digits-sigma0.50"),
         ("zzz", "known: Mine, cifar10-sigma0.50, digits-sigma0.12, digits-sigma0.50"),
     ],
 )

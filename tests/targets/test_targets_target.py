@@ -144,7 +144,9 @@ def test_an_unknown_device(name):
 
 @pytest.mark.parametrize(("name", "precision"), [("mine-bf16", "float32"), ("mine", "bfloat16")])
 def test_the_name_says_the_precision(name, precision):
-    with pytest.raises(InputError, match=f"is to compute in {precision}; names that end in -bf16 are bfloat16's"):
+    better = "mine-bf16" if precision == "bfloat16" else "mine"
+    words = f"is to compute in {precision}; names that end in -bf16 are bfloat16's; name it '{better}'$"
+    with pytest.raises(InputError, match=words):
         register(name, sigma=0.5, data="digits", precision=precision)
     with pytest.raises(InputError, match="unknown precision 'float23'; did you mean 'float32'"):
         register("mine", sigma=0.5, data="digits", precision="float23")
