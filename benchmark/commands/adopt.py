@@ -32,4 +32,5 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"{others} files there are not adopted: not of `run`, of other rules than this version's, or edited.")
     for asked, _ in by_command(cell for cell, _ in cells):
         print(f"Go on with: {run_command(asked)} --results {arguments.results}")
+    print("For an attack of yours alone, add: --plugin FILE --attacks NAME")
     return 0

@@ -31,6 +31,7 @@ def test_a_run_goes_on_from_a_published_board(published: Path, tmp_path: Path, c
     assert capsys.readouterr().out.splitlines() == [
         f"4 cells adopted, 0 held already. Results: {tmp_path / 'r'}.",
         f"Go on with: python -m benchmark run --suite s.toml --results {tmp_path / 'r'}",
+        "For an attack of yours alone, add: --plugin FILE --attacks NAME",
     ]
     assert run(tmp_path / "s.toml", tmp_path / "r") == 0
     out = capsys.readouterr().out
