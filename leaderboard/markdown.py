@@ -37,8 +37,8 @@ _HOW_TO_READ = """\
 - **Valid** images keep the budget rule. For an image that is not finite, leaves [0, 1] or exceeds ε, the
   adversary sends the original, which counts like any other. Minimum-norm attacks (`cw`, `tv` and their transfer
   forms) return the closest image they find, within the budget or not, as in the seed paper; others stay inside.
-  **ℓ2** statistics are over valid adversarial images that the attack changed (their number is **changed**), in
-  [0, 1] pixel units.
+  **ℓ2** statistics are over valid adversarial images that the attack changed by more than rounding, 1e-4 (their
+  number is **changed**), in [0, 1] pixel units.
 - **Queries** and **samples** (of the base classifier, forward and backward) are means per image. What a
   transfer attacker asks once, to train its surrogate, is counted once, as surrogate queries; **s/image** is
   the attack's time without that training.

@@ -30,8 +30,8 @@ class Statistics(TypedDict):
     not_finite: int | None  # images
     out_of_range: int | None
     over_budget: int | None
-    changed: int | None  # valid images that the attack changed
-    l2_mean: float | None  # over valid images that the attack changed, in [0,1] pixel units
+    changed: int | None  # valid images that the attack changed, by more than rounding
+    l2_mean: float | None  # over those, in [0,1] pixel units
     l2_median: float | None
     l2_max: float | None
     queries_mean: float | None  # per image, without the surrogate's
@@ -75,6 +75,10 @@ UNDEFINED = cast(Statistics, dict.fromkeys(Statistics.__annotations__))
 """The statistics of a row that failed: an attack that raises is never scored as a weak one."""
 
 
+ROUNDING = 1e-4
+"""An image this close to its original, in ℓ2, counts as unchanged in a row's statistics."""
+
+
 def measure(records: DataFrame, alpha: float) -> Statistics:
     """The statistics of at least one record (columns: `leaderboard.records.COLUMNS`)."""
     n = len(records)
@@ -83,7 +87,8 @@ def measure(records: DataFrame, alpha: float) -> Statistics:
     low, high = clopper_pearson(int(abstains.sum()), n)
     abstention_rate, ceiling = int(abstains.sum()) / n, float(records.ceiling.mean())
 
-    sent = (records.validity == "valid") & records.changed
+    # Carlini–Wagner's change of variables gives an image back to within 1e-5, which is no perturbation.
+    sent = (records.validity == "valid") & records.changed & (records.l2 > ROUNDING)
     l2 = records.l2[sent]
     soundness = count(records, alpha)
     return Statistics(

@@ -37,6 +37,7 @@ from benchmark.reproduce.surrogates import (
     with_true_labels,
 )
 from leaderboard import Store
+from leaderboard.row import ROUNDING
 from targets import ABSTAIN, TARGETS, SmoothedClassifier, load
 
 PAPER_ATTACKS = ("cw-transfer", "tv-transfer")
@@ -235,7 +236,7 @@ class _Experiment:
         n = self.settings.samples[0]
         answers = self._outcomes(n, self.images, run)
         sent = run.sent
-        changed = sent.l2[sent.changed]
+        changed = sent.l2[sent.changed & (sent.l2 > ROUNDING)]
         return AttackRow(
             attack=run.attack,
             access=ATTACKS[run.attack].access.kind,

@@ -247,7 +247,8 @@ def _attacks(found: Findings) -> str:
         for row in found.attacks
     ]
     return (
-        f"Every attack on the same {clean.abstention.images:,} images, evaluated at n = {clean.n:,}.\n\n"
+        f"Every attack on the same {clean.abstention.images:,} images, evaluated at n = {clean.n:,}; the mean"
+        " norm is of the valid images that it changed by more than rounding.\n\n"
         f"{table(headers, rows, text_columns=3)}"
     )
 

@@ -19,8 +19,8 @@ def test_statistics_of_a_row(store, add):
             "outcome": ABSTAINS,
             "clean_outcome": [-1, 1, 2, 3, 4, 5, 6, 7, -1, 9],
             "validity": ["valid"] * 6 + ["not-finite", "out-of-range", "over-budget", "over-budget"],
-            "changed": [True] * 4 + [False] * 6,
-            "l2": [0.1, 0.2, 0.3, 0.8, 0.0, 0.0, np.nan, 0.5, 9.0, 9.0],
+            "changed": [True] * 5 + [False] * 5,
+            "l2": [0.1, 0.2, 0.3, 0.8, 1e-5, 0.0, np.nan, 0.5, 9.0, 9.0],  # that of image 4 is rounding
             "queries": range(10),
             "ceiling": [0.5] * 5 + [0.7] * 5,
             "seconds": 2.0,
@@ -35,6 +35,7 @@ def test_statistics_of_a_row(store, add):
     assert row["mcnemar_p"] == 1.0  # two images gained, one lost
     assert (row["accuracy"], row["clean_accuracy"], row["confident_wrong_rate"]) == (0.6, 0.8, 0.1)
     assert (row["valid_rate"], row["not_finite"], row["out_of_range"], row["over_budget"]) == (0.6, 1, 1, 2)
+    assert row["changed"] == 4
     assert row["l2_mean"] == pytest.approx(0.35)
     assert row["l2_median"] == pytest.approx(0.25)
     assert row["l2_max"] == pytest.approx(0.8)
