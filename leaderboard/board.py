@@ -48,7 +48,7 @@ def variants(cells: Iterable[StoredCell]) -> list[tuple[list[StoredCell], int]]:
     return found
 
 
-def _precedence(cells: list[StoredCell]) -> tuple[int, Any, str]:
+def _precedence(cells: list[StoredCell]) -> tuple[int, str, str]:
     """Which of several settings of a row count: the highest."""
     last = cells[-1]
     # A best-of row of a part of the attacks is no newer version of the row of all.

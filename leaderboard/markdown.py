@@ -80,7 +80,7 @@ def markdown(
         "## Summary",
         "Abstention rate of each attack on each target, with one query budget, that of most of its rows and the largest"
         " of several. Bold: the highest of its column but for `best-of` rows, each of which takes several attacks"
-        " together, and rows of a part of the images. A dash: not run.",
+        " together, and rows of a part of the images. A dash: not run, or not with that budget.",
     ]
     main = [row for group in _together(rows, *_DEPLOYMENT) for row in at_common_budget(group)]
     for group in _together(main, *_DEPLOYMENT, "epsilon"):
