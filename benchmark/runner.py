@@ -24,8 +24,7 @@ from benchmark.shared import Surrogates
 from benchmark.suite import Suite
 from leaderboard import Store
 from leaderboard.records import frame
-from targets import ABSTAIN, DATA, TARGETS, SmoothedClassifier, load
-from targets.data import evenly_spaced
+from targets import ABSTAIN, DATA, SmoothedClassifier, load
 from targets.engine import SMALL
 from targets.noise import Streams
 
@@ -89,11 +88,10 @@ def run(suite: Suite, store: Store, device: str, progress: Progress) -> Summary:
 
 
 def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress: Progress, summary: Summary) -> None:
-    available = len(DATA[TARGETS[target.name].data].split("evaluation").images)
     surrogates = Surrogates(store, target, suite.samples, suite.alpha, suite.seed)
     memory = Memory(target)
     facts = provenance(target.device)
-    plain = list(cells(suite, target, evenly_spaced(available, suite.images)))
+    plain = list(cells(suite, target, suite.indices(target.name)))
     for cell in [*plain, *best_of_cells(suite, plain)]:
         key = cell.key
         summary.keys.append(key)

@@ -72,8 +72,8 @@ class Suite:
         owners = [name for name in self.attack_names() if issubclass(ATTACKS[name].access, Transfer | Decision)]
         for name in self.target_names():
             data = DATA[TARGETS[name].data]
-            available = len(data.split("evaluation").images)
-            if data.exposed(evenly_spaced(available, self.images)) and owners:
+            if data.exposed(self.indices(name)) and owners:
+                available = len(data.split("evaluation").images)
                 raise InputError(
                     f"some of {self.images} evenly spaced images of {data.name} are among the adversary's own, which "
                     f"{owners[0]} knows; give a number that divides {available // data.held_back}, or leave out "
@@ -83,6 +83,11 @@ class Suite:
     def target_names(self) -> list[str]:
         """Names of the targets."""
         return TARGETS.match(self.targets)
+
+    def indices(self, target: str) -> list[int]:
+        """The images, by index in the evaluation split, that it takes of a target's data."""
+        available = len(DATA[TARGETS[target].data].split("evaluation").images)
+        return evenly_spaced(available, self.images)
 
     def attack_names(self) -> list[str]:
         """Names of the attacks."""

@@ -56,12 +56,12 @@ def _telling_epsilon(rows: Sequence[Row]) -> float:
 
 
 def _shown(rows: Sequence[Row]) -> list[Row]:
-    rows = at_common_budget(row for row in rows if row["suite"] == rows[0]["suite"])
-    telling = _telling_epsilon(rows)
-    rows = [row for row in rows if row["epsilon"] == telling]
+    rows = [row for row in rows if row["suite"] == rows[0]["suite"]]
     count = Counter((row["n"], row["alpha"], row["seed"]) for row in rows)
     fullest_conditions = max(count, key=lambda condition: (count[condition], condition))
-    return [row for row in rows if (row["n"], row["alpha"], row["seed"]) == fullest_conditions]
+    rows = at_common_budget(row for row in rows if (row["n"], row["alpha"], row["seed"]) == fullest_conditions)
+    telling = _telling_epsilon(rows)
+    return [row for row in rows if row["epsilon"] == telling]
 
 
 def _subtitle(rows: Sequence[Row]) -> str:

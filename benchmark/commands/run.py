@@ -17,8 +17,7 @@ from benchmark.progress import reporter
 from benchmark.runner import count_cells, run
 from benchmark.suite import DEFAULT, Suite, load_suite
 from leaderboard import Store, rows, terminal
-from targets import DATA, TARGETS, InputError
-from targets.data import evenly_spaced
+from targets import InputError
 from targets.target import device_named
 
 OVERRIDES = ("targets", "attacks", "epsilons", "images", "samples", "alpha", "seed", "query_budgets")
@@ -49,8 +48,7 @@ def other_images(suite: Suite, store: Store) -> str | None:
         if wanted.items() <= {name: cell.settings[name] for name in wanted}.items():
             held[cell.settings["target"]].update(cell.settings["images"])
     for name in suite.target_names():
-        available = len(DATA[TARGETS[name].data].split("evaluation").images)
-        images = set(evenly_spaced(available, suite.images))
+        images = set(suite.indices(name))
         if held[name] and not (images <= held[name] or held[name] <= images):
             return name
     return None
