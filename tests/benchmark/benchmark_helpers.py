@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from torch import Tensor
 
 from attacks import ATTACKS, Access, Attack, register
 from benchmark.cli import main
+from benchmark.plugins import REGISTRIES
 from leaderboard import Store, StoredCell
 from leaderboard.records import COLUMNS
-from targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
 TARGET = "digits-sigma0.50"
@@ -40,12 +41,18 @@ CHEAP = {
 }
 
 
+STEADY = Path(__file__).with_name("benchmark_steady.py")
+
+
 def cheap_settings() -> dict[str, dict[str, Any]]:
-    """A few steps of every registered attack."""
+    """A few steps of every registered attack, on the surrogates of the plugin `STEADY`."""
     settings: dict[str, dict[str, Any]] = {}
     for name in ATTACKS:
-        fields = {f.name for f in dataclasses.fields(ATTACKS[name])}
+        attack = ATTACKS[name]()
+        fields = {f.name for f in dataclasses.fields(attack)}
         settings[name] = {key: value for key, value in CHEAP.items() if key in fields}
+        if "architecture" in fields:
+            settings[name]["architecture"] = f"steady-{attack.architecture}"  # type: ignore[attr-defined]
     settings["cw-transfer"]["initial_const"] = 100.0  # with the default's few steps it finds nothing
     return settings
 
@@ -110,16 +117,22 @@ def program(*arguments: object, **options: Any) -> subprocess.CompletedProcess[s
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
+@contextmanager
+def registries_as_before() -> Iterator[None]:
+    """What is registered inside is forgotten after it."""
+    before = [(registry, dict(registry._entries)) for registry in REGISTRIES.values()]
+    try:
+        yield
+    finally:
+        for registry, entries in before:
+            registry._entries.clear()
+            registry._entries.update(entries)
+
+
 def command(*arguments: object) -> int:
     """The command line in this process, with registries as they were before once it is done."""
-    attacks, targets = dict(ATTACKS._entries), dict(TARGETS._entries)
-    try:
+    with registries_as_before():
         return main([str(argument) for argument in arguments])
-    finally:
-        ATTACKS._entries.clear()
-        ATTACKS._entries.update(attacks)
-        TARGETS._entries.clear()
-        TARGETS._entries.update(targets)
 
 
 def run(suite: Path, results: Path, *arguments: object) -> int:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import torch
+from benchmark_helpers import registries_as_before
 from torch import Tensor
 
-from attacks import ATTACKS
-from targets import TARGETS, SmoothedClassifier
+from targets import SmoothedClassifier
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,16 +27,13 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
     """Registries, plugin modules and signal handlers as they were."""
-    attacks, targets = dict(ATTACKS._entries), dict(TARGETS._entries)
     modules, handler = set(sys.modules), signal.getsignal(signal.SIGTERM)
-    yield
+    with registries_as_before():
+        yield
     signal.signal(signal.SIGTERM, handler)
     for name in set(sys.modules) - modules:
         if name.startswith("abstention_bench_plugin_"):
             del sys.modules[name]
-    for registry, entries in ((ATTACKS, attacks), (TARGETS, targets)):
-        registry._entries.clear()
-        registry._entries.update(entries)  # type: ignore[arg-type]
 
 
 @pytest.fixture

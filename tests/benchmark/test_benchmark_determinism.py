@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benchmark_helpers import TARGET, cheap_settings, program, records, run, suite_file
+from benchmark_helpers import STEADY, TARGET, cheap_settings, program, records, run, suite_file
 from benchmark_helpers import images as returned
 from pandas.testing import assert_frame_equal
 
@@ -16,6 +16,7 @@ from attacks import ATTACKS
 from attacks.surrogate import AlikeInAnyBatch
 from benchmark.cell import Cell
 from benchmark.memory import Memory
+from benchmark.plugins import load_file
 from benchmark.runner import run_cell
 from benchmark.shared import Surrogates
 from benchmark.suite import load_suite
@@ -43,16 +44,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "threes": {"shard": 3},
         "fewer": {"images": 2},
     }.items():
-        assert run(make_suite(folder, name, **values), folder / f"{name}-results") == 0
+        assert run(make_suite(folder, name, **values), folder / f"{name}-results", "--plugin", STEADY) == 0
     return folder
 
 
 @pytest.fixture(scope="module")
 def elsewhere(folder: Path) -> Path:
     """The whole run again by the real program, in a process of its own."""
-    done = program("run", "--suite", make_suite(folder, "again"), "--results", folder / "again-results")
+    suite, results = make_suite(folder, "again"), folder / "again-results"
+    done = program("run", "--suite", suite, "--results", results, "--plugin", STEADY)
     assert done.returncode == 0, done.stderr
-    return folder / "again-results"
+    return results
 
 
 def assert_same(name: str, first: Path, second: Path, wanted: list[int] | None = None) -> None:
@@ -69,7 +71,7 @@ def assert_same(name: str, first: Path, second: Path, wanted: list[int] | None =
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "clean"])
 def test_the_cheap_settings_move_images(folder: Path, name: str):
-    # Otherwise what follows would compare originals with themselves.
+    # Otherwise what follows would compare originals with themselves. Shipped weights and steady surrogates see to it.
     found = returned(folder / "whole-results", name)
     clean = returned(folder / "whole-results", "clean")
     assert any(not np.array_equal(found[image], clean[image]) for image in found)
@@ -94,6 +96,7 @@ def test_another_process_gives_the_same_records(folder: Path, elsewhere: Path, n
 def test_the_order_of_images_does_not_matter(folder: Path, name: str, tmp_path: Path):
     suite = load_suite(str(folder / "whole.toml"))
     target = load(TARGET, "cpu")
+    load_file(STEADY)
     # The store of the whole run holds the surrogates; clean votes are keyed by their images, so they are new.
     store = Store.open(folder / "whole-results")
     surrogates = Surrogates(store, target, suite.samples, suite.alpha, suite.seed)
