@@ -1,15 +1,49 @@
-"""Where the tests find CIFAR-10, which they never download, and Ctrl-C as a terminal sends it."""
+"""A worker for each core, where the tests find CIFAR-10, which they never download, and Ctrl-C as a terminal sends it."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts its background jobs so, and theirs inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+MOST_WORKERS = 8
+"""Each holds PyTorch and, with CIFAR-10 at hand, its images: about a gigabyte."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """File by file on all cores, unless ``-n`` says otherwise, a single file is asked for or seconds are measured."""
+    option = config.option
+    if option.benchmark_only or not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
+        return
+    single = len(config.args) == 1 and ".py" in config.args[0]
+    if option.numprocesses is None and not (single or option.collectonly or option.usepdb):
+        option.numprocesses, option.dist = min(cores(), MOST_WORKERS), "loadfile"
+    if option.numprocesses:
+        option.benchmark_disable = True  # its tests are run once each; they would be stopped with a warning otherwise
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One thread a worker and a program it starts: two parallel regions on the same cores slow each other tenfold."""
+    if config.option.benchmark_only:
+        return
+    os.environ["OMP_NUM_THREADS"] = "1"  # read by whoever loads PyTorch later
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(1)
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @pytest.fixture(scope="session")
