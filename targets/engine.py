@@ -58,9 +58,13 @@ def batch_size(shape: tuple[int, ...], device: torch.device) -> int:
 
 
 def padded(batch: Tensor) -> Tensor:
-    """A batch (N, C, H, W) with rows of zeros up to :data:`SMALLEST_BATCH`."""
+    """A copy of a batch (N, C, H, W), with rows of zeros up to :data:`SMALLEST_BATCH`, for a module to write into.
+
+    Many clamp or normalise their input in place. What they are given must be nobody else's: the noise behind a ceiling
+    is taken from the samples after the pass, and a pass that ran out of memory is made again. Gradients flow through.
+    """
     missing = SMALLEST_BATCH - len(batch)
-    return torch.cat([batch, batch.new_zeros((missing, *batch.shape[1:]))]) if missing > 0 else batch
+    return torch.cat([batch, batch.new_zeros((missing, *batch.shape[1:]))]) if missing > 0 else batch.clone()
 
 
 class Engine:
