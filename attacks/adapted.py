@@ -5,14 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from attacks.access import BudgetExhausted
 from attacks.base import Attack
 from attacks.surrogate import Substitute
 from attacks.views import OutcomeView
+from targets.isolation import seeded
 from targets.noise import Streams
 
 
@@ -43,15 +42,10 @@ class AdaptedAttack(Attack):
         for row in range(len(images)):
             view = OutcomeView(model, row, generator, self.substitute)
             seed = int(generator[row].integers(2**31))
-            state = np.random.get_state()  # noqa: NPY002 - the global state that the libraries draw from
             try:
-                with torch.random.fork_rng():
-                    torch.manual_seed(seed)
-                    np.random.seed(seed)  # noqa: NPY002
-                    found = self.attack_one(view, images[row : row + 1], model.num_classes, epsilon)
+                with seeded(seed):  # the libraries draw from the global generators
+                    found = self.attack_one(view, images[row : row + 1].clone(), model.num_classes, epsilon)
                 adversarial[row] = found[0].detach().to(images)
             except BudgetExhausted:
                 pass  # the library knows no budget; it gets no further than its last query, and sends the original
-            finally:
-                np.random.set_state(state)  # noqa: NPY002
         return adversarial

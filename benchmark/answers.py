@@ -24,6 +24,7 @@ from leaderboard import Store, atomic
 from leaderboard.statistics import clopper_pearson
 from targets import DATA, InputError, SmoothedClassifier
 from targets.data import evenly_spaced
+from targets.isolation import isolated
 from targets.noise import BLOCK
 
 IMAGES = 500
@@ -92,7 +93,8 @@ class Sweep:
                 for start in range(0, len(missing), size):
                     group = missing[start : start + size]
                     begun = time.perf_counter()
-                    labels, further = self.ask(target, take(split.images, group), group)
+                    with isolated():
+                        labels, further = self.ask(target, take(split.images, group), group)
                     seconds = str(timedelta(seconds=(time.perf_counter() - begun) / len(group)))
                     true = take(split.labels, group).tolist()
                     more = [dict(zip(further, values, strict=True)) for values in zip(*_lists(further), strict=True)]

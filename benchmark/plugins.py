@@ -14,6 +14,7 @@ from typing import Any
 from attacks import ATTACKS
 from benchmark.target_file import register_targets
 from targets import DATA, TARGETS, InputError
+from targets.isolation import isolated
 from targets.models import ARCHITECTURES
 from targets.registry import Registry
 
@@ -33,8 +34,9 @@ def load_installed() -> list[str]:
         for entry in entry_points(group=group):
             before = _registered()
             try:
-                entry.load()
-                _check(_registered() - before)
+                with isolated(0, environment=False):
+                    entry.load()
+                    _check(_registered() - before)
             except (Exception, SystemExit) as error:  # somebody else's package must not take the benchmark down
                 _forget(before)
                 reason = f"{type(error).__name__}: {error}".replace("\n", " ")
@@ -77,8 +79,9 @@ def _import(path: Path) -> None:
     before = _registered()
     sys.modules[module_name] = module  # dataclasses look their module up
     try:
-        spec.loader.exec_module(module)
-        _check(_registered() - before)
+        with isolated(0, environment=False):  # libraries are told by environment variables what to be later
+            spec.loader.exec_module(module)
+            _check(_registered() - before)
     except InputError:
         raise
     except (Exception, SystemExit) as error:

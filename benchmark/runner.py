@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from attacks import ATTACKS, Meter
+from benchmark.attempt import attempt
 from benchmark.best_of import BestOf, best_of_cells, choose, count_best_of
 from benchmark.cell import Cell, budgets, cells
 from benchmark.evaluation import enforce, take
@@ -26,6 +27,7 @@ from leaderboard import Store
 from leaderboard.records import frame
 from targets import ABSTAIN, DATA, SmoothedClassifier, load
 from targets.engine import SMALL
+from targets.isolation import isolated
 from targets.noise import Streams
 
 
@@ -98,7 +100,8 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
         progress.start(cell, len(summary.keys))
         held = store.cell(key)
         if held is not None and held.status == "ok":
-            summary.renewed += renew(cell, held, store)
+            with isolated():
+                summary.renewed += renew(cell, held, store)
             summary.stored += 1
             progress.finish(cell, held.seconds, "stored")
             continue
@@ -109,7 +112,8 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
         begun = time.perf_counter()
         surrogates.queries = 0
         try:
-            records, images = run_cell(cell, store, surrogates, memory, progress.tick)
+            with isolated():  # beside the attack, what a base classifier does to the process's state
+                records, images = run_cell(cell, store, surrogates, memory, progress.tick)
         except (Exception, SystemExit):  # whatever a plugin raises: its traceback is stored, and it is retried
             seconds = time.perf_counter() - begun
             store.write_failure(key, cell.settings(), traceback.format_exc(), provenance=facts, seconds=seconds)
@@ -161,7 +165,7 @@ def run_cell(
         access = grant(cell, meter, surrogates, memory)
         streams = Streams((suite.seed, target.name, "attack", cell.attack_name, repr(cell.epsilon)), cell.images)
         begun, training = time.perf_counter(), surrogates.seconds
-        returned = cell.attack(access, images.clone(), labels.clone().to(target.device), cell.epsilon, streams)
+        returned = attempt(cell.attack, access, images, labels.to(target.device), cell.epsilon, streams)
         # A surrogate serves many cells; its training is not the cost of the one that happened to come first.
         spent = time.perf_counter() - begun - (surrogates.seconds - training)
         seconds, purpose = np.full(len(images), spent / len(images)), "evaluation"

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from benchmark.cell import CEILING_VERSION, PROTOCOL, key_of
 from leaderboard import Store
 from targets import DATA, SmoothedClassifier
 from targets.gradient import Halves
+from targets.isolation import isolated
 
 PURPOSE = "ceiling"
 """Of the noise that ceilings are proven from."""
@@ -115,12 +117,11 @@ class Surrogates:
     seed: int
     queries: int = 0
     seconds: float = 0.0
-    _trained: dict[str, nn.Module] = field(default_factory=dict)
+    _trained: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
 
     def of_answers(self, recipe: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
         """The surrogate of that recipe, trained on the target's answers, if it is not in memory or store."""
-        images = DATA[self.target.data].split("adversary").images
-        self.queries = len(images)
+        self.queries = len(self._adversary)
         settings = {
             "protocol": PROTOCOL,
             "what": "surrogate",
@@ -132,10 +133,15 @@ class Surrogates:
         }
 
         def train(module: nn.Module, seed: int, checkpoint: Path) -> None:
-            answers = torch.from_numpy(self._answers(images)).to(self.target.device)
-            fit(module, images.to(self.target.device), answers, seed)
+            answers = torch.from_numpy(self._answers(self._adversary)).to(self.target.device)
+            fit(module, self._adversary.to(self.target.device, copy=True), answers, seed)
 
         return self._once(settings, build, train)
+
+    @cached_property
+    def _adversary(self) -> Tensor:
+        """The adversary's images, which leave here as copies."""
+        return DATA[self.target.data].split("adversary").images
 
     def of_same_data(self, recipe: str, build: Callable[[], nn.Module], fit: SameDataFit) -> nn.Module:
         """The same, trained on the target's training set; all targets on that data share it."""
@@ -158,34 +164,40 @@ class Surrogates:
         build: Callable[[], nn.Module],
         train: Callable[[nn.Module, int, Path], None],
     ) -> nn.Module:
+        """A module of the caller's own: what cells share is its weights, kept as arrays.
+
+        It is built anew even after training, which may leave another memory layout and with it other rounding behind.
+        """
         key = key_of(settings)
+        seed = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest(), "little")
         if key not in self._trained:
             begun = time.perf_counter()
-            self._trained[key] = self._from_store(key, settings, build, train)
+            self._trained[key] = self._weights(key, seed, settings, build, train)
             self.seconds += time.perf_counter() - begun
-        return self._trained[key]
+        with isolated(seed):
+            module = build().to(self.target.device)
+        module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self._trained[key].items()})
+        return module.eval().requires_grad_(False)
 
-    def _from_store(
+    def _weights(
         self,
         key: str,
+        seed: int,
         settings: dict[str, Any],
         build: Callable[[], nn.Module],
         train: Callable[[nn.Module, int, Path], None],
-    ) -> nn.Module:
+    ) -> dict[str, NDArray[Any]]:
+        """The trained weights by name, from the store or trained and stored now."""
         stored = self.store.shared(key)
-        seed = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest(), "little")
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            module = build().to(self.target.device)
-            if stored is None:
-                checkpoint = self.store.checkpoint(key)
+        if stored is None:
+            checkpoint = self.store.checkpoint(key)
+            with isolated(seed):
+                module = build().to(self.target.device)
                 train(module, seed, checkpoint)
-                arrays = {name: value.detach().cpu().numpy() for name, value in module.state_dict().items()}
-                self.store.write_shared(key, settings, arrays)
-                checkpoint.unlink(missing_ok=True)
-            else:
-                module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in stored.items()})
-        return module.eval().requires_grad_(False)
+            stored = {name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
+            self.store.write_shared(key, settings, stored)
+            checkpoint.unlink(missing_ok=True)
+        return stored
 
     def _answers(self, images: Tensor) -> NDArray[np.int64]:
         """PREDICT's answers to the adversary's images, stored a shard at a time: on large images they take an hour."""

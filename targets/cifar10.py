@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from targets.cache import cache_folder
+from targets.copies import Copies
 from targets.data import DATA, DataSet, Split, SplitName
 from targets.errors import InputError
 from targets.precision import SUFFIX, Precision
@@ -84,7 +85,8 @@ def split(name: SplitName) -> Split:
     raise unknown("split", name, ("train", "adversary", "evaluation"))
 
 
-DATA.add("cifar10", DataSet("cifar10", num_classes=10, shape=(3, 32, 32), split=split, held_back=HELD_BACK))
+# What is loaded is kept by folder above, and nowhere else.
+DATA.add("cifar10", DataSet("cifar10", num_classes=10, shape=(3, 32, 32), split=Copies(split), held_back=HELD_BACK))
 
 RECIPE = Recipe(epochs=30, batch=128, learning_rate=0.2, weight_decay=5e-4, crop=4, flip=True, bfloat16=True)
 PRECISIONS: tuple[tuple[Precision, str], ...] = (("float32", ""), ("bfloat16", SUFFIX))

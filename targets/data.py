@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from torch import Tensor
 
+from targets.copies import Copies, Kept
 from targets.errors import InputError
 from targets.registry import Registry
 
@@ -30,7 +31,8 @@ class DataSet:
     Attributes:
         shape: (C, H, W).
         split: loads one split. "train" trains the target and shares no image with the others; "adversary" is what
-            a transfer attacker trains on; "evaluation" is what attacks are evaluated on.
+            a transfer attacker trains on; "evaluation" is what attacks are evaluated on. What is given here is asked
+            once for each, and every call gets a copy (see :mod:`targets.copies`).
         held_back: "adversary" holds no evaluation image whose index this divides. It may hold the others, and a
             transfer attack on those would attack what it was trained on; with 1 it holds none.
     """
@@ -40,6 +42,10 @@ class DataSet:
     shape: tuple[int, int, int]
     split: Callable[[SplitName], Split]
     held_back: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.split, Copies):
+            object.__setattr__(self, "split", Kept(self.split))
 
     def exposed(self, indices: Iterable[int]) -> list[int]:
         """Those of the evaluation images' indices that the adversary may know."""

@@ -12,6 +12,7 @@ from torch import nn
 
 from targets.data import DATA, DataSet
 from targets.errors import InputError, TargetError
+from targets.isolation import isolated
 from targets.precision import SUFFIX, Precision, in_precision
 from targets.registry import Registry, unknown
 from targets.smoothing import SmoothedClassifier
@@ -122,7 +123,8 @@ def load(name: str, device: str = "auto") -> SmoothedClassifier:
         TargetError: its weights are missing or damaged, or its builder does not return an ``nn.Module``.
     """
     target = TARGETS[name]
-    module = target.build()
+    with isolated(0):
+        module = target.build()
     if not isinstance(module, nn.Module):
         raise TargetError(f"target {name!r} must return a torch.nn.Module, not {type(module).__name__}")
     if target.sha256 is not None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attacks import Meter
+from benchmark.attempt import attempt
 from benchmark.cell import CEILING, Cell
 from benchmark.evaluation import Sent, enforce, take
 from benchmark.grant import grant
@@ -101,7 +102,7 @@ def attacked(
         access = grant(cell, Meter(len(batch), tick=tick), _Handed(surrogate))
         streams = Streams((settings.seed, target.name, "attack", name, repr(settings.epsilon)), indices)
         wanted = take(labels, positions).to(target.device)
-        found = attack(access, batch.clone(), wanted, settings.epsilon, streams)
+        found = attempt(attack, access, batch, wanted, settings.epsilon, streams)
         enforce(batch, found, settings.epsilon)  # refuses what is no batch of images before it is stored
         return {"images": found.detach().cpu().numpy().astype(np.float32)}
 

@@ -1,0 +1,174 @@
+"""What a process has only one of, put back after user code: attacks, base classifiers, plugins and trainings.
+
+An attack that switches gradients off, or a library that draws from a global generator, should be nobody else's affair.
+"""
+
+from __future__ import annotations
+
+import locale
+import os
+import random
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+AS_IT_IS = object()
+
+
+class State(NamedTuple):
+    """A piece of the process's state: how it is read and written, and what user code finds there."""
+
+    read: Callable[[], Any]
+    write: Callable[[Any], object]
+    found: Any = AS_IT_IS
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # somebody removed it
+        return None
+
+
+def _enter(folder: str | None) -> None:
+    if folder is not None:
+        os.chdir(folder)
+
+
+def _set_environment(variables: dict[str, str]) -> None:
+    for name in os.environ.keys() - variables.keys():
+        del os.environ[name]
+    os.environ.update(variables)
+
+
+def _set_filters(before: tuple[list[Any], Any]) -> None:
+    warnings.resetwarnings()  # which also tells Python that what it remembers of them is outdated
+    warnings.filters[:], warnings.showwarning = before  # type: ignore[index]
+
+
+def _handle(number: int, handler: Any) -> None:
+    if handler is not None and threading.current_thread() is threading.main_thread():  # no other may
+        signal.signal(number, handler)
+
+
+def _set_default_device(device: torch.device) -> None:
+    torch.set_default_device(None if device.type == "cpu" else device)
+
+
+def _attribute(owner: object, name: str) -> State:
+    return State(partial(getattr, owner, name), partial(setattr, owner, name))
+
+
+def _older(state: State) -> State:
+    """One of PyTorch's older switches, which cannot be read (None) where somebody has used a newer one beside it."""
+
+    def read() -> Any:
+        try:
+            return state.read()
+        except RuntimeError:
+            return None
+
+    return State(read, lambda value: None if value is None else state.write(value), state.found)
+
+
+def _precisions() -> Iterator[State]:
+    """Whether float32 is rounded to TF32 or bfloat16 on the way, by PyTorch's newer switches, where it has them."""
+    parts = ("", ".cuda.matmul", ".cudnn", ".cudnn.conv", ".cudnn.rnn")
+    for part in (*parts, ".mkldnn", ".mkldnn.matmul", ".mkldnn.conv", ".mkldnn.rnn"):
+        owner: Any = torch.backends
+        for name in part.split(".")[1:]:
+            owner = getattr(owner, name, None)
+        if hasattr(owner, "fp32_precision"):
+            yield _attribute(owner, "fp32_precision")
+
+
+ENVIRONMENT = State(lambda: dict(os.environ), _set_environment)
+
+STATES = (
+    State(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
+    State(torch.get_default_device, _set_default_device, torch.device("cpu")),
+    # In this order: what is put back last of all is what the older switches, put back before, may have changed.
+    *_precisions(),
+    _older(State(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest")),
+    _older(_attribute(torch.backends.cudnn, "allow_tf32")),
+    *(
+        State(partial(torch.is_autocast_enabled, kind), partial(torch.set_autocast_enabled, kind), False)
+        for kind in ("cpu", "cuda")
+    ),
+    State(
+        lambda: (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
+        lambda mode: torch.use_deterministic_algorithms(mode[0], warn_only=mode[1]),
+    ),
+    State(
+        lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
+        lambda mode: torch.autograd.set_detect_anomaly(*mode),
+    ),
+    *(_attribute(torch.backends.cudnn, name) for name in ("enabled", "benchmark", "deterministic")),
+    _attribute(torch.backends.mkldnn, "enabled"),
+    State(torch.get_num_threads, torch.set_num_threads),
+    State(np.geterr, lambda kinds: np.seterr(**kinds)),
+    State(np.geterrcall, np.seterrcall),
+    State(np.get_printoptions, lambda options: np.set_printoptions(**options)),
+    State(lambda: (list(warnings.filters), warnings.showwarning), _set_filters),
+    State(partial(locale.setlocale, locale.LC_ALL), partial(locale.setlocale, locale.LC_ALL)),
+    State(_folder, _enter),
+    _attribute(sys, "stdout"),
+    _attribute(sys, "stderr"),
+    *(State(partial(signal.getsignal, number), partial(_handle, number)) for number in (signal.SIGINT, signal.SIGTERM)),
+)
+"""Beside the random generators, and whether gradients are recorded, which user code finds so."""
+
+
+@contextmanager
+def isolated(seed: int | None = None, *, environment: bool = True) -> Iterator[None]:
+    """Run user code inside: whatever it does to the process's state is undone after it.
+
+    Args:
+        seed: of the global random generators, see :func:`seeded`; as they are without.
+        environment: whether what it does to environment variables is undone, too.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(seeded(seed))
+        for state in (*STATES, *([ENVIRONMENT] if environment else [])):
+            before = state.read()
+            stack.callback(_restore, state, before)
+            if state.found is not AS_IT_IS and before != state.found:
+                state.write(state.found)
+        stack.enter_context(torch.inference_mode(False))  # which also records gradients, and undoes both
+        yield
+
+
+def _restore(state: State, before: Any) -> None:
+    if state.read() != before:
+        state.write(before)
+
+
+@contextmanager
+def seeded(seed: int | None) -> Iterator[None]:
+    """Run code that draws from Python's, NumPy's or PyTorch's global generators; they go on as if it had not.
+
+    Args:
+        seed: 0 … 2³² - 1 for the draws inside; None to leave the generators as they are.
+    """
+    python, legacy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    try:
+        if seed is not None:
+            random.seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
+            torch.manual_seed(seed)
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(legacy)  # noqa: NPY002
+        torch.set_rng_state(cpu)
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
