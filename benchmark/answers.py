@@ -24,6 +24,7 @@ from leaderboard import Store, atomic
 from leaderboard.statistics import clopper_pearson
 from targets import DATA, InputError, SmoothedClassifier
 from targets.data import evenly_spaced
+from targets.digest import content
 from targets.isolation import isolated
 from targets.noise import BLOCK
 
@@ -127,6 +128,7 @@ class Sweep:
             "protocol": PROTOCOL,
             "verb": self.verb,
             **target.identity,
+            **content(target.data, "images", "labels"),
             "images": images,
             **self.sampling,
         }

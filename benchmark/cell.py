@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from attacks import Access, Attack
+from attacks import Access, Attack, Decision, Transfer
 from benchmark.suite import Suite
 from targets import SmoothedClassifier
+from targets.digest import Part, content
 
 PROTOCOL = 1
 """Part of every key; raise it when evaluation, noise streams or the budget rule change."""
@@ -45,6 +46,7 @@ class Cell:
         return {
             "suite": self.suite.name,
             **self.target.identity,
+            **content(self.target.data, *parts(self.attack.access)),
             "attack": self.attack_name,
             "access": self.attack.access.kind,
             "description": self.attack.summary(),
@@ -64,6 +66,16 @@ class Cell:
     def key(self) -> str:
         """The cell's name in the store."""
         return settings_key(self.settings())
+
+
+def parts(access: type[Access]) -> list[Part]:
+    """What of a data set can change the result of an attack that has such access."""
+    used: list[Part] = ["images", "labels"]
+    if issubclass(access, Transfer | Decision):
+        used.append("adversary")
+    if issubclass(access, Transfer):  # it may train a surrogate on either
+        used.append("training")
+    return used
 
 
 def settings_key(settings: dict[str, Any]) -> str:

@@ -65,4 +65,6 @@ def _held(path: Path) -> dict[str, Any] | None:
 
 
 def _difference(name: str, held: Any, wanted: Any) -> str:
+    if name == "content":
+        return "other images or labels" if held else "images and labels that it does not tell from others"
     return "other weights" if name == "weights" else f"{name} {held} (not {wanted})"

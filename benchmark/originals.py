@@ -101,7 +101,10 @@ def _key(settings: dict[str, Any]) -> str:
 
 
 def _identity(settings: dict[str, Any]) -> dict[str, Any]:
-    return {"protocol": PROTOCOL, "what": "originals", **{name: settings[name] for name in DECISIVE}}
+    identity = {"protocol": PROTOCOL, "what": "originals", **{name: settings[name] for name in DECISIVE}}
+    if "content" in settings:
+        identity["content"] = {"images": settings["content"]["images"]}
+    return identity
 
 
 def _rank(settings: dict[str, Any]) -> list[int]:

@@ -19,6 +19,7 @@ from attacks.access import Fit, SameDataFit
 from benchmark.cell import CEILING_VERSION, PROTOCOL, key_of
 from leaderboard import Store
 from targets import DATA, SmoothedClassifier
+from targets.digest import content
 from targets.gradient import Halves
 from targets.isolation import isolated
 
@@ -75,6 +76,7 @@ def _computed_once(
         "protocol": PROTOCOL,
         "what": what,
         **target.identity,
+        **content(target.data, "images"),
         "purpose": purpose,
         "n": n,
         "seed": seed,
@@ -126,6 +128,7 @@ class Surrogates:
             "protocol": PROTOCOL,
             "what": "surrogate",
             **self.target.identity,
+            **content(self.target.data, "adversary"),
             "recipe": recipe,
             "n": self.n,
             "alpha": self.alpha,
@@ -149,6 +152,7 @@ class Surrogates:
             "protocol": PROTOCOL,
             "what": "surrogate of the same data",
             "data": self.target.data,
+            **content(self.target.data, "training"),
             "recipe": recipe,
             "seed": self.seed,
         }
@@ -212,6 +216,7 @@ class Surrogates:
             "protocol": PROTOCOL,
             "what": "answers",
             **self.target.identity,
+            **content(self.target.data, "adversary"),
             "purpose": "adversary",
             "n": self.n,
             "alpha": self.alpha,

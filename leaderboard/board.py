@@ -40,12 +40,31 @@ def board(store: Store, cells: Iterable[StoredCell]) -> list[Row]:
 
 def variants(cells: Iterable[StoredCell]) -> list[tuple[list[StoredCell], int]]:
     """The cells that each row counts, oldest first, and how many older ones of other settings it leaves out."""
+    cells = sorted(cells, key=lambda cell: (cell.created, cell.key))
+    gone = {cell.key for cell in outdated(cells)}
     found = []
-    for group in _grouped(sorted(cells, key=lambda cell: (cell.created, cell.key)), _IDENTITY):
-        names = sorted({name for cell in group for name in cell.settings} - _NOT_VARIANT)
-        newest = max(_grouped(group, names), key=_precedence)
-        found.append((newest, len(group) - len(newest)))
+    for group in _grouped(cells, _IDENTITY):
+        if usable := [cell for cell in group if cell.key not in gone]:
+            names = sorted({name for cell in usable for name in cell.settings} - _NOT_VARIANT)
+            newest = max(_grouped(usable, names), key=_precedence)
+            found.append((newest, len(usable) - len(newest)))
     return found
+
+
+def outdated(cells: Iterable[StoredCell]) -> list[StoredCell]:
+    """Those on other evaluation images or labels than the newest cell on a data set of that name.
+
+    No row counts them: the page would compare them with what they are not of.
+    """
+    cells = sorted(cells, key=lambda cell: (cell.created, cell.key))
+    newest = {cell.settings["data"]: _evaluated_on(cell) for cell in cells}
+    return [cell for cell in cells if _evaluated_on(cell) != newest[cell.settings["data"]]]
+
+
+def _evaluated_on(cell: StoredCell) -> tuple[str | None, str | None]:
+    """Digests of the evaluation images and labels; none where the data set itself checks what they are."""
+    content = cell.settings.get("content", {})
+    return content.get("images"), content.get("labels")
 
 
 def _precedence(cells: list[StoredCell]) -> tuple[int, str, str]:

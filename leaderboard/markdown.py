@@ -66,8 +66,12 @@ def markdown(
     version: str,
     created: str,
     picture: str,
+    outdated: int = 0,
 ) -> str:
-    """The page of at least one row, with the parts of its curves and the address of its picture; ends in a newline."""
+    """The page of at least one row, with the parts of its curves and the address of its picture; ends in a newline.
+
+    `outdated` is how many cells it leaves out, see `leaderboard.board.outdated`.
+    """
     seeds = ", ".join(str(seed) for seed in sorted({row["seed"] for row in rows}))
     parts = [
         "# Abstention leaderboard",
@@ -87,7 +91,7 @@ def markdown(
         parts += [f"### {_title(group[0])}", _summary(group)]
     parts += [_mean_shares(group) for group in _together(main, *_DEPLOYMENT)]
     parts += curves
-    parts += ["## Every row", _superseded(rows)]
+    parts += ["## Every row", _superseded(rows), _outdated(outdated)]
     for group in grouped(rows, "suite", "target", "n", "alpha", "seed", "epsilon"):
         parts += [f"### {_title(group[0], group[0]['target'])}", _details(group)]
     parts += ["## Failures", _failures(rows)]
@@ -243,6 +247,10 @@ def _superseded(rows: Sequence[Row]) -> str:
     count = sum(row["superseded_cells"] for row in rows)
     text = f"Left out, as newer settings of the same rows replace them: {count:,} stored cells."
     return text if count else ""
+
+
+def _outdated(count: int) -> str:
+    return f"Left out, as their data set has other images or labels by now: {count:,} stored cells." if count else ""
 
 
 def _failures(rows: Sequence[Row]) -> str:

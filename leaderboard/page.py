@@ -9,7 +9,7 @@ from pathlib import Path
 from leaderboard import atomic
 from leaderboard.archive import RECORDS, archive
 from leaderboard.audit import audit
-from leaderboard.board import board, variants
+from leaderboard.board import board, outdated, variants
 from leaderboard.curve_picture import epsilon_svg, query_svg
 from leaderboard.curve_tables import section
 from leaderboard.curves import epsilon_panels, query_panels
@@ -83,6 +83,7 @@ def publish(
         version=version,
         created=created,
         picture=_BOARD,
+        outdated=len(outdated(cells)),
     )
     files = {
         "LEADERBOARD.md": page.encode(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -35,6 +36,8 @@ class DataSet:
             once for each, and every call gets a copy (see :mod:`targets.copies`).
         held_back: "adversary" holds no evaluation image whose index this divides. It may hold the others, and a
             transfer attack on those would attack what it was trained on; with 1 it holds none.
+        verified: whether ``split`` itself checks that images and labels are the registered ones, so that the name
+            says what they are. Of any other, digests of what they use are in the keys of results.
     """
 
     name: str
@@ -42,6 +45,12 @@ class DataSet:
     shape: tuple[int, int, int]
     split: Callable[[SplitName], Split]
     held_back: int = 1
+    verified: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.verified:
+            # Read once: a file that changes while a run goes on must not give its later cells other images.
+            object.__setattr__(self, "split", cache(self.split))
 
     def __post_init__(self) -> None:
         if not isinstance(self.split, Copies):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.metadata import version
 
 import numpy as np
 import torch
 
 from targets.data import DATA, DataSet, Split, SplitName
+from targets.digest import digest
+from targets.errors import InputError
 from targets.models import SmallCNN
 from targets.registry import unknown
 from targets.target import TARGETS, Target
@@ -28,6 +31,10 @@ SHA256 = {
 }
 
 
+DIGEST = "7e8ef6d2517aa5311dcd54ef685a3c6c"
+"""Of all images and labels, shuffled."""
+
+
 @cache
 def _shuffled() -> Split:
     from sklearn.datasets import load_digits
@@ -35,20 +42,30 @@ def _shuffled() -> Split:
     images, labels = load_digits(return_X_y=True)
     order = np.random.Generator(np.random.PCG64(1797)).permutation(len(labels))
     pixels = (images[order] / 16).astype(np.float32).reshape(-1, 1, 8, 8)
-    return Split(torch.from_numpy(pixels), torch.from_numpy(labels[order].astype(np.int64)))
+    found = Split(torch.from_numpy(pixels), torch.from_numpy(labels[order].astype(np.int64)))
+    if digest(found.images, found.labels) != DIGEST:
+        raise InputError(
+            f"the digits of scikit-learn {version('scikit-learn')} are not those that results on them are of; "
+            "install another release"
+        )
+    return found
 
 
 def split(name: SplitName) -> Split:
-    """One split of the digits: images (N, 1, 8, 8) in [0, 1]."""
+    """One split of the digits: images (N, 1, 8, 8) in [0, 1].
+
+    Raises:
+        InputError: the installed scikit-learn has others.
+    """
     if name not in SPLITS:
         raise unknown("split", name, SPLITS)
     everything = _shuffled()
     return Split(everything.images[SPLITS[name]], everything.labels[SPLITS[name]])
 
 
-DATA.add("digits", DataSet("digits", num_classes=10, shape=(1, 8, 8), split=split))
+DATA.add("digits", DataSet("digits", num_classes=10, shape=(1, 8, 8), split=split, verified=True))
 
-for sigma, digest in SHA256.items():
+for sigma, sha256 in SHA256.items():
     TARGETS.add(
         f"digits-sigma{sigma:.2f}",
         Target(
@@ -56,7 +73,7 @@ for sigma, digest in SHA256.items():
             sigma=sigma,
             data="digits",
             build=SmallCNN,
-            sha256=digest,
+            sha256=sha256,
             recipe=Recipe(),
             description=f"small CNN on 8×8 digits, trained with noise of σ = {sigma:.2f}",
         ),

@@ -39,6 +39,7 @@ from benchmark.reproduce.surrogates import (
 from leaderboard import Store
 from leaderboard.row import ROUNDING
 from targets import ABSTAIN, TARGETS, SmoothedClassifier, load
+from targets.digest import Part, content
 
 PAPER_ATTACKS = ("cw-transfer", "tv-transfer")
 WHITE_BOX = ("margin", "cw")
@@ -78,7 +79,12 @@ def reproduce(settings: Settings, store: Store, device: str = "auto", *, quiet: 
     indices = settings.attacked(len(everything.images))
     chosen, labels = take(everything.images, indices), take(everything.labels, indices)
     images = QuerySet("attacked", "attacked images", chosen, tuple(indices), labels)
-    return _Experiment(settings, Stages(store, quiet), target, images).run()
+    parts: list[Part] = ["images", "labels", "adversary", "training"]
+    held = {name: content(name, *parts) for name in (target.data, settings.unrelated)}
+    stages = Stages(
+        store, quiet, {f"content of {name}": digests["content"] for name, digests in held.items() if digests}
+    )
+    return _Experiment(settings, stages, target, images).run()
 
 
 class _Experiment:

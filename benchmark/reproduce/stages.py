@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,14 @@ class Stages:
 
     A shard is stored as soon as it is done, so a killed run loses the one it was at, and a second run only reads.
     Progress is a bar on a terminal, a line for each stage elsewhere, nothing where ``quiet``.
+
+    Attributes:
+        content: what every stage rests on, in each key: digests of the data sets that do not check themselves.
     """
 
     store: Store
     quiet: bool = False
+    content: dict[str, Any] = field(default_factory=dict)
 
     def sharded(
         self,
@@ -77,9 +81,10 @@ class Stages:
         """Where a stage that takes longer than a minute keeps what it has so far."""
         folder = self.store.folder / "checkpoints"
         folder.mkdir(exist_ok=True)
-        return folder / f"{_key(identity)}.checkpoint"
+        return folder / f"{_key({**identity, **self.content})}.checkpoint"
 
     def _stored(self, settings: dict[str, Any], compute: Callable[[], Arrays], bar: _Bar) -> Arrays:
+        settings = {**settings, **self.content}
         key = _key(settings)
         stored = self.store.shared(key)
         if stored is None:

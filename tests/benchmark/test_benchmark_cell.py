@@ -13,10 +13,11 @@ from attacks import ATTACKS, Attack
 from attacks.clean import Clean
 from benchmark.cell import Cell, cells, key_of
 from benchmark.suite import Suite
-from targets import SmoothedClassifier
+from targets import DATA, SmoothedClassifier
 from targets.data import evenly_spaced
 from targets.models import SmallCNN
 
+DATA.add("digits-again", dataclasses.replace(DATA["digits"], name="digits-again"))
 SUITE = Suite("s", targets=(TARGET,), attacks=("cw",), samples=100)
 
 
@@ -49,7 +50,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "target": {"target": target(name="digits-sigma0.25")},
     "weights": {"target": target(digest="abd")},
     "sigma": {"target": target(sigma=0.51)},
-    "data": {"target": target(data="other")},
+    "data": {"target": target(data="digits-again")},
     "attack name": {"attack_name": "cw2"},
     "epsilon": {"epsilon": 0.5000001},
     "images": {"images": (0, 2)},
