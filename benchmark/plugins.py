@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib.util
 import sys
 import traceback
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from attacks import ATTACKS
+from benchmark import sources
+from benchmark.held import HELD, Source
 from benchmark.target_file import register_targets
 from targets import DATA, TARGETS, InputError
 from targets.isolation import isolated
@@ -34,9 +35,15 @@ def load_installed() -> list[str]:
         for entry in entry_points(group=group):
             before = _registered()
             try:
+<<<<<<< HEAD
                 with isolated(0, environment=False):
                     entry.load()
                     _check(_registered() - before)
+=======
+                entry.load()
+                _check(_registered() - before)
+                _stamp(_registered() - before, _version(entry))
+>>>>>>> a07b84e (A plugin's version covers the local modules it imports, and names the distributions of the others)
             except (Exception, SystemExit) as error:  # somebody else's package must not take the benchmark down
                 _forget(before)
                 reason = f"{type(error).__name__}: {error}".replace("\n", " ")
@@ -69,32 +76,58 @@ def load_file(path: Path) -> list[str]:
 
 
 def _import(path: Path) -> None:
-    """Run a Python file under a name of its own; what it registers has a hash of its content in its version."""
-    digest = hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
-    module_name = f"abstention_bench_plugin_{path.stem}_{digest}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
+    """Run a Python file under a name of its own; what it registers has a digest of its code in its version."""
+    code = sources.of_file(path, HELD.folders)
+    module_name = f"abstention_bench_plugin_{path.stem}_{code.digest}"
+    loader = Source(module_name, path, code.content) if path.suffix == ".py" else None
+    spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
     if spec is None or spec.loader is None:
         raise InputError("neither Python nor TOML; give a file that ends in .py or .toml")
     module = importlib.util.module_from_spec(spec)
     before = _registered()
+    HELD.hold(code, module_name, str(path.resolve().parent))
     sys.modules[module_name] = module  # dataclasses look their module up
     try:
+<<<<<<< HEAD
         with isolated(0, environment=False):  # libraries are told by environment variables what to be later
             spec.loader.exec_module(module)
             _check(_registered() - before)
+=======
+        spec.loader.exec_module(module)
+        _check(_registered() - before)
+        code = sources.of_file(path, HELD.folders, code)  # again: it may have put folders on sys.path
+        HELD.hold(code, module_name, str(path.resolve().parent))
+>>>>>>> a07b84e (A plugin's version covers the local modules it imports, and names the distributions of the others)
     except InputError:
+        HELD.forget(code, module_name)
         raise
     except (Exception, SystemExit) as error:
+        HELD.forget(code, module_name)
         raise InputError(f"does not import: {_where(error, path)}") from error
     new = _registered() - before
     if not new:
         raise InputError('registers no attack and no target; decorate one with @attacks.register("its-name")')
-    # Results of an edited plugin must never be taken for those of its old self.
-    for kind, name in new:
+    _stamp(new, code.version)
+
+
+def _stamp(new: set[tuple[str, str]], code: str) -> None:
+    """Put the version of the code behind them into that of new entries.
+
+    Results of edited code must never be taken for those of its old self.
+    """
+    # All first: one attack's class may derive from another's.
+    versions = {name: f"{ATTACKS[name].version}+{code}" for kind, name in new if kind == ATTACKS.kind}
+    for kind, name in sorted(new):
         if kind == ATTACKS.kind:
-            ATTACKS[name].version = f"{ATTACKS[name].version}+{digest}"
+            ATTACKS[name].version = versions[name]
         elif kind == TARGETS.kind:
-            TARGETS.replace(name, dataclasses.replace(TARGETS[name], version=digest))
+            TARGETS.replace(name, dataclasses.replace(TARGETS[name], version=code))
+
+
+def _version(entry: EntryPoint) -> str:
+    """Of the code behind an entry point."""
+    name = f"{entry.dist.name}=={entry.dist.version}" if entry.dist is not None else None
+    return sources.of_installed(entry.module, name).version
 
 
 def _check(new: set[tuple[str, str]]) -> None:

@@ -89,9 +89,7 @@ def split(name: SplitName) -> Split:
 # What is loaded is kept by folder above, and nowhere else.
 DATA.add(
     "cifar10",
-    DataSet(
-        "cifar10", num_classes=10, shape=(3, 32, 32), split=Copies(split), held_back=HELD_BACK, verified=True
-    ),
+    DataSet("cifar10", num_classes=10, shape=(3, 32, 32), split=Copies(split), held_back=HELD_BACK, verified=True),
 )
 
 RECIPE = Recipe(epochs=30, batch=128, learning_rate=0.2, weight_decay=5e-4, crop=4, flip=True, bfloat16=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -46,11 +45,6 @@ class DataSet:
     split: Callable[[SplitName], Split]
     held_back: int = 1
     verified: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.verified:
-            # Read once: a file that changes while a run goes on must not give its later cells other images.
-            object.__setattr__(self, "split", cache(self.split))
 
     def __post_init__(self) -> None:
         if not isinstance(self.split, Copies):
