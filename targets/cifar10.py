@@ -41,16 +41,21 @@ def _folder() -> str | None:
 def _load(folder: str | None, train: bool) -> Split:
     from torchvision.datasets import CIFAR10
 
+    kept = cache_folder()
     try:
         if folder is not None:
             data = CIFAR10(folder, train=train, download=False)
+        elif kept is not None:
+            kept.mkdir(parents=True, exist_ok=True)
+            data = CIFAR10(str(kept), train=train, download=True)
         else:
-            cache_folder().mkdir(parents=True, exist_ok=True)
-            data = CIFAR10(str(cache_folder()), train=train, download=True)
+            raise InputError(
+                f"there is no home folder to keep CIFAR-10 in; give its folder by --data DIR or {VARIABLE}"
+            )
     except (RuntimeError, OSError) as error:  # torchvision's for missing or damaged files, and the network's
         if folder is None:
             raise InputError(
-                f"CIFAR-10 is not in {cache_folder()} and could not be downloaded ({_line(error)}); "
+                f"CIFAR-10 is not in {kept} and could not be downloaded ({_line(error)}); "
                 f"give its folder by --data DIR or {VARIABLE}"
             ) from error
         raise InputError(

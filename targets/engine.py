@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from targets.allocator import keep_freed_memory
-from targets.cache import cache_folder
+from targets.cache import compiled_folder
 from targets.errors import TargetError
 from targets.precision import Bfloat16
 
@@ -49,6 +49,9 @@ CPU = torch.device("cpu")
 
 VARIABLE = "ABSTENTION_BENCH_COMPILE"
 """Environment variable: 0 switches the compiler off."""
+
+CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
+"""Torch's environment variable: the folder that compiled code is kept in."""
 
 
 def batch_size(shape: tuple[int, ...], device: torch.device) -> int:
@@ -207,15 +210,16 @@ def compiled_alike(module: nn.Module, images: Tensor) -> Callable[[Tensor], Tens
 
     What is compiled is kept in the user's cache folder, so that the next start only loads it.
     """
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
     plain: Tensor = module(images)
     options: dict[str, str | int | bool | Callable[..., object]] = {"freezing": True, "emulate_precision_casts": True}
     try:
+        if not os.environ.get(CACHE_VARIABLE):
+            os.environ[CACHE_VARIABLE] = str(compiled_folder())
         fast: Callable[[Tensor], Tensor] = torch.compile(module, dynamic=False, options=options)
         alike = torch.equal(fast(images), plain)
     except torch.cuda.OutOfMemoryError:
         raise
-    except RuntimeError as error:  # torch's compiler, or the one that it calls, for dozens of reasons
+    except Exception as error:  # torch's compiler, the one that it calls, or the folder they write to
         warnings.warn(f"compiling the base classifier failed, going on without: {_line(error)}", stacklevel=2)
         return None
     if not alike:

@@ -54,8 +54,8 @@ def cifar10_folder() -> Path:
 
     named = os.environ.get(VARIABLE)
     beside = Path(__file__).parents[2] / "shared" / "data"
-    for folder in (*([Path(named)] if named else []), beside, cache_folder()):
-        if (folder / "cifar-10-batches-py").is_dir():
+    for folder in (named and Path(named), beside, cache_folder()):
+        if folder and (folder / "cifar-10-batches-py").is_dir():
             return folder
     pytest.skip(f"CIFAR-10 is not in ${VARIABLE}, {beside} or {cache_folder()}")
 

@@ -137,6 +137,16 @@ def test_a_cache_folder_that_cannot_be_made_is_one_line(nowhere):
     assert refusal().startswith(f"CIFAR-10 is not in {nowhere} and could not be downloaded (")
 
 
+def test_without_a_home_one_line_names_the_option(nowhere, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert refusal() == f"there is no home folder to keep CIFAR-10 in; give its folder by --data DIR or {VARIABLE}"
+
+
 def test_without_a_named_folder_the_cache_is_read(cifar10, nowhere, monkeypatch):
     nowhere.parent.mkdir()
     nowhere.symlink_to(cifar10)
