@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from benchmark.console import tolerant
+
 INTERRUPTED = 130
 REPRODUCED = "cifar10-sigma0.50-bf16"
 
@@ -21,10 +23,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
+def program() -> str:
+    """How this was started, for others to start it so."""
+    return "abstention-bench" if Path(sys.argv[0]).stem == "abstention-bench" else "python -m benchmark"
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     root = _Parser(
-        prog="python -m benchmark",
+        prog=program(),
         description="Can an attacker make a certified classifier refuse to answer?",
         allow_abbrev=False,
     )
@@ -189,8 +196,17 @@ def _add_plugin(verb: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
-    0: done. 1: done, but some cells failed. 2: bad input, said in one line. 130: interrupted.
+    0: done. 1: done, but some cells failed, or the output could not be written. 2: bad input, said in one line.
+    130: interrupted.
     """
+    with tolerant() as problems:
+        code = _main(arguments)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return code or int(bool(problems))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     chosen, strange = parser().parse_known_args(arguments)
     if strange:
         if not strange[0].startswith("-"):
@@ -218,7 +234,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of the output (head, less) has seen enough
-        sys.stderr.close()
-        return 0
     return code

@@ -82,8 +82,8 @@ def main(arguments: argparse.Namespace) -> int:
         return INTERRUPTED
     finally:
         progress.close()
-    print(terminal(rows(store, summary.keys)))
     files = write_board(store, arguments.results)
+    print(terminal(rows(store, summary.keys)))
     print(f"\n{summary.ran} cells run, {summary.stored} held already, {summary.failed} failed.")
     print(f"Results: {arguments.results}. Board: {', '.join(str(path) for path in files)}.")
     if summary.renewed:

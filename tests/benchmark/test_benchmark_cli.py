@@ -56,6 +56,21 @@ def test_help_names_every_verb_and_option(capsys: pytest.CaptureFixture[str]):
         assert all(name in out for name in names.split()), out
 
 
+@pytest.mark.parametrize(
+    ("started", "name"),
+    [
+        ("/venv/bin/abstention-bench", "abstention-bench"),
+        ("C:/venv/Scripts/abstention-bench.exe", "abstention-bench"),
+        ("/checkout/benchmark/__main__.py", "python -m benchmark"),
+    ],
+)
+def test_usage_names_the_command_that_was_used(started: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    monkeypatch.setattr(sys, "argv", [started, "run"])
+    with pytest.raises(SystemExit):
+        command("run", "--help")
+    assert capsys.readouterr().out.startswith(f"usage: {name} run ")
+
+
 @pytest.mark.parametrize("what", ["targets", "attacks", "suites"])
 def test_list_as_a_table_and_as_json(what: str, capsys: pytest.CaptureFixture[str]):
     assert command("list", what) == 0

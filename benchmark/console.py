@@ -1,0 +1,116 @@
+"""What is said on standard output and error: readable in every encoding, and never at the cost of results."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import os
+import select
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+STAND_INS = {
+    "σ": "sigma", "ε": "eps", "α": "alpha", "Φ": "Phi", "Σ": "sum", "ℓ": "l", "²": "2", "³": "3", "⁻": "-", "¹": "1",
+    "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "×": "x", "·": "-", "±": "+-", "−": "-", "–": "-", "—": "-",
+    "→": "->", "…": "...", "’": "'", "‘": "'", "“": '"', "”": '"',
+}  # fmt: skip
+"""What is written for the field's symbols where an encoding lacks them."""
+
+ERRORS = "abstention-bench"
+"""The error handler's name: a stand-in where there is one, else the character's number as Python writes it."""
+
+
+def _stand_in(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    written = (STAND_INS.get(c) or c.encode("ascii", "backslashreplace").decode() for c in lacking)
+    return "".join(written), error.end
+
+
+codecs.register_error(ERRORS, _stand_in)
+
+
+class Outlet(io.RawIOBase):
+    """A byte stream that takes everything: what cannot be written is dropped, and why is kept in ``lost``."""
+
+    def __init__(self, raw: Any) -> None:
+        self.raw: io.RawIOBase = raw
+        self.lost: OSError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return self.raw.isatty()
+
+    def fileno(self) -> int:
+        return self.raw.fileno()
+
+    def write(self, data: Any, /) -> int:
+        content = bytes(data)
+        while self.lost is None:
+            try:
+                written = self.raw.write(content)
+                if written is not None:
+                    return written
+                select.select([], [self.raw], [], 1)  # a pipe that does not block, and is full
+            except OSError as error:
+                self.lost = error
+        return len(content)
+
+
+@contextmanager
+def tolerant() -> Iterator[list[str]]:
+    """Standard output and error that raise for no character and no write while this lasts.
+
+    Yields:
+        A list that holds, afterwards, a line where output was lost, as on a full disk. A reader that has gone
+        (``| head``) is no loss to anybody, and what was said on standard error is said again nowhere.
+    """
+    _open_closed()
+    problems: list[str] = []
+    before = sys.stdout, sys.stderr
+    outlet, _ = _replaced("stdout"), _replaced("stderr")
+    ours = sys.stdout, sys.stderr
+    try:
+        yield problems
+    finally:
+        for stream, was in zip(ours, before, strict=True):
+            stream.close() if was is None else stream.flush()
+        sys.stdout, sys.stderr = before
+        if outlet is not None and outlet.lost is not None and outlet.lost.errno != errno.EPIPE:
+            problems.append(f"standard output could not be written: {outlet.lost.strerror}")
+
+
+def _replaced(name: str) -> Outlet | None:
+    """Put a tolerant stream in place of ``sys.stdout`` or ``sys.stderr``; None where it takes text as it is."""
+    stream: TextIO | None = getattr(sys, name)
+    if stream is None:  # closed when Python started
+        setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 tolerant() closes it
+        return None
+    if not isinstance(stream, io.TextIOWrapper):
+        return None  # a notebook's, or a test's
+    stream.flush()
+    outlet = Outlet(getattr(stream.buffer, "raw", stream.buffer))
+    text = io.TextIOWrapper(
+        io.BufferedWriter(outlet),
+        encoding=stream.encoding,
+        errors=ERRORS,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+    setattr(sys, name, text)
+    return outlet
+
+
+def _open_closed() -> None:
+    """Give descriptors 0 to 2 to nothing where they are closed: the next file opened would take their place."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
