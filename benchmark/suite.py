@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from attacks import ATTACKS, Attack, Decision, Transfer
+from benchmark import toml_file
 from targets import DATA, TARGETS, InputError
 from targets.data import evenly_spaced
 from targets.registry import unknown
@@ -151,9 +151,9 @@ def load_suite(name: str) -> Suite:
     else:
         raise unknown("suite", name, suite_names())
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} is not TOML: {error}") from error
+        table = toml_file.read(path)
+    except InputError as error:
+        raise InputError(f"{path.name} is {error}") from error
     suite = from_table(table, default_name=path.stem)
     if path.resolve().parent != FOLDER.resolve() and suite.name in suite_names():
         raise InputError(f"{path.name} is named as the suite {suite.name!r}, with whose board it would mix; rename it")

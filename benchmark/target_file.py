@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from benchmark import toml_file
 from targets import InputError, register_checkpoint
 from targets.registry import unknown
 
@@ -28,10 +28,7 @@ def register_targets(path: Path) -> None:
         InputError: not TOML, an unknown or missing key, a value of the wrong type, or what
             :func:`targets.register_checkpoint` refuses.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"not TOML: {error}") from error
+    content = toml_file.read(path)
     for key in content:
         if key != "targets":
             raise unknown("key", key, ["targets"])

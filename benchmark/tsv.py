@@ -111,9 +111,10 @@ def _header(columns: Columns) -> str:
 
 
 def _complete(path: Path) -> list[str]:
-    """The lines of a file that are ended."""
+    """The lines of a file that are ended, also as Git and editors end them on Windows, without a byte order mark."""
     try:
-        return path.read_bytes().decode(errors="replace").split("\n")[:-1]
+        lines = path.read_bytes().decode("utf-8-sig", errors="replace").split("\n")[:-1]
+        return [line.removesuffix("\r") for line in lines]
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -87,3 +87,12 @@ def test_somebody_elses_json_is_left_alone(table: Path, content: str):
     with pytest.raises(InputError, match="does not say how a table was made; give another --output, or delete it"):
         claim(table, False, SETTINGS, HERE)
     assert companion(table).read_text(encoding="utf-8") == content
+
+
+def test_one_that_an_editor_rewrote_is_read(table: Path):
+    claim(table, False, SETTINGS, HERE)
+    table.write_text("rows", encoding="utf-8")
+    content = companion(table).read_bytes()
+    companion(table).write_bytes(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n"))
+    claim(table, True, SETTINGS, HERE)
+    assert companion(table).read_bytes() == content

@@ -208,12 +208,21 @@ def test_a_hyper_parameter_that_defaults_to_none_takes_anything():
     assert "settings.open.flag is 1; give true or false" in message
 
 
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbfimages = 7\n", b"\xef\xbb\xbf# mine\r\nimages = 7\r\n"])
+def test_a_file_of_another_editor_is_read(tmp_path: Path, content: bytes):
+    (tmp_path / "mine.toml").write_bytes(content)
+    assert load_suite(str(tmp_path / "mine.toml")).images == 7
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"images = ", ["bad.toml is not TOML", "end of document"]),
         (b"images = 4\nimages = 5\n", ["bad.toml is not TOML"]),
-        (b"\xff\xfe", ["bad.toml is not TOML"]),
+        (b"\xff\xfe", ["bad.toml is not TOML: invalid start byte at byte 0; save it as UTF-8"]),
+        ("images = 4\n".encode("utf-16"), ["bad.toml is not TOML: written in UTF-16", "save it as UTF-8"]),
+        ("images = 4\n".encode("utf-16-be"), ["bad.toml is not TOML: written in UTF-16", "save it as UTF-8"]),
+        ('name = "Größe"\n'.encode("latin-1"), ["bad.toml is not TOML", "at byte 10; save it as UTF-8"]),
     ],
 )
 def test_a_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path, content: bytes, words: list[str]):

@@ -132,6 +132,12 @@ def test_every_key(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert entry == {"name": "mine", "sigma": 1, "data": "cifar10", "description": "resnet-20 from checkpoint.pth.tar"}
 
 
+def test_a_file_of_another_editor_is_read(folder: Path):
+    path = describe(folder)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert load_file(path) == ["mine"]
+
+
 def test_several_targets_and_a_name_with_a_dot(folder: Path):
     checkpoint(folder / "other.pth.tar", seed=1)
     names = load_file(
@@ -198,6 +204,7 @@ def test_a_target_of_an_edited_plugin_is_run_again(folder: Path, capsys: pytest.
 CHECKPOINT = 'checkpoint = "noise_0.50/checkpoint.pth.tar"\n'
 BAD = {
     "not TOML": ("[targets.mine\n", ["not TOML: "]),
+    "UTF-16": ("[\0t\0", ["not TOML: written in UTF-16", "save it as UTF-8"]),
     "empty": ("", ["it names no target; begin with [targets.its-name]"]),
     "no table of targets": ("targets = 3\n", ["it names no target"]),
     "no table": ("[targets]\nmine = 3\n", ["targets.mine is 3; give a table: [targets.mine]"]),

@@ -122,3 +122,13 @@ def test_two_writers_that_came_to_the_same_answers_leave_one_row_an_image(tmp_pa
     mend(path, CERTIFY)
     assert path.read_text(encoding="utf-8").count("\n") == 1 + len(ROWS)
     assert read(path, CERTIFY) == whole
+
+
+@pytest.mark.parametrize(("before", "end"), [("", "\r\n"), ("\ufeff", "\n"), ("\ufeff", "\r\n")])
+def test_a_table_that_git_or_an_editor_rewrote_is_gone_on_with(tmp_path: Path, before: str, end: str):
+    path = tmp_path / "t.tsv"
+    path.write_bytes((before + end.join(LINES[:4]) + end + LINES[4][:7]).encode())
+    assert [row.line() for row in read(path, CERTIFY)] == LINES[1:4]
+    mend(path, CERTIFY)
+    append(path, ROWS[3:])
+    assert path.read_bytes() == ("\n".join(LINES) + "\n").encode()
