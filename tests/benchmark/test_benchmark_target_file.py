@@ -133,6 +133,7 @@ def test_every_key(folder: Path, capsys: pytest.CaptureFixture[str]):
 
 
 def test_a_file_of_another_editor_is_read(folder: Path):
+    load_file(folder / "colours.py")
     path = describe(folder)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
     assert load_file(path) == ["mine"]
