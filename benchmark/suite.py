@@ -153,7 +153,7 @@ def load_suite(name: str) -> Suite:
     try:
         table = toml_file.read(path)
     except InputError as error:
-        raise InputError(f"{path.name} is {error}") from error
+        raise InputError(f"suite file {path.name}: {error}") from error
     suite = from_table(table, default_name=path.stem)
     if path.resolve().parent != FOLDER.resolve() and suite.name in suite_names():
         raise InputError(f"{path.name} is named as the suite {suite.name!r}, with whose board it would mix; rename it")

@@ -1,7 +1,8 @@
-"""A TOML file as editors write it."""
+"""Reading a TOML file, whatever it holds."""
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,26 @@ from typing import Any
 from targets.errors import InputError
 
 
+def exists(path: str | Path) -> bool:
+    """Whether there is such a file; there is none of a name that no file can have."""
+    return os.path.isfile(path)
+
+
 def read(path: Path) -> dict[str, Any]:
-    """What a TOML file says; a byte order mark, as some editors put one before UTF-8, is no part of it.
+    """The table that a TOML file holds.
 
     Raises:
-        InputError: it is not TOML. The message goes on where "FILE is" ends.
+        InputError: it cannot be read, or is not TOML.
     """
-    content = path.read_bytes()
-    if b"\0" in content:
-        raise InputError("not TOML: written in UTF-16, or no text at all; save it as UTF-8")
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a byte order mark
+    except OSError as error:
+        raise InputError(f"cannot read it: {error.strerror}") from error
+    except RecursionError as error:
+        raise InputError("not TOML that can be read: its brackets are nested too deep") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"not TOML: {error.reason} at byte {error.start}; save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+        raise InputError(
+            f"not TOML: not written in UTF-8 ({error.reason} at byte {error.start}); save it so"
+        ) from error
+    except ValueError as error:  # tomllib's own, or one of Python for a number of 5,000 digits
         raise InputError(f"not TOML: {error}") from error

@@ -205,7 +205,6 @@ def test_a_target_of_an_edited_plugin_is_run_again(folder: Path, capsys: pytest.
 CHECKPOINT = 'checkpoint = "noise_0.50/checkpoint.pth.tar"\n'
 BAD = {
     "not TOML": ("[targets.mine\n", ["not TOML: "]),
-    "UTF-16": ("[\0t\0", ["not TOML: written in UTF-16", "save it as UTF-8"]),
     "empty": ("", ["it names no target; begin with [targets.its-name]"]),
     "no table of targets": ("targets = 3\n", ["it names no target"]),
     "no table": ("[targets]\nmine = 3\n", ["targets.mine is 3; give a table: [targets.mine]"]),
