@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     _add_data(run)
     _add_plugin(run)
+    run.add_argument("--tables", action="store_true", help="print every row at the end, not one matrix a suite")
     run.add_argument("--quiet", action="store_true", help="no progress, only the board")
     run.set_defaults(command="benchmark.commands.run", parser=run)
 

@@ -53,10 +53,11 @@ class Progress(Protocol):
 class Summary:
     """What a run did: the keys of its cells, and how many were run, held already, failed, and left out.
 
-    Of those held, ``renewed`` got new ceilings.
+    Of those held, ``renewed`` got new ceilings. ``new`` are the target and attack of each that was run.
     """
 
     keys: list[str] = field(default_factory=list)
+    new: set[tuple[str, str]] = field(default_factory=set)
     ran: int = 0
     stored: int = 0
     renewed: int = 0
@@ -131,6 +132,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
             surrogate_queries=_surrogate_queries(cell, store, surrogates),
         )
         summary.ran += 1
+        summary.new.add((cell.target.name, cell.attack_name))
         rate, invalid = np.mean(records["outcome"] == ABSTAIN), np.sum(records["validity"] != "valid")
         progress.finish(cell, seconds, "ok", float(rate), int(invalid))
 

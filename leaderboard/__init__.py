@@ -7,9 +7,10 @@
 
 from leaderboard.board import rows
 from leaderboard.errors import StoreError
+from leaderboard.matrix import matrices
 from leaderboard.page import publish
 from leaderboard.row import Row
 from leaderboard.store import Store, StoredCell
 from leaderboard.tables import terminal
 
-__all__ = ["Row", "Store", "StoreError", "StoredCell", "publish", "rows", "terminal"]
+__all__ = ["Row", "Store", "StoreError", "StoredCell", "matrices", "publish", "rows", "terminal"]

@@ -45,7 +45,7 @@ def svg(rows: Sequence[Row]) -> str:
     return drawing.document(height, title, _subtitle(rows), parts)
 
 
-def _telling_epsilon(rows: Sequence[Row]) -> float:
+def telling_epsilon(rows: Sequence[Row]) -> float:
     """The largest ε at which the ceiling still says something (under 90% on average), else the largest."""
     epsilons = sorted({row["epsilon"] for row in rows}, reverse=True)
     for epsilon in epsilons:
@@ -60,7 +60,7 @@ def _shown(rows: Sequence[Row]) -> list[Row]:
     count = Counter((row["n"], row["alpha"], row["seed"]) for row in rows)
     fullest_conditions = max(count, key=lambda condition: (count[condition], condition))
     rows = at_common_budget(row for row in rows if (row["n"], row["alpha"], row["seed"]) == fullest_conditions)
-    telling = _telling_epsilon(rows)
+    telling = telling_epsilon(rows)
     return [row for row in rows if row["epsilon"] == telling]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shutil
 import sys
 from collections import defaultdict
 from typing import Any
@@ -14,9 +15,9 @@ from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import write_board
 from benchmark.commands.signals import interrupt_on_sigterm
 from benchmark.progress import reporter
-from benchmark.runner import count_cells, run
+from benchmark.runner import Summary, count_cells, run
 from benchmark.suite import DEFAULT, Suite, load_suite
-from leaderboard import Store, rows, terminal
+from leaderboard import Store, matrices, rows, terminal
 from targets import InputError
 from targets.target import device_named
 
@@ -54,6 +55,15 @@ def other_images(suite: Suite, store: Store) -> str | None:
     return None
 
 
+def screen(suite: Suite, store: Store, summary: Summary) -> str:
+    """A matrix of what the store has of the suite at its n, α and seed, adopted rows and rows of earlier runs too."""
+    wanted = {"suite": suite.name, "n": suite.samples, "alpha": suite.alpha, "seed": suite.seed}
+    shown = [row for row in rows(store) if wanted.items() <= row.items()]
+    text = matrices(shown, summary.new, bold=sys.stdout.isatty(), width=shutil.get_terminal_size((100, 24)).columns)
+    held = any((row["target"], row["attack"]) not in summary.new for row in shown)
+    return f"{text}\n\n+: computed now" if summary.new and held else text
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Returns 0, 1 where cells failed, or 130 where interrupted."""
     interrupt_on_sigterm()
@@ -83,9 +93,9 @@ def main(arguments: argparse.Namespace) -> int:
     finally:
         progress.close()
     files = write_board(store, arguments.results)
-    print(terminal(rows(store, summary.keys)))
+    print(terminal(rows(store, summary.keys)) if arguments.tables else screen(suite, store, summary))
     print(f"\n{summary.ran} cells run, {summary.stored} held already, {summary.failed} failed.")
-    print(f"Results: {arguments.results}. Board: {', '.join(str(path) for path in files)}.")
+    print(f"Results: {arguments.results}. Page: {files[0]}. The same command with --tables prints every row here.")
     if summary.renewed:
         print(f"{summary.renewed} held cells got new ceilings, from {suite.ceiling_samples:,} noise samples an image.")
     if summary.left_out:
