@@ -25,8 +25,12 @@ class BudgetExhausted(RuntimeError):
     """A metered attack asked for more queries than its budget allows."""
 
 
+class NoGradient(RuntimeError):
+    """A white-box attack asked for gradients of logits that have none to give."""
+
+
 class Meter:
-    """Counts what each image of a batch has cost.
+    """Counts what each image of a batch has cost, and which of its gradients could lead anywhere.
 
     Args:
         images: number of images in the attack's batch.
@@ -38,6 +42,9 @@ class Meter:
         self.queries = np.zeros(images, dtype=np.int64)
         self.forward = np.zeros(images, dtype=np.int64)
         self.backward = np.zeros(images, dtype=np.int64)
+        self.gradients = np.zeros(images, dtype=np.int64)
+        self.zero_gradients = np.zeros(images, dtype=np.int64)
+        self.broken_gradients = np.zeros(images, dtype=np.int64)
         self.query_budget = query_budget
         self.tick = tick or (lambda: None)
 
@@ -50,6 +57,36 @@ class Meter:
         self.queries += queries * times
         self.forward += forward * times
         self.backward += backward * times
+
+    def observe(self, rows: Sequence[int], gradients: Tensor | None) -> None:
+        """Count gradients (N, ...) that arrived at the images of these rows; None stands for zeros."""
+        if gradients is None:
+            largest = np.zeros(len(rows))
+        else:
+            try:
+                gradients.data_ptr()
+            except RuntimeError:
+                return  # inside vmap, where a gradient can be computed with but not looked at
+            largest = gradients.detach().flatten(1).abs().amax(1).cpu().double().numpy()  # NaN where one is NaN
+        for count, which in (
+            (self.gradients, np.ones(len(rows), dtype=bool)),
+            (self.zero_gradients, largest == 0),
+            (self.broken_gradients, ~np.isfinite(largest)),
+        ):
+            np.add.at(count, np.asarray(rows, dtype=np.int64)[which], 1)
+
+    def observed(self) -> dict[str, int]:
+        """What gradients arrived at the images: see :data:`leaderboard.checks.OBSERVED`. Nothing where none did."""
+        if not self.gradients.any():
+            return {}
+        useless = self.zero_gradients + self.broken_gradients
+        return {
+            "gradients": int(self.gradients.sum()),
+            "zero_gradients": int(self.zero_gradients.sum()),
+            "broken_gradients": int(self.broken_gradients.sum()),
+            "images_asked": int((self.gradients > 0).sum()),
+            "images_blind": int(((self.gradients > 0) & (useless == self.gradients)).sum()),
+        }
 
 
 @dataclass(frozen=True)
@@ -298,15 +335,25 @@ class WhiteBox(Access):
         """The base classifier's logits (N, samples, K) on images (N, C, H, W) + noise (N, samples, C, H, W).
 
         Differentiable with respect to ``images``. Forward samples are counted at the call, backward samples
-        whenever a gradient flows.
+        whenever a gradient flows; of the gradients that arrive at the images, those that are all zero or not finite.
+
+        Raises:
+            NoGradient: gradients are asked for, and the base classifier's logits do not depend on its input.
         """
         chosen = self.rows(images, rows)
         samples = noise.shape[1]
         self._meter.charge(chosen, forward=samples)
         if images.shape[0] == 0:
             return images.new_zeros((0, samples, self.num_classes))
-        flat = self._logits((images.unsqueeze(1) + noise).flatten(0, 1))
+        points = images.unsqueeze(1)  # a tensor of this query alone, for its gradient to be looked at
+        flat = self._logits((points + noise).flatten(0, 1))
         logits = flat.view(len(images), samples, self.num_classes)
+        if points.requires_grad and not logits.requires_grad:
+            raise NoGradient(
+                "the base classifier's logits are detached from its input, so it gives no gradients; see docs/checks.md"
+            )
+        if points.requires_grad:
+            points.register_hook(lambda gradient: self._meter.observe(chosen, gradient))
         if logits.requires_grad:
             logits.register_hook(lambda _: self._meter.charge(chosen, backward=samples))
         return logits

@@ -114,7 +114,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
         surrogates.queries = 0
         try:
             with isolated():  # beside the attack, what a base classifier does to the process's state
-                records, images = run_cell(cell, store, surrogates, memory, progress.tick)
+                records, images, observed = run_cell(cell, store, surrogates, memory, progress.tick)
         except (Exception, SystemExit):  # whatever a plugin raises: its traceback is stored, and it is retried
             seconds = time.perf_counter() - begun
             store.write_failure(key, cell.settings(), traceback.format_exc(), provenance=facts, seconds=seconds)
@@ -130,6 +130,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
             provenance=facts,
             seconds=seconds,
             surrogate_queries=_surrogate_queries(cell, store, surrogates),
+            observed=observed,
         )
         summary.ran += 1
         summary.new.add((cell.target.name, cell.attack_name))
@@ -146,11 +147,12 @@ def _surrogate_queries(cell: Cell, store: Store, surrogates: Surrogates) -> int:
 
 def run_cell(
     cell: Cell, store: Store, surrogates: Surrogates, memory: Memory, tick: Callable[[], None]
-) -> tuple[dict[str, Any], np.ndarray[Any, np.dtype[np.float32]]]:
+) -> tuple[dict[str, Any], np.ndarray[Any, np.dtype[np.float32]], dict[str, int]]:
     """One cell: clean votes, attack, budget rule, evaluation on fresh noise.
 
     Returns:
-        Its records, by column, and the images as the attack returned them (N, C, H, W) float32.
+        Its records, by column, the images as the attack returned them (N, C, H, W) float32, and what was observed
+        while it ran.
     """
     suite, target = cell.suite, cell.target
     split = DATA[target.data].split("evaluation")
@@ -188,4 +190,4 @@ def run_cell(
         "backward_samples": meter.backward,
         "seconds": seconds,
     }
-    return records, returned.detach().cpu().numpy().astype(np.float32)
+    return records, returned.detach().cpu().numpy().astype(np.float32), meter.observed()

@@ -132,7 +132,7 @@ def _row(store: Store, cells: list[StoredCell], superseded_cells: int) -> Row:
             statistics, status, error = measure(records, cells[-1].settings["alpha"]), "ok", None
 
     settings: dict[str, Any] = cells[-1].settings
-    return {
+    row: Row = {
         "rank": None,
         "suite": settings["suite"],
         "target": settings["target"],
@@ -149,13 +149,16 @@ def _row(store: Store, cells: list[StoredCell], superseded_cells: int) -> Row:
         "images": images,
         "ceiling_samples": min(cell.settings.get("ceiling_samples") or 0 for cell in cells) or None,
         "status": status,
-        **statistics,
+        **statistics,  # type: ignore[typeddict-item] # where mypy looks for the key that may be absent
         # The shards share one surrogate, whose queries are made once.
         "surrogate_queries": max(cell.surrogate_queries for cell in cells),
         "superseded_cells": superseded_cells,
         "parameters": settings["parameters"],
         "error": error,
     }
+    if names := {name for cell in done for name in cell.observed}:
+        row["observed"] = {name: sum(cell.observed.get(name, 0) for cell in done) for name in sorted(names)}
+    return row
 
 
 def _last_line(traceback: str | None) -> str:

@@ -10,6 +10,8 @@ from statistics import fmean
 from leaderboard.archive import RECORDS
 from leaderboard.audit import Audit, Count
 from leaderboard.board import at_common_budget, by_strength, fullest, is_ensemble
+from leaderboard.check_tables import alert, section
+from leaderboard.checks import Finding
 from leaderboard.machines import Machine
 from leaderboard.markup import code, escape, table
 from leaderboard.row import Row
@@ -60,6 +62,7 @@ def markdown(
     rows: Sequence[Row],
     *,
     audit: Audit,
+    checks: Sequence[Finding],
     curves: Sequence[str],
     machines: Sequence[Machine],
     commit: str,
@@ -78,6 +81,7 @@ def markdown(
         _INTRODUCTION,
         f"abstention-bench {version} · commit `{commit}` · {created} · seed {seeds}",
         _computed(machines, rows),
+        alert(checks),
         f"![Abstention rate of every attack on every target, with clean rate and ceiling]({picture})",
         "## How to read it",
         _HOW_TO_READ,
@@ -90,6 +94,7 @@ def markdown(
     for group in _together(main, *_DEPLOYMENT, "epsilon"):
         parts += [f"### {_title(group[0])}", _summary(group)]
     parts += [_mean_shares(group) for group in _together(main, *_DEPLOYMENT)]
+    parts += section(checks)
     parts += curves
     parts += ["## Every row", _superseded(rows), _outdated(outdated)]
     for group in grouped(rows, "suite", "target", "n", "alpha", "seed", "epsilon"):

@@ -10,6 +10,7 @@ from leaderboard import atomic
 from leaderboard.archive import RECORDS, archive
 from leaderboard.audit import audit
 from leaderboard.board import board, outdated, variants
+from leaderboard.checks import check
 from leaderboard.curve_picture import epsilon_svg, query_svg
 from leaderboard.curve_tables import section
 from leaderboard.curves import epsilon_panels, query_panels
@@ -19,12 +20,14 @@ from leaderboard.markdown import markdown
 from leaderboard.picture import svg
 from leaderboard.store import FIRST_RUN, PROJECT, Store
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of `leaderboard.json`, an object with these keys:
 
 - schema_version, project, version, commit, created (ISO 8601): of this file and of what wrote it;
 - machines: who computed the rows, see `leaderboard.machines.Machine`;
-- rows: see `leaderboard.row.Row`; since version 2 with query_budget and inside_radius;
+- rows: see `leaderboard.row.Row`; since version 2 with query_budget and inside_radius, since version 3 with observed
+  where something was;
+- checks: since version 3, what the rows say of the attacks, a list of `leaderboard.checks.Finding`;
 - curves: {"epsilon": [...], "queries": [...]}, both lists of `leaderboard.curves.Panel`: one target's clean rate,
   ceiling and curves, each a list of points. Against ε there is a panel a target with two or more ε, and every curve
   has a point at ε = 0, the clean rate; against queries one a target and ε at which an attack has two or more budgets;
@@ -61,7 +64,7 @@ def publish(
     if not rows:
         raise StoreError(f"no results in {store.folder}: {FIRST_RUN}")
     by_epsilon, by_queries = epsilon_panels(rows), query_panels(rows)
-    soundness = audit(store, everything)
+    soundness, findings = audit(store, everything), check(rows)
     ran_on = machines([cell for variant, _ in variants(cells) for cell in variant], command)
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -71,12 +74,14 @@ def publish(
         "created": created,
         "machines": ran_on,
         "rows": rows,
+        "checks": findings,
         "curves": {"epsilon": by_epsilon, "queries": by_queries},
         "audit": soundness,
     }
     page = markdown(
         rows,
         audit=soundness,
+        checks=findings,
         curves=section(by_epsilon, by_queries, _EPSILON, _QUERIES),
         machines=ran_on,
         commit=commit,

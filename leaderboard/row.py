@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast
 
 from leaderboard.audit import count
 from leaderboard.records import ABSTAIN
@@ -69,6 +69,7 @@ class Row(Statistics):
     superseded_cells: int  # in the store, left out: the same row by other settings, and older
     parameters: dict[str, Any]
     error: str | None  # last line of the traceback
+    observed: NotRequired[dict[str, int]]  # counts, see `leaderboard.checks.OBSERVED`; absent where none were made
 
 
 UNDEFINED = cast(Statistics, dict.fromkeys(Statistics.__annotations__))

@@ -38,6 +38,16 @@ def mcnemar(b: int, c: int) -> float:
     return min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5)))
 
 
+def exceeds(k: int, n: int, other_k: int, other_n: int) -> float:
+    """Exact one-sided p-value that the rate behind `k` hits in `n` trials is no higher than that behind the others.
+
+    Given all hits together, they fall on the trials evenly. Fisher (1935), The Design of Experiments.
+    """
+    from scipy.stats import hypergeom
+
+    return float(hypergeom.sf(k - 1, n + other_n, k + other_k, n))
+
+
 def binomial_quantile(quantile: float, n: int, p: float) -> int:
     """Smallest count that Binomial(n, p) does not exceed with probability `quantile`; p is cut to [0, 1]."""
     from scipy.stats import binom

@@ -18,7 +18,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -53,6 +53,7 @@ class StoredCell:
     seconds: float
     surrogate_queries: int
     has_images: bool = True  # False where it was adopted from a published board, which has records only
+    observed: dict[str, int] = field(default_factory=dict)  # counts made while it ran: see `leaderboard.checks`
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ class Store:
         provenance: Mapping[str, Any],
         seconds: float,
         surrogate_queries: int = 0,
+        observed: Mapping[str, int] | None = None,
     ) -> None:
         """Store a cell that ran, N records and N images, in place of any cell or failure under the same key.
 
@@ -163,9 +165,8 @@ class Store:
             raise ValueError(f"cell {key}: {len(records)} records but {len(images)} images")
         atomic.write(self._path("cells", key, "npz"), _npz({"images": np.asarray(images, dtype=np.float32)}))
         self._write_records(key, records)
-        self._write_json(
-            StoredCell(key, dict(settings), "ok", None, dict(provenance), _now(), seconds, surrogate_queries)
-        )
+        cell = StoredCell(key, dict(settings), "ok", None, dict(provenance), _now(), seconds, surrogate_queries)
+        self._write_json(replace(cell, observed=dict(observed or {})))
 
     def adopt_cell(self, cell: StoredCell, records: DataFrame) -> None:
         """Store a cell that ran elsewhere as it is, without images. Raises as `write_cell` does."""

@@ -13,6 +13,7 @@ from benchmark import tsv
 from benchmark.cell import settings_key
 from leaderboard import Store, rows
 from leaderboard.archive import RECORDS, adopt, read
+from leaderboard.checks import check
 from targets import ABSTAIN
 from targets.cifar10 import SHA256
 
@@ -68,6 +69,18 @@ def test_no_published_row_failed_or_beats_its_proof(path):
 def test_on_a_published_board_every_target_has_the_same_images(path):
     board = json.loads(path.read_text(encoding="utf-8"))
     assert len({row["images"] for row in board["rows"]}) == 1
+
+
+IDLE = {"cw-transfer", "tv-transfer", "margin-transfer", "cross-and-land-transfer", "same-data-transfer", "zoo"}
+"""Attacks that the controls equal on some target of some board, which README says of those that it names."""
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.parent.name)
+def test_the_check_of_the_attacks_finds_on_a_published_board_what_is_known_of_it(path):
+    found = check(json.loads(path.read_text(encoding="utf-8"))["rows"])
+    assert [finding["text"] for finding in found if finding["severity"] == "warning"] == []
+    assert {attack for finding in found for attack in finding["attacks"]} <= IDLE
+    assert len(found) <= len(IDLE)
 
 
 @pytest.mark.parametrize("path", WITH_RECORDS, ids=lambda path: path.parent.name)

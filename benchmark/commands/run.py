@@ -7,6 +7,7 @@ import dataclasses
 import shutil
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from attacks import ATTACKS
@@ -18,6 +19,9 @@ from benchmark.progress import reporter
 from benchmark.runner import Summary, count_cells, run
 from benchmark.suite import DEFAULT, Suite, load_suite
 from leaderboard import Store, matrices, rows, terminal
+from leaderboard.check_tables import lines
+from leaderboard.checks import check
+from leaderboard.row import Row
 from targets import InputError
 from targets.target import device_named
 
@@ -38,12 +42,17 @@ def chosen_suite(arguments: argparse.Namespace) -> Suite:
     return suite
 
 
+def _wanted(suite: Suite) -> dict[str, Any]:
+    """What the cells and rows of a suite, run as it is here, have in common."""
+    return {"suite": suite.name, "n": suite.samples, "alpha": suite.alpha, "seed": suite.seed}
+
+
 def other_images(suite: Suite, store: Store) -> str | None:
     """One of the suite's targets of whose other images the store has rows at the same n, alpha and seed; None without.
 
     Rows of a part of the images that the suite takes, or of more than them, are none of others.
     """
-    wanted = {"suite": suite.name, "n": suite.samples, "alpha": suite.alpha, "seed": suite.seed}
+    wanted = _wanted(suite)
     held: dict[str, set[int]] = defaultdict(set)
     for cell in store.cells():
         if wanted.items() <= {name: cell.settings[name] for name in wanted}.items():
@@ -55,13 +64,11 @@ def other_images(suite: Suite, store: Store) -> str | None:
     return None
 
 
-def screen(suite: Suite, store: Store, summary: Summary) -> str:
-    """A matrix of what the store has of the suite at its n, α and seed, adopted rows and rows of earlier runs too."""
-    wanted = {"suite": suite.name, "n": suite.samples, "alpha": suite.alpha, "seed": suite.seed}
-    shown = [row for row in rows(store) if wanted.items() <= row.items()]
+def screen(shown: Sequence[Row], summary: Summary) -> str:
+    """A matrix of these rows, in which those that were run just now are marked where others are beside them."""
     text = matrices(shown, summary.new, bold=sys.stdout.isatty(), width=shutil.get_terminal_size((100, 24)).columns)
-    held = any((row["target"], row["attack"]) not in summary.new for row in shown)
-    return f"{text}\n\n+: computed now" if summary.new and held else text
+    others = any((row["target"], row["attack"]) not in summary.new for row in shown)
+    return f"{text}\n\n+: computed now" if summary.new and others else text
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -93,7 +100,9 @@ def main(arguments: argparse.Namespace) -> int:
     finally:
         progress.close()
     files = write_board(store, arguments.results)
-    print(terminal(rows(store, summary.keys)) if arguments.tables else screen(suite, store, summary))
+    shown = [row for row in rows(store) if _wanted(suite).items() <= row.items()]
+    print(terminal(rows(store, summary.keys)) if arguments.tables else screen(shown, summary))
+    print(f"\n{lines(check(shown))}")
     print(f"\n{summary.ran} cells run, {summary.stored} held already, {summary.failed} failed.")
     print(f"Results: {arguments.results}. Page: {files[0]}. The same command with --tables prints every row here.")
     if summary.renewed:

@@ -101,7 +101,7 @@ def test_the_order_of_images_does_not_matter(folder: Path, name: str, tmp_path: 
     store = Store.open(folder / "whole-results")
     surrogates = Surrogates(store, target, suite.samples, suite.alpha, suite.seed)
     cell = Cell(suite, target, name, suite.attack(name), EPSILON, (297, 0, 198, 99))
-    columns, pixels = run_cell(cell, store, surrogates, Memory(target), lambda: None)
+    columns, pixels, _ = run_cell(cell, store, surrogates, Memory(target), lambda: None)
     found = frame(columns).drop(columns="seconds")
     assert found["image"].tolist() == [297, 0, 198, 99]
     expected = records(folder / "whole-results", name)

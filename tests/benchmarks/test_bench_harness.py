@@ -39,7 +39,7 @@ def test_a_cell(benchmark, cifar10, full_size, tmp_path):
         inside, begun = 0.0, time.perf_counter()
         store = Store.open(tmp_path / str(begun))
         surrogates = Surrogates(store, target, n, 0.001, 0)
-        records, adversarial = run_cell(cell, store, surrogates, Memory(target), lambda: None)
+        records, adversarial, _ = run_cell(cell, store, surrogates, Memory(target), lambda: None)
         store.write_cell(
             cell.key, cell.settings(), frame(records), adversarial, provenance=provenance(target.device), seconds=1.0
         )

@@ -31,14 +31,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def add(store: Store) -> Callable[..., str]:
-    """Writes a cell with these settings and columns into `store` and returns its key."""
+    """Writes a cell with these settings, columns and observed counts into `store` and returns its key."""
 
-    def write(columns: dict[str, Any] | None = None, **settings: Any) -> str:
+    def write(columns: dict[str, Any] | None = None, observed: dict[str, int] | None = None, **settings: Any) -> str:
         key = f"cell-{len(list((store.folder / 'cells').glob('*.json'))):04d}"
         settings = make_settings(**settings)
         records = make_records(settings["images"], **(columns or {}))
         pixels = np.zeros((len(records), 1, 2, 2))
-        store.write_cell(key, settings, records, pixels, provenance={}, seconds=1.0)
+        store.write_cell(key, settings, records, pixels, provenance={}, seconds=1.0, observed=observed)
         return key
 
     return write

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from leaderboard_data import make_records, make_settings
 from pyarrow import parquet
@@ -11,6 +12,8 @@ from pyarrow import parquet
 from leaderboard import Store, StoreError, rows
 from leaderboard.archive import RECORDS, adopt, archive, read
 from leaderboard.audit import audit
+
+OBSERVED = {"gradients": 9, "zero_gradients": 4}
 
 
 def key_of(settings):
@@ -26,7 +29,15 @@ def filled(store):
             settings = make_settings(attack=attack, images=images)
             records = make_records(images, outcome=[-1, 2, 3], seconds=[0.1, 0.2, 1 / 3], l2=[0.5, np.nan, 1e-17])
             pixels = np.full((3, 1, 2, 2), 0.25)
-            store.write_cell(key_of(settings), settings, records, pixels, provenance={"commit": "abc"}, seconds=1 / 7)
+            store.write_cell(
+                key_of(settings),
+                settings,
+                records,
+                pixels,
+                provenance={"commit": "abc"},
+                seconds=1 / 7,
+                observed=OBSERVED,
+            )
     settings = make_settings(attack="zoo", images=[6, 7])
     store.write_failure(key_of(settings), settings, "Traceback\nOops: no", provenance={}, seconds=1.0)
     return store
@@ -55,6 +66,16 @@ def test_an_adopted_board_is_the_same_board(filled, file, other):
         assert adopted is not None
         assert not adopted.has_images
         assert (adopted.created, adopted.seconds, adopted.provenance) == (cell.created, cell.seconds, cell.provenance)
+        assert adopted.observed == cell.observed == OBSERVED
+
+
+def test_an_archive_of_cells_that_know_nothing_of_what_was_observed_opens(file):
+    table = pd.read_parquet(file)
+    texts = [{name: value for name, value in json.loads(text).items() if name != "observed"} for text in table.cell]
+    old = parquet.read_table(file)
+    column = pa.array([json.dumps(text) for text in texts])
+    parquet.write_table(old.set_column(0, "cell", column).replace_schema_metadata(old.schema.metadata), file)
+    assert [cell.observed for cell, _ in read(file, key_of)] == [{}] * 4
 
 
 def test_pandas_reads_the_file(file):

@@ -52,7 +52,7 @@ def test_rows_are_safe_as_json_and_complete(store, add, fail):
     board = rows(store)
     json.dumps(board, allow_nan=False)
     for row in board:
-        assert set(row) == set(Row.__annotations__) | set(UNDEFINED)
+        assert set(row) == (set(Row.__annotations__) | set(UNDEFINED)) - {"observed"}
     assert board[0]["share_of_ceiling"] is None
     assert board[0]["l2_mean"] is None
 
@@ -250,3 +250,10 @@ def test_fullest_speaks_for_the_images(store, add, fail):
     add(attack="c")
     assert fullest(rows(store))["attack"] == "c"
     assert fullest([]) is None
+
+
+def test_what_was_observed_is_summed_over_the_shards(store, add):
+    add(observed={"gradients": 5, "images_blind": 0}, images=[0, 1])
+    add(observed={"gradients": 7, "images_blind": 2}, images=[2, 3])
+    add(images=[4])  # run before there was such a thing
+    assert [row["observed"] for row in rows(store)] == [{"gradients": 12, "images_blind": 2}]

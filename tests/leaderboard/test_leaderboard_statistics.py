@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, fisher_exact
 
-from leaderboard.statistics import binomial_quantile, clopper_pearson, mcnemar, rate, sum_quantile
+from leaderboard.statistics import binomial_quantile, clopper_pearson, exceeds, mcnemar, rate, sum_quantile
 
 
 def test_rate():
@@ -59,3 +59,13 @@ def test_quantile_of_a_sum_is_that_of_the_exact_density():
     assert sum_quantile(0.999, trials) == expected
     assert sum_quantile(0.999, {0.002: 1000}) == binomial_quantile(0.999, 1000, 0.002)
     assert sum_quantile(0.999, {}) == 0
+
+
+@pytest.mark.parametrize(("k", "n", "other_k", "other_n"), [(9, 12, 0, 12), (3, 50, 7, 40), (0, 5, 0, 5), (5, 5, 5, 5)])
+def test_exceeds_is_fishers_exact_test(k, n, other_k, other_n):
+    table = [[k, n - k], [other_k, other_n - other_k]]
+    assert exceeds(k, n, other_k, other_n) == pytest.approx(fisher_exact(table, "greater").pvalue)
+
+
+def test_exceeds_tells_the_lady_who_tasted_tea():
+    assert exceeds(3, 4, 1, 4) == pytest.approx(17 / 70)

@@ -44,6 +44,20 @@ def test_a_cell_comes_back_as_it_went_in(store):
     np.testing.assert_array_equal(store.images("a"), pixels.astype(np.float32))
 
 
+def test_what_was_observed_is_kept_and_cells_that_know_nothing_of_it_open(store):
+    write(store)
+    path = store.folder / "cells" / "a.json"
+    old = json.loads(path.read_text(encoding="utf-8"))
+    assert old.pop("observed") == {}
+    path.write_text(json.dumps(old), encoding="utf-8")
+    assert store.cell("a").observed == {}
+    records, pixels = make_records(range(3)), np.zeros((3, 1, 8, 8))
+    counts = {"gradients": 7, "zero_gradients": 2}
+    store.write_cell("b", make_settings(), records, pixels, provenance={}, seconds=1.5, observed=counts)
+    store.renew_cell(store.cell("b"), {"ceiling_samples": 5}, records)
+    assert store.cell("b").observed == counts
+
+
 def test_images_need_not_be_finite(store):
     pixels = np.full((1, 1, 2, 2), np.nan)
     store.write_cell("a", make_settings(), make_records([0]), pixels, provenance={}, seconds=1)
