@@ -35,15 +35,10 @@ def load_installed() -> list[str]:
         for entry in entry_points(group=group):
             before = _registered()
             try:
-<<<<<<< HEAD
                 with isolated(0, environment=False):
                     entry.load()
                     _check(_registered() - before)
-=======
-                entry.load()
-                _check(_registered() - before)
                 _stamp(_registered() - before, _version(entry))
->>>>>>> a07b84e (A plugin's version covers the local modules it imports, and names the distributions of the others)
             except (Exception, SystemExit) as error:  # somebody else's package must not take the benchmark down
                 _forget(before)
                 reason = f"{type(error).__name__}: {error}".replace("\n", " ")
@@ -88,16 +83,11 @@ def _import(path: Path) -> None:
     HELD.hold(code, module_name, str(path.resolve().parent))
     sys.modules[module_name] = module  # dataclasses look their module up
     try:
-<<<<<<< HEAD
         with isolated(0, environment=False):  # libraries are told by environment variables what to be later
             spec.loader.exec_module(module)
             _check(_registered() - before)
-=======
-        spec.loader.exec_module(module)
-        _check(_registered() - before)
         code = sources.of_file(path, HELD.folders, code)  # again: it may have put folders on sys.path
         HELD.hold(code, module_name, str(path.resolve().parent))
->>>>>>> a07b84e (A plugin's version covers the local modules it imports, and names the distributions of the others)
     except InputError:
         HELD.forget(code, module_name)
         raise

@@ -1,4 +1,4 @@
-"""A worker for each core, where the tests find CIFAR-10, which they never download, and Ctrl-C as a terminal sends it."""
+"""A worker for each core; where the tests find CIFAR-10, which they never download; and Ctrl-C as terminals send it."""
 
 from __future__ import annotations
 
