@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import takewhile
 
@@ -50,7 +51,14 @@ def _matrix(rows: Sequence[Row], marks: Collection[tuple[str, str]], bold: bool,
         _block(at, {target: headers[target] for target in targets[i : i + columns]}, corner, marks, bold)
         for i in range(0, len(targets), columns)
     ]
-    return "\n\n".join([title, *blocks])
+    return "\n\n".join([title, *blocks, *_failures(rows)])
+
+
+def _failures(rows: Sequence[Row]) -> list[str]:
+    """A line for each attack that failed and reason, at every ε; nothing where none did."""
+    count = Counter((row["attack"], row["error"]) for row in rows if row["status"] == "failed")
+    lines = [f"{attack} failed: {error}" + f" ({n} rows)" * (n > 1) for (attack, error), n in count.items()]
+    return ["\n".join(lines)] if lines else []
 
 
 def _block(

@@ -57,6 +57,7 @@ def test_failed_and_partial_rows_say_so(small, add, fail):
     text = matrices(rows(small))
     assert lines(text)["broken"].split() == ["broken", "failed"]
     assert "100.0* [16, 100]" in lines(text)["short"]
+    assert text.splitlines()[-1] == "broken failed: RuntimeError: no | luck"
 
 
 @pytest.mark.parametrize("width", [40, 60, 90, 200])
