@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from attacks.access import Transfer, WhiteBox
 from targets.data import Split
 from targets.engine import Engine, padded
-from targets.models import ARCHITECTURES
+from targets.models import ARCHITECTURES, VERSIONS
 from targets.precision import Bfloat16
 from targets.smoothing import ABSTAIN
 from targets.training import Recipe, train
@@ -49,11 +49,16 @@ class Substitute:
 
     def trained(self, model: Transfer) -> nn.Module:
         """The module itself, whose last bits depend on the batch."""
-        return model.surrogate(repr(self), self._build(model), partial(self._fit_answers, model.num_classes))
+        return model.surrogate(self._recipe(), self._build(model), partial(self._fit_answers, model.num_classes))
 
     def trained_on_same_data(self, model: Transfer) -> nn.Module:
         """The module itself, trained as the target was: on its training set, with the true labels."""
-        return model.same_data_surrogate(repr(self), self._build(model), self._fit)
+        return model.same_data_surrogate(self._recipe(), self._build(model), self._fit)
+
+    def _recipe(self) -> str:
+        """All that shapes its weights beside target, data and seed."""
+        version = VERSIONS.get(self.architecture)
+        return repr(self) if version is None else f"{self!r}, code {version}"
 
     def _build(self, model: Transfer) -> Callable[[], nn.Module]:
         classes = model.num_classes + self.abstention

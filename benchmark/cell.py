@@ -12,6 +12,7 @@ from attacks import Access, Attack, Decision, Transfer
 from benchmark.suite import Suite
 from targets import SmoothedClassifier
 from targets.digest import Part, content
+from targets.models import VERSIONS
 
 PROTOCOL = 1
 """Part of every key; raise it when evaluation, noise streams or the budget rule change."""
@@ -60,6 +61,7 @@ class Cell:
             "query_budget": self.query_budget,
             "seed": self.suite.seed,
             "images": list(self.images),
+            **_architectures(self.attack.parameters()),
         }
 
     @property
@@ -76,6 +78,12 @@ def parts(access: type[Access]) -> list[Part]:
     if issubclass(access, Transfer):  # it may train a surrogate on either
         used.append("training")
     return used
+
+
+def _architectures(parameters: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Versions of the plugins' architectures that an attack's hyper-parameters name; nothing where they name none."""
+    named = {value: VERSIONS[value] for value in parameters.values() if value in VERSIONS}
+    return {"architectures": named} if named else {}
 
 
 def settings_key(settings: dict[str, Any]) -> str:

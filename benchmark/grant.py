@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from attacks import Access, Decision, Deployment, Hybrid, Meter, NoAccess, Score
 from attacks.access import Fit, Predict, SameDataFit, SameDataSurrogate, Surrogate, Votes
 from benchmark.cell import Cell
 from benchmark.memory import Memory
+from benchmark.sources import OURS
 from targets import DATA
 
 
@@ -40,9 +42,9 @@ def grant(cell: Cell, meter: Meter, surrogates: Surrogates, memory: Memory | Non
     if kind is NoAccess:
         return NoAccess(deployment, meter)
     if kind is Transfer:
-        return Transfer(*_surrogates(surrogates), deployment, meter)
+        return Transfer(*_surrogates(cell, surrogates), deployment, meter)
     if kind is Hybrid:
-        return Hybrid(*_surrogates(surrogates), _predict(cell, memory), _own_images(cell), deployment, meter)
+        return Hybrid(*_surrogates(cell, surrogates), _predict(cell, memory), _own_images(cell), deployment, meter)
     if kind is WhiteBox:
         return WhiteBox(target.logits, deployment, meter)
     if kind is Score:
@@ -52,16 +54,30 @@ def grant(cell: Cell, meter: Meter, surrogates: Surrogates, memory: Memory | Non
     raise TypeError(f"no access is granted for {kind.__name__}")
 
 
-def _surrogates(surrogates: Surrogates) -> tuple[Surrogate, SameDataSurrogate]:
+def _surrogates(cell: Cell, surrogates: Surrogates) -> tuple[Surrogate, SameDataSurrogate]:
     """Both kinds, as functions behind which the target cannot be reached."""
 
     def surrogate(key: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
-        return surrogates.of_answers(key, build, fit)
+        return surrogates.of_answers(_recipe(key, cell, build, fit), build, fit)
 
     def same_data_surrogate(key: str, build: Callable[[], nn.Module], fit: SameDataFit) -> nn.Module:
-        return surrogates.of_same_data(key, build, fit)
+        return surrogates.of_same_data(_recipe(key, cell, build, fit), build, fit)
 
     return surrogate, same_data_surrogate
+
+
+def _recipe(key: str, cell: Cell, *functions: Callable[..., Any]) -> str:
+    """What a surrogate is known by: a plugin that trains it itself may be edited and leave its key as it is."""
+    if all(_room(function) in OURS for function in functions):
+        return key
+    return f"{key}, code {cell.attack.version}"
+
+
+def _room(function: Callable[..., Any]) -> str:
+    """The package or module that a function is of."""
+    while isinstance(function, partial):
+        function = function.func
+    return str(getattr(function, "__module__", type(function).__module__)).partition(".")[0]
 
 
 def _keys(cell: Cell, rows: Sequence[int], ordinals: Sequence[int]) -> dict[str, Any]:

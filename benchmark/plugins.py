@@ -16,7 +16,7 @@ from benchmark.held import HELD, Source
 from benchmark.target_file import register_targets
 from targets import DATA, TARGETS, InputError
 from targets.isolation import isolated
-from targets.models import ARCHITECTURES
+from targets.models import ARCHITECTURES, VERSIONS
 from targets.registry import Registry
 
 GROUPS = ("abstention_bench.attacks", "abstention_bench.targets")
@@ -112,6 +112,8 @@ def _stamp(new: set[tuple[str, str]], code: str) -> None:
             ATTACKS[name].version = versions[name]
         elif kind == TARGETS.kind:
             TARGETS.replace(name, dataclasses.replace(TARGETS[name], version=code))
+        elif kind == ARCHITECTURES.kind:
+            VERSIONS[name] = code
 
 
 def _version(entry: EntryPoint) -> str:
@@ -148,3 +150,5 @@ def _registered() -> set[tuple[str, str]]:
 def _forget(before: set[tuple[str, str]]) -> None:
     for kind, name in _registered() - before:
         REGISTRIES[kind].remove(name)
+        if kind == ARCHITECTURES.kind:
+            VERSIONS.pop(name, None)

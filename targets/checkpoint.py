@@ -21,11 +21,12 @@ from torch import Tensor, nn
 
 from targets.data import DATA
 from targets.errors import InputError, TargetError
-from targets.models import ARCHITECTURES, Shape
+from targets.models import ARCHITECTURES, VERSIONS, Shape
 from targets.precision import Precision
 from targets.registry import unknown
 from targets.resnet import Normalize
 from targets.target import register
+from targets.weights import mark
 
 FIELD = {"cifar_resnet20": "resnet-20", "cifar_resnet110": "resnet-110"}
 """The field's names of architectures, and ours."""
@@ -104,6 +105,8 @@ def load_checkpoint(
         weights, saved = _parts(content)
         _fill(module, weights, ours)
         _normalise(module, ours, shape[0], saved, {"means": means, "sds": sds})
+        if ours in VERSIONS:
+            mark(module, VERSIONS[ours])
     except (InputError, TargetError) as error:
         raise type(error)(f"checkpoint {path}: {error}") from error
     return module

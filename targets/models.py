@@ -15,6 +15,9 @@ Shape = tuple[int, int, int]
 ARCHITECTURES: Registry[Callable[[Shape, int], nn.Module]] = Registry("architecture")
 """By name: functions of the image shape (C, H, W) and the number of classes."""
 
+VERSIONS: dict[str, str] = {}
+"""Of the code behind an architecture, where it is a plugin's: other code builds another network of that name."""
+
 
 class SmallCNN(nn.Module):
     """Two strided convolutions and two linear layers; on 8×8 images 14k parameters, 34k multiply–adds an image."""

@@ -66,6 +66,15 @@ def write_whole(path: Path, content: bytes) -> None:
         raise InputError(f"cannot write {path}: {error.strerror}; make room or choose another folder") from error
 
 
+def mark(module: nn.Module, version: str) -> None:
+    """Have a module's digest depend on the version of the code behind it.
+
+    The name of a class in a plugin's file holds that version where the file is all of the plugin.
+    """
+    if version not in type(module).__module__:
+        module.abstention_bench_code = version  # type: ignore[assignment]
+
+
 def module_digest(module: nn.Module) -> str:
     """A digest of a module's classes, weights and buffers: what a target brought by a user is known by."""
     from safetensors.torch import save
@@ -74,4 +83,5 @@ def module_digest(module: nn.Module) -> str:
     tensors = {**dict(module.named_buffers()), **module.state_dict()}
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     kinds = " ".join(f"{type(part).__module__}.{type(part).__qualname__}" for part in module.modules())
+    kinds += getattr(module, "abstention_bench_code", "")
     return hashlib.sha256(kinds.encode() + repr(module).encode() + save(state)).hexdigest()

@@ -18,9 +18,11 @@ from torch import Tensor
 
 from attacks import ATTACKS, Access, Attack, register
 from benchmark.cli import main
+from benchmark.held import HELD
 from benchmark.plugins import REGISTRIES
 from leaderboard import Store, StoredCell
 from leaderboard.records import COLUMNS
+from targets.models import VERSIONS
 
 ROOT = Path(__file__).parents[2]
 TARGET = "digits-sigma0.50"
@@ -117,22 +119,37 @@ def program(*arguments: object, **options: Any) -> subprocess.CompletedProcess[s
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
+def command(*arguments: object) -> int:
+    """The command line in this process, which has forgotten all plugins once it is done."""
+    with as_before():
+        return main([str(argument) for argument in arguments])
+
+
 @contextmanager
-def registries_as_before() -> Iterator[None]:
-    """What is registered inside is forgotten after it."""
-    before = [(registry, dict(registry._entries)) for registry in REGISTRIES.values()]
+def as_before() -> Iterator[None]:
+    """Registries, plugins' modules and where they are looked for are afterwards as they were."""
+    entries = {kind: dict(registry._entries) for kind, registry in REGISTRIES.items()}
+    versions, held, folders = dict(VERSIONS), dict(HELD._modules), set(HELD.folders)
+    modules, path = set(sys.modules), list(sys.path)
     try:
         yield
     finally:
-        for registry, entries in before:
-            registry._entries.clear()
-            registry._entries.update(entries)
+        for name in set(sys.modules) - modules:
+            file = getattr(sys.modules[name], "__file__", None)
+            beside = any(file is not None and Path(file).is_relative_to(folder) for folder in HELD.folders)
+            if name.startswith("abstention_bench_plugin_") or name in HELD._modules or beside:
+                del sys.modules[name]
+        sys.path[:] = path
+        for kind, registry in REGISTRIES.items():
+            _restore(registry._entries, entries[kind])
+        _restore(VERSIONS, versions)
+        _restore(HELD._modules, held)
+        HELD.folders = folders
 
 
-def command(*arguments: object) -> int:
-    """The command line in this process, with registries as they were before once it is done."""
-    with registries_as_before():
-        return main([str(argument) for argument in arguments])
+def _restore(mapping: dict[str, Any], content: dict[str, Any]) -> None:
+    mapping.clear()
+    mapping.update(content)
 
 
 def run(suite: Path, results: Path, *arguments: object) -> int:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
-from benchmark_helpers import registries_as_before
+from benchmark_helpers import as_before
 from torch import Tensor
 
 from targets import SmoothedClassifier
@@ -26,14 +25,11 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    """Registries, plugin modules and signal handlers as they were."""
-    modules, handler = set(sys.modules), signal.getsignal(signal.SIGTERM)
-    with registries_as_before():
+    """Registries, plugins' modules and signal handlers as they were."""
+    handler = signal.getsignal(signal.SIGTERM)
+    with as_before():
         yield
     signal.signal(signal.SIGTERM, handler)
-    for name in set(sys.modules) - modules:
-        if name.startswith("abstention_bench_plugin_"):
-            del sys.modules[name]
 
 
 @pytest.fixture

@@ -242,6 +242,7 @@ class Entry:
 
     def __init__(self, name: str, content: str) -> None:
         self.name, self.value, self.content = name, f"package.{name}", content
+        self.module, self.dist = "package", None
 
     def load(self) -> None:
         exec(compile(self.content, self.name, "exec"), {"__name__": self.name})

@@ -198,7 +198,6 @@ def test_a_target_of_an_edited_plugin_is_run_again(folder: Path, capsys: pytest.
         (folder / "colours.py").write_text(content, encoding="utf-8")
         assert run(suite, folder / "r", "--plugin", folder / "colours.py") == 0
         assert expected in capsys.readouterr().out
-        DATA.remove("colours")
 
 
 # What can be wrong with the file, and what the one line must say.
