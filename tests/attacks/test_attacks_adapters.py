@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 import torch
 from attacks_world import cell_of, evaluation, granted
+from torch import Tensor
 
-from attacks import Decision, NoAccess, Score, Transfer, WhiteBox
+from attacks import Decision, Deployment, Meter, NoAccess, Score, Transfer, WhiteBox
 from attacks.art_adapter import ARTAttack
 from attacks.base import Attack
 from attacks.foolbox_adapter import FoolboxAttack
@@ -122,13 +125,19 @@ def attack(cls: type[Attack], target, surrogates, images=IMAGES, meter_with=None
     return cell.attack(access, originals, labels, 0.5, Streams((0, "test"), images)), originals, meter
 
 
+def states() -> tuple[object, ...]:
+    return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
+
+
 @pytest.mark.parametrize("cls", ADAPTED)
 def test_contract(cls, target, surrogates):
     first, originals, meter = attack(cls, target, surrogates)
-    state = np.random.get_state()[1].tolist()  # noqa: NPY002
+    random.seed(99)
+    np.random.seed(99)  # noqa: NPY002
     torch.manual_seed(99)
+    before = states()
     alone, _, _ = attack(cls, target, surrogates, images=IMAGES[1:])
-    assert np.random.get_state()[1].tolist() == state, "the global random state was not put back"  # noqa: NPY002
+    assert states() == before, "a global random state was not put back"
     assert torch.equal(alone[0], first[1])
     assert first.shape == originals.shape
     assert bool(torch.isfinite(first).all())
@@ -158,3 +167,31 @@ def test_controls_have_no_classifier_to_attack(target, surrogates):
 
     with pytest.raises(TypeError, match="no classifier to attack"):
         attack(Nothing, target, surrogates)
+
+
+class SquareART(ARTAttack):
+    """ART's Square attack, which draws from Python's own generator, too."""
+
+    access = Score
+
+    def build(self, classifier, epsilon):
+        from art.attacks.evasion import SquareAttack
+
+        return SquareAttack(classifier, norm=2, eps=epsilon, max_iter=8, nb_restarts=1, verbose=False)
+
+
+def test_art_s_square_attack_is_repeated_and_disturbs_no_generator():
+    def votes(images: Tensor, rows: object, ordinals: object, samples: int) -> np.ndarray:
+        first = (50 + 10 * (images - 0.5).flatten(1).sum(1)).clamp(0, 100).long().numpy()
+        return np.stack([first, 100 - first], axis=1)
+
+    images = torch.rand(2, 1, 12, 12, generator=torch.Generator().manual_seed(1))  # on 8×8 its tiles are empty
+    found = []
+    for outside in (1, 2):
+        random.seed(outside)
+        before = states()
+        model = Score(votes, Deployment(2, (1, 12, 12), 0.5, 100, 0.001), Meter(2))
+        found.append(SquareART()(model, images, torch.zeros(2), 1.0, Streams(("test",), (0, 1))))
+        assert states() == before
+    assert torch.equal(*found)
+    assert not torch.equal(found[0], images)

@@ -1,0 +1,197 @@
+"""Whatever user code does to the process is undone after it."""
+
+from __future__ import annotations
+
+import locale
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from targets.isolation import ENVIRONMENT, STATES, isolated, seeded
+
+
+def newer(owner: str, name: str, value: str) -> Callable[[], object]:
+    """Sets one of PyTorch's newer switches, where it has them."""
+
+    def act() -> None:
+        part = getattr(torch.backends, owner)
+        for step in name.split("."):
+            part = getattr(part, step, None)
+        if hasattr(part, "fp32_precision"):
+            part.fp32_precision = value
+
+    return act
+
+
+def entered(context: Any) -> object:
+    """A context that is entered and never left."""
+    context.__enter__()
+    return context
+
+
+DEEDS: dict[str, Callable[[], object]] = {
+    "gradients": lambda: torch.set_grad_enabled(False),
+    "inference": lambda: entered(torch.inference_mode()),
+    "dtype": lambda: torch.set_default_dtype(torch.float64),
+    "device": lambda: torch.set_default_device("meta"),
+    "autocast": lambda: entered(torch.autocast("cpu", torch.bfloat16)),
+    "matmul": lambda: torch.set_float32_matmul_precision("medium"),
+    "newer matmul": newer("cuda", "matmul", "tf32"),
+    "newer convolution": newer("mkldnn", "conv", "bf16"),
+    "deterministic": lambda: torch.use_deterministic_algorithms(True, warn_only=True),
+    "anomaly": lambda: torch.autograd.set_detect_anomaly(True),
+    "cudnn": lambda: setattr(torch.backends.cudnn, "benchmark", True),
+    "tf32": lambda: setattr(torch.backends.cudnn, "allow_tf32", not torch.backends.cudnn.allow_tf32),
+    "mkldnn": lambda: setattr(torch.backends.mkldnn, "enabled", False),
+    "threads": lambda: torch.set_num_threads(torch.get_num_threads() + 1),
+    "numpy errors": lambda: np.seterr(all="raise"),
+    "numpy error call": lambda: np.seterrcall(lambda *_: None),
+    "numpy prints": lambda: np.set_printoptions(precision=2, formatter={"float": str}),
+    "warnings": lambda: warnings.simplefilter("ignore"),
+    "shown warnings": lambda: logging.captureWarnings(True),
+    "environment": lambda: os.environ.update(ABSTENTION_BENCH_TEST="1"),
+    "less environment": lambda: os.environ.pop("PATH"),
+    "folder": lambda: os.chdir("/"),
+    "output": lambda: setattr(sys, "stdout", None),
+    "errors": lambda: setattr(sys, "stderr", None),
+    "locale": lambda: locale.setlocale(locale.LC_ALL, "C"),
+    "interrupt": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    "end": lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
+    "python's generator": lambda: random.seed(1),
+    "numpy's generator": lambda: np.random.seed(1),  # noqa: NPY002
+    "torch's generator": lambda: torch.manual_seed(1),
+}
+
+
+def everything() -> dict[str, Any]:
+    """All that there is to change, to be compared."""
+    kind, words, *rest = np.random.get_state()  # noqa: NPY002
+    found: dict[str, Any] = {str(i): state.read() for i, state in enumerate((*STATES, ENVIRONMENT))}
+    found["modes"] = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+    found["generators"] = kind, words.tolist(), rest, random.getstate(), torch.get_rng_state().tolist()
+    return found
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_each_is_as_it_was_before(deed):
+    before = everything()
+    kept: list[object] = []  # so that a context that was entered is not left by being forgotten
+    with isolated():
+        kept.append(DEEDS[deed]())
+    assert everything() == before
+    with suppress(ZeroDivisionError), isolated(7):
+        kept.append(DEEDS[deed]())
+        raise ZeroDivisionError
+    assert everything() == before
+    logging.captureWarnings(False)
+
+
+def test_all_at_once_and_all_of_pytorch_s_old_and_new_switches():
+    before = everything()
+    kept: list[object] = []
+    with isolated(3):
+        kept += [deed() for deed in DEEDS.values()]
+    assert everything() == before
+    logging.captureWarnings(False)
+
+
+def test_what_user_code_finds_does_not_depend_on_what_was_done_outside():
+    with isolated():
+        torch.set_default_dtype(torch.float64)
+        torch.set_default_device("meta")
+        torch.set_float32_matmul_precision("medium")
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16), isolated():
+            assert torch.is_grad_enabled()
+            assert (torch.ones(2, requires_grad=True) * 2).requires_grad
+            assert torch.ones(1).dtype == torch.float32
+            assert torch.ones(1).device.type == "cpu"
+            assert not torch.is_autocast_enabled("cpu")
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert torch.get_default_dtype() == torch.float64
+        assert torch.get_default_device().type == "meta"
+
+
+def test_the_rest_is_put_back_where_one_piece_cannot_be(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+
+    @isolated()
+    def deed() -> None:
+        torch.set_default_dtype(torch.float64)
+        os.chdir(tmp_path)
+        (tmp_path / "gone").rmdir()
+
+    with pytest.raises(FileNotFoundError):
+        deed()
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_in_a_folder_that_is_gone(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with isolated():
+        pass
+
+
+def test_a_warning_is_still_shown_once(recwarn):
+    def warn() -> None:
+        warnings.warn("once is enough", UserWarning, stacklevel=1)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            with isolated():
+                warn()
+    assert len(caught) == 1
+
+
+def test_signal_handlers_are_left_to_the_main_thread():
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with isolated():
+                pass
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert failures == []
+
+
+def drawn() -> tuple[float, float, float]:
+    return random.random(), float(np.random.rand()), float(torch.rand(1))  # noqa: NPY002
+
+
+def test_a_seed_makes_the_draws_from_global_generators_again_and_another_makes_others():
+    found = []
+    for seed in (1, 1, 2):
+        with seeded(seed):
+            found.append(drawn())
+        drawn()
+    assert found[0] == found[1]
+    assert all(a != b for a, b in zip(found[0], found[2], strict=True))
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    torch.manual_seed(0)
+    expected = drawn()
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    torch.manual_seed(0)
+    with isolated(), seeded(None):
+        assert drawn() == expected
+    assert drawn() == expected
