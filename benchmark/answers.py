@@ -21,9 +21,10 @@ from benchmark.evaluation import take
 from benchmark.provenance import provenance
 from benchmark.tsv import Columns, Row
 from leaderboard import Store, atomic
+from leaderboard.lock import sole_writer
 from leaderboard.statistics import clopper_pearson
 from targets import DATA, InputError, SmoothedClassifier
-from targets.data import evenly_spaced
+from targets.data import Split, evenly_spaced
 from targets.digest import content
 from targets.isolation import isolated
 from targets.noise import BLOCK
@@ -67,18 +68,25 @@ class Sweep:
         """Answer every image that the table does not hold yet.
 
         Returns:
-            The table and all its rows, as read from it. The time of an image is its share of its group's.
+            The table and all its rows, as read from it, in the order of the images. The time of an image is its share
+            of its group's.
 
         Raises:
             InputError: the table was made with other settings, or cannot be written.
+            StoreError: another process is writing it.
         """
-        from tqdm import tqdm
-
         split = DATA[target.data].split("evaluation")
         available = len(split.images)
         indices = evenly_spaced(available, min(IMAGES, available) if self.images is None else self.images)
         self.ask(target, split.images[:0], [])  # bad settings are refused before anything is written
         path = self._path(target.name)
+        with sole_writer(path):
+            return path, self._fill(path, target, split, indices, quiet)
+
+    def _fill(self, path: Path, target: SmoothedClassifier, split: Split, indices: list[int], quiet: bool) -> list[Row]:
+        """Answer what is missing, as the only one who writes to ``path``."""
+        from tqdm import tqdm
+
         rows = tsv.read(path, self.columns)
         held = {row.idx for row in rows}
         missing = [index for index in indices if index not in held]
@@ -104,11 +112,12 @@ class Sweep:
                     bar.update(len(group))
             except KeyboardInterrupt:
                 bar.close()
+                tsv.mend(path, self.columns)
                 print(
                     f"stopped; finished rows are kept in {path}. Run the same command again to go on.", file=sys.stderr
                 )
                 raise
-        return path, tsv.read(path, self.columns)
+        return tsv.mend(path, self.columns)
 
     def _path(self, name: str) -> Path:
         path = RESULTS / f"{name}.{self.verb}.tsv" if self.output is None else self.output

@@ -87,10 +87,15 @@ def read(path: Path, columns: Columns) -> list[Row]:
     return list(rows.values())
 
 
-def mend(path: Path, columns: Columns) -> None:
-    """Make a table ready for :func:`append`: begun where there is none, one row an image, no half a line at its end."""
-    lines = [_header(columns), *(row.line() for row in read(path, columns))]
+def mend(path: Path, columns: Columns) -> list[Row]:
+    """Make a table whole: begun where there is none, one row an image in the order of their indices, no half a line.
+
+    Returns its rows. Raises as :func:`read` does.
+    """
+    rows = sorted(read(path, columns), key=lambda row: row.idx)
+    lines = [_header(columns), *(row.line() for row in rows)]
     atomic.write(path, "".join(f"{line}\n" for line in lines).encode())
+    return rows
 
 
 def append(path: Path, rows: Iterable[Row]) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from benchmark_helpers import ROOT, TARGET, command, environment, error_line, suite_file
 from benchmark_helpers import run as run_suite
+from torch import Tensor
 
 import benchmark.answers
 import targets
@@ -288,3 +291,42 @@ def test_every_image_where_there_are_fewer_than_the_default(tmp_path: Path):
     path = tmp_path / "t.tsv"
     assert command("predict", TARGET, "--samples", 20, "--quiet", "--output", path) == 0
     assert rows(path)["idx"].tolist() == list(range(397))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_second_writer_is_refused_in_one_line_that_names_the_first(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    table = tmp_path / "t.tsv"
+    codes, ask = [], getattr(SmoothedClassifier, verb)
+
+    def meanwhile(self: SmoothedClassifier, images: Tensor, *arguments: Any, **options: Any) -> Any:
+        if len(images) and not codes:
+            codes.append(command(verb, TARGET, *SMALL, "--output", table))
+        return ask(self, images, *arguments, **options)
+
+    monkeypatch.setattr(SmoothedClassifier, verb, meanwhile)
+    assert command(verb, TARGET, *SMALL, "--output", table) == 0
+    assert codes == [2]
+    said = error_line(capsys.readouterr().err)
+    assert f"{table} is being written by process {os.getpid()} on " in said
+    assert rows(table)["idx"].tolist() == [i * 397 // 25 for i in range(25)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.json", "t.tsv"]  # and no lock
+
+
+def test_what_two_writers_left_before_is_put_in_order(finished: tuple[str, Path], tmp_path: Path):
+    verb, whole = finished
+    header, *lines = whole.read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "t.json").write_bytes(whole.with_suffix(".json").read_bytes())
+    (tmp_path / "t.tsv").write_text("".join([header, *lines[12:], *lines[:15]]), encoding="utf-8")
+    assert command(verb, TARGET, *SMALL, "--output", tmp_path / "t.tsv") == 0
+    assert (tmp_path / "t.tsv").read_bytes() == whole.read_bytes()
+
+
+def test_images_that_are_added_late_stand_in_their_place(finished: tuple[str, Path], tmp_path: Path):
+    verb, whole = finished
+    header, *lines = whole.read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "t.json").write_bytes(whole.with_suffix(".json").read_bytes())
+    (tmp_path / "t.tsv").write_text("".join([header, *lines[20:]]), encoding="utf-8")
+    assert command(verb, TARGET, *SMALL, "--output", tmp_path / "t.tsv") == 0
+    assert rows(tmp_path / "t.tsv").equals(rows(whole))

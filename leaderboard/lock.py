@@ -1,0 +1,90 @@
+"""A file that one process at a time may write: a lock of the operating system, gone with the process that holds it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from leaderboard.errors import StoreError
+
+
+@contextmanager
+def sole_writer(path: Path) -> Iterator[None]:
+    """Hold the lock of `path`, a hidden file beside it that is gone afterwards.
+
+    Raises StoreError, one line that names the process, where another holds it or the folder cannot be written.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        file = _taken(lock)
+    except _Held as held:
+        raise StoreError(
+            f"{path} is being written by {held}; wait until it has ended, or write to another file"
+        ) from None
+    except OSError as error:
+        raise StoreError(
+            f"cannot write into {path.parent}: {error.strerror or error}; choose another folder"
+        ) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file: it stays, and locks nothing
+            lock.unlink()
+        os.close(file)
+
+
+class _Held(Exception):
+    """By whom."""
+
+
+def _taken(lock: Path) -> int:
+    """A descriptor of the lock file that is held until it is closed."""
+    while True:
+        file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            if not _lock(file):
+                holder = os.pread(file, 200, 0).decode(errors="replace") if hasattr(os, "pread") else ""
+                raise _Held(" ".join(holder.split()) or "another process")
+            with suppress(OSError):  # who held it before may have removed it between our two calls
+                if os.path.samestat(os.fstat(file), os.stat(lock)):
+                    os.ftruncate(file, 0)
+                    os.write(file, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+                    return file
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _FAR = 1 << 30
+    """A byte behind all text: Windows keeps others from reading what is locked."""
+
+    def _lock(file: int) -> bool:
+        os.lseek(file, _FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        os.lseek(file, 0, os.SEEK_SET)
+        return True
+else:
+    import errno
+    import fcntl
+
+    def _lock(file: int) -> bool:
+        """Whether it is ours now. A file system without locks lets everyone write, as if there were one writer."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                return False
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise
+        return True
