@@ -75,10 +75,10 @@ def parser() -> argparse.ArgumentParser:
     publish.add_argument(
         "--output",
         type=Path,
-        default=Path("leaderboard/published"),
         metavar="DIR",
-        help="default: leaderboard/published",
+        help="default: the results folder, beside what it is of",
     )
+    publish.add_argument("--force", action="store_true", help="put it into the place of another board that is there")
     publish.add_argument(
         "--shared",
         action="store_true",
@@ -92,6 +92,17 @@ def parser() -> argparse.ArgumentParser:
     adopt.add_argument("board", type=Path, metavar="BOARD", help="a published board's folder, or its records.parquet")
     adopt.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     adopt.set_defaults(command="benchmark.commands.adopt", parser=adopt)
+
+    remove = verbs.add_parser("remove", help="remove trials from a results folder", allow_abbrev=False)
+    remove.add_argument("--suite", nargs="+", metavar="PATTERN", help="cells of these suites")
+    remove.add_argument("--targets", nargs="+", metavar="PATTERN", help="of these targets")
+    remove.add_argument("--attacks", nargs="+", metavar="PATTERN", help="of these attacks, best-of included")
+    remove.add_argument("--images", type=int, metavar="N", help="of rows of so many images, and of no others")
+    remove.add_argument("--damaged", action="store_true", help="cells whose files are not what a run wrote")
+    remove.add_argument("--shared", action="store_true", help="also what only these cells share: answers, surrogates")
+    remove.add_argument("--yes", action="store_true", help="do it; without, only say what would be removed")
+    remove.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    remove.set_defaults(command="benchmark.commands.remove", parser=remove)
 
     train = verbs.add_parser("train", help="train a target's base classifier again", allow_abbrev=False)
     train.add_argument("target", metavar="TARGET")

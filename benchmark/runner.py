@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ from benchmark.shared import Surrogates
 from benchmark.suite import Suite
 from leaderboard import Store
 from leaderboard.records import frame
+from leaderboard.store import Request
 from targets import ABSTAIN, DATA, SmoothedClassifier, load
 from targets.engine import SMALL
 from targets.isolation import isolated
@@ -72,10 +73,11 @@ def count_cells(suite: Suite) -> int:
     return len(suite.target_names()) * attacks * len(suite.epsilons) * shards
 
 
-def run(suite: Suite, store: Store, device: str, progress: Progress) -> Summary:
+def run(suite: Suite, store: Store, device: str, progress: Progress, options: Sequence[str] = ()) -> Summary:
     """Run a suite's missing cells and store each.
 
-    An attack that raises is stored as a failed cell, which the next run tries again; the others go on.
+    Every cell records that it was asked for, by a command of such ``options``. An attack that raises is stored as a
+    failed cell, which the next run tries again; the others go on.
     """
     summary = Summary()
     threads = torch.get_num_threads()
@@ -84,13 +86,20 @@ def run(suite: Suite, store: Store, device: str, progress: Progress) -> Summary:
         for target in [load(name, device) for name in suite.target_names()]:
             small = math.prod(DATA[target.data].shape) <= SMALL
             torch.set_num_threads(1 if small else threads)
-            _run_target(suite, target, store, progress, summary)
+            _run_target(suite, target, store, progress, summary, Request(images=suite.images, options=list(options)))
     finally:
         torch.set_num_threads(threads)
     return summary
 
 
-def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress: Progress, summary: Summary) -> None:
+def _run_target(
+    suite: Suite,
+    target: SmoothedClassifier,
+    store: Store,
+    progress: Progress,
+    summary: Summary,
+    request: Request,
+) -> None:
     surrogates = Surrogates(store, target, suite.samples, suite.alpha, suite.seed)
     memory = Memory(target)
     facts = provenance(target.device)
@@ -101,6 +110,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
         progress.start(cell, len(summary.keys))
         held = store.cell(key)
         if held is not None and held.status == "ok":
+            held = store.ask(held, request)
             with isolated():
                 summary.renewed += renew(cell, held, store)
             summary.stored += 1
@@ -110,6 +120,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
             summary.left_out += 1
             progress.finish(cell, 0.0, "left out")
             continue
+        earlier = [] if held is None else [one for one in held.asked if one != request]
         begun = time.perf_counter()
         surrogates.queries = 0
         try:
@@ -117,7 +128,14 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
                 records, images, observed = run_cell(cell, store, surrogates, memory, progress.tick)
         except (Exception, SystemExit):  # whatever a plugin raises: its traceback is stored, and it is retried
             seconds = time.perf_counter() - begun
-            store.write_failure(key, cell.settings(), traceback.format_exc(), provenance=facts, seconds=seconds)
+            store.write_failure(
+                key,
+                cell.settings(),
+                traceback.format_exc(),
+                provenance=facts,
+                seconds=seconds,
+                asked=[*earlier, request],
+            )
             summary.failed += 1
             progress.finish(cell, seconds, "failed")
             continue
@@ -131,6 +149,7 @@ def _run_target(suite: Suite, target: SmoothedClassifier, store: Store, progress
             seconds=seconds,
             surrogate_queries=_surrogate_queries(cell, store, surrogates),
             observed=observed,
+            asked=[*earlier, request],
         )
         summary.ran += 1
         summary.new.add((cell.target.name, cell.attack_name))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any, Literal
 
+from leaderboard.image_sets import TOGETHER, grouped, image_sets, of_one_set
 from leaderboard.row import UNDEFINED, Row, measure
 from leaderboard.store import Store, StoredCell
 
@@ -25,29 +26,71 @@ def rows(store: Store, keys: Collection[str] | None = None) -> list[Row]:
 def board(store: Store, cells: Iterable[StoredCell]) -> list[Row]:
     """The board of some of a store's cells, in the order that it is shown.
 
-    A row is one (suite, target, attack, query budget, epsilon, n, alpha, seed); its cells are image shards. Where
-    there are several settings of it (parameters, version, weights, ...), the newest count and the others are left
-    out; of best-of rows, the newest of those that take the most attacks. Within a target and ε, rows are ranked by
-    abstention rate, ties by name, failed rows last, unranked. Only an attack's row of the largest query budget
-    competes: the others are points of its curve.
+    A row is one (suite, target, attack, query budget, epsilon, n, alpha, seed) on one set of images; its cells are
+    shards of that, and count in every set that they are a shard of. Where no run asked for a row it is there if it is
+    whole. Where there are several settings of it (parameters, version, weights, ...), the newest count and the others
+    are left out; of best-of rows, the newest of those that take the most attacks. Within a target, ε and set, rows are
+    ranked by abstention rate, ties by name, failed rows last, unranked. Only an attack's row of the largest query
+    budget competes: the others are points of its curve.
     """
-    result = [_row(store, variant, superseded_cells) for variant, superseded_cells in variants(cells)]
-    _mark_partial(result)
+    result = [_row(store, variant) for variant in variants(cells)]
     result.sort(key=_order)
     _rank(result)
     return result
 
 
-def variants(cells: Iterable[StoredCell]) -> list[tuple[list[StoredCell], int]]:
-    """The cells that each row counts, oldest first, and how many older ones of other settings it leaves out."""
+@dataclass(frozen=True)
+class Variant:
+    """What one row counts.
+
+    Attributes:
+        cells: its shards, all of the same settings, oldest first; failed ones are among them.
+        superseded: how many older cells of other settings, or of other images in as large a set, it leaves out.
+        size: how many images the set has that it is a row of.
+    """
+
+    cells: list[StoredCell]
+    superseded: int
+    size: int
+
+    @property
+    def done(self) -> list[StoredCell]:
+        """The cells that ran."""
+        return [cell for cell in self.cells if cell.status == "ok"]
+
+    @property
+    def failed(self) -> list[StoredCell]:
+        """The others, but for those that have been run again since, in shards of another size and so by other keys."""
+        covered = {image for cell in self.done for image in cell.settings["images"]}
+        return [cell for cell in self.cells if not covered.issuperset(cell.settings["images"])]
+
+    def counted(self) -> dict[str, set[int]]:
+        """By key, the images whose records the row's rates are of: each once, none where the row failed."""
+        if self.failed:
+            return {}
+        last = {image: cell.key for cell in self.done for image in cell.settings["images"]}
+        found: dict[str, set[int]] = defaultdict(set)
+        for image, key in last.items():
+            found[key].add(image)
+        return found
+
+
+def variants(cells: Iterable[StoredCell]) -> list[Variant]:
+    """What each row of these cells counts."""
     cells = sorted(cells, key=lambda cell: (cell.created, cell.key))
     gone = {cell.key for cell in outdated(cells)}
     found = []
-    for group in _grouped(cells, _IDENTITY):
-        if usable := [cell for cell in group if cell.key not in gone]:
-            names = sorted({name for cell in usable for name in cell.settings} - _NOT_VARIANT)
-            newest = max(_grouped(usable, names), key=_precedence)
-            found.append((newest, len(usable) - len(newest)))
+    for together in grouped([cell for cell in cells if cell.key not in gone], TOGETHER):
+        for images in image_sets(together):
+            members = [cell for cell in together if tuple(cell.settings["images"]) in images.shards]
+            for group in grouped(members, _IDENTITY):
+                names = sorted({name for cell in group for name in cell.settings} - _NOT_VARIANT)
+                candidates = [cells for alike in grouped(group, names) for cells in of_one_set(alike)]
+                newest = max(candidates, key=_precedence)
+                variant = Variant(newest, len(group) - len(newest), images.size)
+                whole = sum(map(len, variant.counted().values())) == images.size
+                if whole or not images.asked.isdisjoint(cell.key for cell in newest):
+                    found.append(variant)
     return found
 
 
@@ -103,33 +146,20 @@ def is_ensemble(attack: str) -> bool:
     return attack.startswith("best-of ")
 
 
-def _grouped(cells: Iterable[StoredCell], names: Iterable[str]) -> list[list[StoredCell]]:
-    """Cells with equal settings under these names, together."""
-    names = tuple(names)
-    groups: dict[str, list[StoredCell]] = defaultdict(list)
-    for cell in cells:
-        groups[json.dumps([cell.settings.get(name) for name in names], sort_keys=True)].append(cell)
-    return list(groups.values())
-
-
-def _row(store: Store, cells: list[StoredCell], superseded_cells: int) -> Row:
-    """The row of the cells of one variant, oldest first; its rank and whether it is partial come later."""
+def _row(store: Store, variant: Variant) -> Row:
+    """The row of a variant; its rank comes later."""
     import pandas as pd
 
-    done = [cell for cell in cells if cell.status == "ok"]
-    covered = {image for cell in done for image in cell.settings["images"]}
-    # A failed shard may have been run again since, in shards of another size and so under other keys.
-    failed = [cell for cell in cells if not covered.issuperset(cell.settings["images"])]
-
-    statistics, images = UNDEFINED, 0
-    status: Literal["ok", "failed"] = "failed"
+    cells, done, failed, counted = variant.cells, variant.done, variant.failed, variant.counted()
+    statistics, images = UNDEFINED, len({image for cell in done for image in cell.settings["images"]})
+    status: Literal["ok", "partial", "failed"] = "failed"
     error: str | None = _last_line(failed[-1].error) if failed else "no images"
-    if covered:
-        records = pd.concat([store.records(cell.key) for cell in done], ignore_index=True)
-        records = records.drop_duplicates("image", keep="last").sort_values("image", ignore_index=True)
-        images = len(records)
-        if not failed:
-            statistics, status, error = measure(records, cells[-1].settings["alpha"]), "ok", None
+    if counted:
+        frames = [store.records(key) for key in counted]
+        parts = [part[part.image.isin(chosen)] for part, chosen in zip(frames, counted.values(), strict=True)]
+        records = pd.concat(parts).sort_values("image", ignore_index=True)
+        statistics = measure(records, cells[-1].settings["alpha"])
+        status, error = "ok" if images == variant.size else "partial", None
 
     settings: dict[str, Any] = cells[-1].settings
     row: Row = {
@@ -147,12 +177,13 @@ def _row(store: Store, cells: list[StoredCell], superseded_cells: int) -> Row:
         "alpha": settings["alpha"],
         "seed": settings["seed"],
         "images": images,
+        "of_images": variant.size,
         "ceiling_samples": min(cell.settings.get("ceiling_samples") or 0 for cell in cells) or None,
         "status": status,
         **statistics,  # type: ignore[typeddict-item] # where mypy looks for the key that may be absent
         # The shards share one surrogate, whose queries are made once.
         "surrogate_queries": max(cell.surrogate_queries for cell in cells),
-        "superseded_cells": superseded_cells,
+        "superseded_cells": variant.superseded,
         "parameters": settings["parameters"],
         "error": error,
     }
@@ -164,16 +195,6 @@ def _row(store: Store, cells: list[StoredCell], superseded_cells: int) -> Row:
 def _last_line(traceback: str | None) -> str:
     lines = (traceback or "").strip().splitlines()
     return lines[-1].strip() if lines else "unknown error"
-
-
-def _mark_partial(rows: list[Row]) -> None:
-    """Say which rows have seen fewer images than another of their suite, target, n, alpha and seed."""
-    largest: dict[tuple[Any, ...], int] = defaultdict(int)
-    for row in rows:
-        largest[_place(row)[:-1]] = max(largest[_place(row)[:-1]], row["images"])
-    for row in rows:
-        if row["status"] == "ok" and row["images"] < largest[_place(row)[:-1]]:
-            row["status"] = "partial"
 
 
 def _rank(rows: list[Row]) -> None:
@@ -196,7 +217,7 @@ def budget_of(row: Row) -> float:
 
 def _place(row: Row) -> tuple[Any, ...]:
     """Where on the board a row competes."""
-    return (row["suite"], row["target"], row["n"], row["alpha"], row["seed"], row["epsilon"])
+    return (row["suite"], row["target"], row["n"], row["alpha"], row["seed"], row["of_images"], row["epsilon"])
 
 
 def by_strength(rows: Iterable[Row]) -> list[str]:

@@ -47,6 +47,10 @@ def _conditions(panel: Panel, *names: str) -> str:
     return escape(", ".join([panel["suite"], *names, conditions(panel)]))
 
 
+def _title(panel: Panel) -> str:
+    return f"{_conditions(panel)}, {panel['images']:,} images"
+
+
 def _by_epsilon(panel: Panel) -> str:
     """One target's table: at each ε the best attack of each access."""
     accesses = drawing.ordered({curve["access"] for curve in panel["curves"]} - {CONTROL})
@@ -82,10 +86,10 @@ def _best(points: Mapping[str, Point]) -> str:
 
 
 def _by_queries(panels: Sequence[Panel]) -> list[str]:
-    """One table a suite, n, alpha and seed: the best attack of each access, by budget."""
+    """One table a suite, n, alpha, seed and image set: the best attack of each access, by budget."""
     parts = []
-    for name in dict.fromkeys(_conditions(panel) for panel in panels):
-        group = [panel for panel in panels if _conditions(panel) == name]
+    for name in dict.fromkeys(map(_title, panels)):
+        group = [panel for panel in panels if _title(panel) == name]
         curves = [(panel, curve) for panel in group for curve in emphasised(panel)]
         budgets = sorted({p["query_budget"] or 0 for panel in group for c in panel["curves"] for p in c["points"]})
         lines = []

@@ -107,10 +107,10 @@ def emphasised(panel: Panel) -> list[Curve]:
 
 
 def telling(panels: Sequence[Panel]) -> list[Panel]:
-    """The panels that a picture shows: of the suite, n, alpha and seed with the most points, all its targets."""
+    """The panels that a picture shows: of the suite, n, alpha, seed and images with the most points, all targets."""
     groups: dict[tuple[Any, ...], list[Panel]] = defaultdict(list)
     for panel in panels:
-        groups[panel["suite"], panel["n"], panel["alpha"], panel["seed"]].append(panel)
+        groups[panel["suite"], panel["n"], panel["alpha"], panel["seed"], panel["images"]].append(panel)
 
     def richness(key: tuple[Any, ...]) -> tuple[int, int, int]:
         points = [point for panel in groups[key] for curve in panel["curves"] for point in curve["points"]]
@@ -128,7 +128,7 @@ def _whole(rows: Iterable[Row]) -> list[Row]:
 def _grouped(rows: Iterable[Row], *names: str) -> list[list[Row]]:
     groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        key = (row["suite"], row["n"], row["alpha"], row["seed"], row["sigma"], row["target"])
+        key = (row["suite"], row["n"], row["alpha"], row["seed"], row["of_images"], row["sigma"], row["target"])
         groups[*key, *(dict(row)[name] for name in names)].append(row)
     return [groups[key] for key in sorted(groups)]
 

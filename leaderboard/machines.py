@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import Any, TypedDict
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, TypedDict
 
+from leaderboard.image_sets import TOGETHER, grouped, image_sets
 from leaderboard.store import StoredCell
 
 
 class Asked(TypedDict):
-    """What the cells of one suite, n, alpha and seed were asked for, whatever machine ran them."""
+    """What the cells of one suite, n, alpha, seed and image set were asked for, whatever machine ran them."""
 
     suite: str
     n: int
@@ -19,6 +20,7 @@ class Asked(TypedDict):
     images: int
     epsilons: list[float]
     query_budgets: list[int]  # most queries an image; empty: no attack had a limit
+    options: list[str] | None  # the words of the command that asked; None in cells of versions that did not say
 
 
 class Machine(TypedDict):
@@ -54,11 +56,41 @@ def machines(cells: Iterable[StoredCell], command: Callable[[Asked], str]) -> li
 
 
 def by_command(cells: Iterable[StoredCell]) -> list[tuple[Asked, list[StoredCell]]]:
-    """The cells of one suite, n, alpha and seed together, with what they were asked for."""
-    groups: dict[tuple[Any, ...], list[StoredCell]] = defaultdict(list)
-    for cell in sorted(cells, key=lambda cell: cell.key):
-        groups[tuple(cell.settings[name] for name in ("suite", "n", "alpha", "seed"))].append(cell)
-    return [(_asked(groups[key]), groups[key]) for key in sorted(groups)]
+    """The cells that one command runs together, with what they were asked for.
+
+    Of the commands that asked for a cell it stands with the one that asked for the most, so that they are few.
+    """
+    cells = sorted(cells, key=lambda cell: cell.key)
+    groups = []
+    for together in grouped(cells, _CONDITIONS):
+        groups += _silent(cell for cell in together if not cell.asked)
+        groups += _said([cell for cell in together if cell.asked])
+    return sorted(groups, key=lambda group: [group[0][name] for name in _CONDITIONS])
+
+
+_CONDITIONS: tuple[Literal["suite", "n", "alpha", "seed"], ...] = ("suite", "n", "alpha", "seed")
+
+
+def _said(cells: Sequence[StoredCell]) -> list[tuple[Asked, list[StoredCell]]]:
+    """Those of which it is known which command asked for them, the command of the most cells first."""
+    groups = []
+    while cells:
+        count = Counter(tuple(request["options"]) for cell in cells for request in cell.asked)
+        options = max(count, key=lambda words: (count[words], words))
+        its = {cell.key for cell in cells if list(options) in [request["options"] for request in cell.asked]}
+        its_cells = [cell for cell in cells if cell.key in its]
+        groups.append((Asked(**{**_asked(its_cells), "options": list(options)}), its_cells))
+        cells = [cell for cell in cells if cell.key not in its]
+    return groups
+
+
+def _silent(cells: Iterable[StoredCell]) -> list[tuple[Asked, list[StoredCell]]]:
+    """The others, by the size of their image set."""
+    groups: dict[int, list[StoredCell]] = defaultdict(list)
+    for together in grouped(cells, TOGETHER):
+        for images in image_sets(together):
+            groups[images.size] += [cell for cell in together if cell.key in images.asked]
+    return [(_asked(groups[size]), sorted(groups[size], key=lambda cell: cell.key)) for size in sorted(groups)]
 
 
 def _asked(cells: list[StoredCell]) -> Asked:
@@ -71,6 +103,7 @@ def _asked(cells: list[StoredCell]) -> Asked:
         images=len({image for found in settings for image in found["images"]}),
         epsilons=sorted({found["epsilon"] for found in settings}),
         query_budgets=sorted({found["query_budget"] for found in settings if found.get("query_budget")}),
+        options=None,
     )
 
 

@@ -15,6 +15,7 @@ from leaderboard.checks import Finding
 from leaderboard.machines import Machine
 from leaderboard.markup import code, escape, table
 from leaderboard.row import Row
+from leaderboard.store import Damage
 from leaderboard.tables import NONE, conditions, duration, grouped, interval, number, p_value, percent
 
 _INTRODUCTION = """\
@@ -44,8 +45,10 @@ _HOW_TO_READ = """\
 - **Queries** and **samples** (of the base classifier, forward and backward) are means per image. What a
   transfer attacker asks once, to train its surrogate, is counted once, as surrogate queries; **s/image** is
   the attack's time without that training.
+- A row is of one **image set**, spread evenly over the evaluation images; rows of another set stand in groups of
+  their own, with their number of images above them. Do not compare the one with the other.
 - An attack that raised has a **failed** row and no rate. A **partial** row (asterisk) has seen fewer images
-  than others of its target: do not compare it with them.
+  than its set has: do not compare it with others.
 - **Query budget** is the most queries an image that the attack may make. Rows of one attack that differ in it
   are rows of their own; only the one of the largest is ranked, the others are points of a curve.
 - **`best-of`** sends for each image what worked best of all attacks of an access, and is evaluated on noise of its
@@ -55,7 +58,7 @@ _HOW_TO_READ = """\
 - Abstention depends on n more than on most attacks: compare rates at equal n and α only.
 """
 
-_DEPLOYMENT = ("suite", "n", "alpha", "seed")
+_DEPLOYMENT = ("suite", "n", "alpha", "seed", "of_images")
 
 
 def markdown(
@@ -63,6 +66,7 @@ def markdown(
     *,
     audit: Audit,
     checks: Sequence[Finding],
+    damaged: Sequence[Damage],
     curves: Sequence[str],
     machines: Sequence[Machine],
     commit: str,
@@ -82,6 +86,7 @@ def markdown(
         f"abstention-bench {version} · commit `{commit}` · {created} · seed {seeds}",
         _computed(machines, rows),
         alert(checks),
+        _damaged(damaged),
         f"![Abstention rate of every attack on every target, with clean rate and ceiling]({picture})",
         "## How to read it",
         _HOW_TO_READ,
@@ -97,7 +102,7 @@ def markdown(
     parts += section(checks)
     parts += curves
     parts += ["## Every row", _superseded(rows), _outdated(outdated)]
-    for group in grouped(rows, "suite", "target", "n", "alpha", "seed", "epsilon"):
+    for group in grouped(rows, "suite", "target", *_DEPLOYMENT[1:], "epsilon"):
         parts += [f"### {_title(group[0], group[0]['target'])}", _details(group)]
     parts += ["## Failures", _failures(rows)]
     parts += ["## Soundness audit", _audit(rows, audit)]
@@ -142,12 +147,24 @@ def _extent(rows: Sequence[Row]) -> str:
     return text + (f" Ceilings rest on {samples} noise samples at each image." if samples else "")
 
 
+def _damaged(damaged: Sequence[Damage]) -> str:
+    """What is missing from the page since its files are not believed."""
+    if not damaged:
+        return ""
+    text = f"**Left out, since their files are not what a run wrote: {len(damaged):,} cells.** They count as not run:"
+    return "\n".join([text, "", *(f"- {escape(str(cell))}" for cell in damaged)])
+
+
 def _count(things: Collection[object], name: str) -> str:
     return f"{len(things)} {name}{'s' * (len(things) != 1)}"
 
 
 def _title(row: Row, *names: str) -> str:
-    return escape(", ".join([row["suite"], *names, f"ε = {row['epsilon']}", conditions(row)]))
+    return escape(", ".join([row["suite"], *names, f"ε = {row['epsilon']}", conditions(row), _images(row)]))
+
+
+def _images(row: Row) -> str:
+    return f"{row['of_images']:,} image{'s' * (row['of_images'] != 1)}"
 
 
 def _together(rows: Sequence[Row], *names: str) -> list[list[Row]]:
@@ -201,7 +218,9 @@ def _mean_shares(rows: Sequence[Row]) -> str:
         [escape(attack), *(percent(mean(attack, epsilon)) for epsilon in epsilons), percent(mean(attack))]
         for attack in sorted(whole, key=mean, reverse=True)
     ]
-    text = f"### {escape(rows[0]['suite'])}, share of the ceiling, {escape(conditions(rows[0]))}\n\n"
+    text = (
+        f"### {escape(rows[0]['suite'])}, share of the ceiling, {escape(conditions(rows[0]))}, {_images(rows[0])}\n\n"
+    )
     text += "The mean over the targets, of attacks that were run on every target at every ε.\n\n"
     headers = ["attack", *(f"ε = {epsilon}" for epsilon in epsilons), "mean"]
     return text + table(headers, lines, text_columns=1)
@@ -263,7 +282,14 @@ def _failures(rows: Sequence[Row]) -> str:
         [
             *(
                 escape(text)
-                for text in (row["suite"], row["target"], conditions(row), str(row["epsilon"]), row["attack"])
+                for text in (
+                    row["suite"],
+                    row["target"],
+                    conditions(row),
+                    _images(row),
+                    str(row["epsilon"]),
+                    row["attack"],
+                )
             ),
             number(row["query_budget"]),
             code(row["error"] or ""),
@@ -271,7 +297,7 @@ def _failures(rows: Sequence[Row]) -> str:
         for row in rows
         if row["status"] == "failed"
     ]
-    headers = ["suite", "target", "PREDICT", "ε", "attack", "query budget", "error"]
+    headers = ["suite", "target", "PREDICT", "of", "ε", "attack", "query budget", "error"]
     return table(headers, lines, text_columns=len(headers)) if lines else "None."
 
 

@@ -18,7 +18,7 @@ _TOP, _HEAD, _FOOT, _LEGEND = 84, 46, 30, 44
 
 
 def svg(rows: Sequence[Row]) -> str:
-    """The picture of at least one row: its first suite at its fullest n, alpha, seed, and at the ε that tells most."""
+    """The picture of at least one row: its first suite at its fullest n, alpha, seed, images, the ε that tells most."""
     rows = _shown(rows)
     first = rows[0]
     targets = sorted({(row["sigma"], row["target"]) for row in rows})
@@ -57,11 +57,15 @@ def telling_epsilon(rows: Sequence[Row]) -> float:
 
 def _shown(rows: Sequence[Row]) -> list[Row]:
     rows = [row for row in rows if row["suite"] == rows[0]["suite"]]
-    count = Counter((row["n"], row["alpha"], row["seed"]) for row in rows)
+    count = Counter(map(_conditions, rows))
     fullest_conditions = max(count, key=lambda condition: (count[condition], condition))
-    rows = at_common_budget(row for row in rows if (row["n"], row["alpha"], row["seed"]) == fullest_conditions)
+    rows = at_common_budget(row for row in rows if _conditions(row) == fullest_conditions)
     telling = telling_epsilon(rows)
     return [row for row in rows if row["epsilon"] == telling]
+
+
+def _conditions(row: Row) -> tuple[int, float, int, int]:
+    return row["n"], row["alpha"], row["seed"], row["of_images"]
 
 
 def _subtitle(rows: Sequence[Row]) -> str:

@@ -1,4 +1,4 @@
-"""A row of the board: the statistics of one (suite, target, attack, query budget, ε, n, alpha)."""
+"""A row of the board: the statistics of one (suite, target, attack, query budget, ε, n, alpha, seed, image set)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ class Statistics(TypedDict):
 class Row(Statistics):
     """One row of the board; safe as JSON (no NaN)."""
 
-    rank: int | None  # within suite, target, n, alpha and ε, 1 abstains most; None: failed, or a smaller query budget
+    rank: (
+        int | None
+    )  # within suite, target, n, alpha, seed, image set and ε, 1 abstains most; None: failed, or a smaller budget
     suite: str
     target: str
     sigma: float
@@ -63,8 +65,9 @@ class Row(Statistics):
     alpha: float
     seed: int
     images: int  # with a record
+    of_images: int  # in the image set that it is a row of; see `leaderboard.image_sets`
     ceiling_samples: int | None  # noise samples an image behind the ceiling, the fewest of its cells; None: not said
-    status: Literal["ok", "partial", "failed"]
+    status: Literal["ok", "partial", "failed"]  # partial: fewer images than its set has
     surrogate_queries: int
     superseded_cells: int  # in the store, left out: the same row by other settings, and older
     parameters: dict[str, Any]

@@ -13,7 +13,7 @@ from typing import Any
 
 from leaderboard import atomic
 from leaderboard.errors import StoreError
-from leaderboard.store import Store, StoredCell, read_arrays
+from leaderboard.store import Store, StoredCell, read_shared
 
 FOLDER = "shared"
 
@@ -38,7 +38,7 @@ def export(store: Store, cells: Collection[StoredCell], output: Path, wanted: Wa
         raise StoreError(f"cannot write into {folder}: {error.strerror or error}; choose another folder") from error
     chosen = [
         key
-        for key, settings in _entries(source, "remove it, and what it held is computed again").items()
+        for key, settings in entries(source, "remove it, and what it held is computed again").items()
         if (settings["target"] in targets if "target" in settings else settings.get("data") in data)
         if wanted(key, settings) and not _is_whole(folder, key) and store.shared(key) is not None
     ]
@@ -53,12 +53,12 @@ def read(board: Path, wanted: Wanted) -> tuple[list[str], int]:
     Raises:
         StoreError: a wanted file is not whole, or any JSON is not one of ours.
     """
-    entries = _entries(board / FOLDER, "get it again")
-    keys = [key for key, settings in entries.items() if wanted(key, settings)]
+    found = entries(board / FOLDER, "get it again")
+    keys = [key for key, settings in found.items() if wanted(key, settings)]
     for key in keys:
         if not _is_whole(board / FOLDER, key):
             raise StoreError(f"{board / FOLDER / key}.npz is damaged or missing; get it again")
-    return keys, len(entries) - len(keys)
+    return keys, len(found) - len(keys)
 
 
 def adopt(store: Store, board: Path, keys: Collection[str]) -> int:
@@ -67,24 +67,27 @@ def adopt(store: Store, board: Path, keys: Collection[str]) -> int:
     return _copy(board / FOLDER, folder, [key for key in keys if not _is_whole(folder, key)])
 
 
-def _entries(folder: Path, advice: str) -> dict[str, Settings]:
-    """Settings by key."""
-    entries = {}
+def entries(folder: Path, advice: str) -> dict[str, Settings]:
+    """Settings by key, of all that a folder of what cells share says that it holds.
+
+    Raises StoreError, which ends in `advice`, for a JSON that is not one of ours.
+    """
+    found = {}
     for path in sorted(folder.glob("*.json")):
         try:
-            entries[path.stem] = dict(json.loads(path.read_bytes())["settings"])
+            found[path.stem] = dict(json.loads(path.read_bytes())["settings"])
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise StoreError(f"{path} is damaged or none of ours; {advice}") from error
-    return entries
+    return found
 
 
 def _is_whole(folder: Path, key: str) -> bool:
     """Whether a folder holds what is under a key, undamaged."""
     try:
-        read_arrays(folder / f"{key}.npz")
+        read_shared(folder, key)
     except Exception:  # as in `Store.cell`
         return False
-    return (folder / f"{key}.json").exists()
+    return True
 
 
 def _copy(source: Path, destination: Path, keys: Collection[str]) -> int:

@@ -64,10 +64,9 @@ def terminal(rows: Sequence[Row]) -> str:
     headers = ["#", "attack", "access", "abstain [95% CI]", "clean", "ceiling", "share", "accuracy", "valid"]
     headers += ["ℓ2", "queries", "s/img"]
     blocks = []
-    for group in grouped(rows, "suite", "target", "n", "alpha", "seed", "epsilon"):
+    for group in grouped(rows, "suite", "target", "n", "alpha", "seed", "of_images", "epsilon"):
         first = group[0]
-        images = max(row["images"] for row in group)
-        lines = [f"{first['target']} · ε = {first['epsilon']} · {conditions(first)} · {images:,} images"]
+        lines = [f"{first['target']} · ε = {first['epsilon']} · {conditions(first)} · {first['of_images']:,} images"]
         table = [
             [
                 row["rank"] or "",
@@ -91,7 +90,7 @@ def terminal(rows: Sequence[Row]) -> str:
             if row["status"] == "failed":
                 lines.append(f"{_limited(row)} failed: {row['error']}")
             elif row["status"] == "partial":
-                lines.append(f"{_limited(row)} is partial: {row['images']:,} images")
+                lines.append(f"{_limited(row)} is partial: {row['images']:,} of {row['of_images']:,} images")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 

@@ -88,6 +88,6 @@ def test_a_published_board_is_what_its_records_say(path, tmp_path):
     store = Store.open(tmp_path)
     adopted = adopt(store, read(path.parent / RECORDS, settings_key))
     board = json.loads(path.read_text(encoding="utf-8"))
-    said = [{**row, "superseded_cells": 0} for row in board["rows"]]
+    said = [{"of_images": row["images"], **row, "superseded_cells": 0} for row in board["rows"]]
     assert [{**row, "superseded_cells": 0} for row in rows(store)] == said
     assert adopted >= sum(machine["cells"] for machine in board["machines"])

@@ -21,7 +21,7 @@ def main(arguments: argparse.Namespace) -> int:
     path = arguments.board / archive.RECORDS if arguments.board.is_dir() else arguments.board
     cells = archive.read(path, settings_key)
     beside, others = shared.read(path.parent, travels)
-    store = Store.open(arguments.results)
+    store = Store.open(arguments.results, settings_key)
     adopted = archive.adopt(store, cells)
     for cell, records in cells:
         keep(store, cell, records)

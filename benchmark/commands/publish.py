@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmark.cell import settings_key
 from benchmark.provenance import DISTRIBUTION, commit
 from benchmark.suite import load_suite, suite_names
 from leaderboard import Store, shared
@@ -15,8 +18,8 @@ from leaderboard.machines import Asked
 from targets.registry import unknown
 
 
-def write_board(store: Store, output: Path, suites: Collection[str] | None = None) -> list[Path]:
-    """Write a store's rows, or those of some suites, to ``output``."""
+def write_board(store: Store, output: Path, suites: Collection[str] | None = None, force: bool = False) -> list[Path]:
+    """Write a store's rows, or those of some suites, to ``output``; over another board only with ``force``."""
     from importlib.metadata import version
 
     created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -28,11 +31,17 @@ def write_board(store: Store, output: Path, suites: Collection[str] | None = Non
         created=created,
         command=run_command,
         suites=suites,
+        force=force,
     )
 
 
 def run_command(asked: Asked) -> str:
-    """What runs this: a suite by its name, with what it says otherwise, if it comes with the package; else its file."""
+    """What runs this: the command that asked for it, where that is known.
+
+    Else a suite by its name, with what it says otherwise, if it comes with the package; else its file.
+    """
+    if asked["options"] is not None:
+        return f"python -m benchmark run {shlex.join(asked['options'])}"
     if asked["suite"] not in suite_names():
         return f"python -m benchmark run --suite {asked['suite']}.toml"
     suite = load_suite(asked["suite"])
@@ -52,19 +61,37 @@ def run_command(asked: Asked) -> str:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Returns 0. Raises :class:`targets.InputError` for a suite that the results folder does not hold."""
-    store = Store.read(arguments.results)
+    """Returns 0, or 1 where damaged cells are left out of the board.
+
+    Raises:
+        InputError: a suite that the results folder does not hold.
+        StoreError: the output holds another board.
+    """
+    store = Store.read(arguments.results, settings_key)
+    output = arguments.output or arguments.results
     if arguments.suite:
         held = store.suites()
         for name in arguments.suite:
             if held and name not in held:
                 raise unknown("suite", name, held)
-    for path in write_board(store, arguments.output, arguments.suite):
+    for path in write_board(store, output, arguments.suite, arguments.force):
         print(path)
     if arguments.shared:
         from benchmark.shared import travels
 
         cells = [cell for cell in store.cells() if not arguments.suite or cell.settings["suite"] in arguments.suite]
-        new = shared.export(store, cells, arguments.output, travels)
-        print(f"{new} new in {arguments.output / shared.FOLDER}")
-    return 0
+        new = shared.export(store, cells, output, travels)
+        print(f"{new} new in {output / shared.FOLDER}")
+    return said_damage(store)
+
+
+def said_damage(store: Store) -> int:
+    """Say how many cells of a store are left out of its boards as damaged, if any; returns the exit code, 1 then."""
+    damaged = store.survey()[1]
+    if damaged:
+        print(
+            f"{len(damaged)} damaged cells are left out of the board, named above and on the page. `run` computes "
+            "those of its suite again; `remove --damaged` removes them.",
+            file=sys.stderr,
+        )
+    return 1 if damaged else 0

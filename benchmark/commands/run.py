@@ -6,21 +6,23 @@ import argparse
 import dataclasses
 import shutil
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from attacks import ATTACKS
+from benchmark.cell import settings_key
 from benchmark.cli import INTERRUPTED
 from benchmark.commands.plugins import load_plugins
-from benchmark.commands.publish import write_board
+from benchmark.commands.publish import said_damage, write_board
 from benchmark.commands.signals import interrupt_on_sigterm
 from benchmark.progress import reporter
 from benchmark.runner import Summary, count_cells, run
-from benchmark.suite import DEFAULT, Suite, load_suite
+from benchmark.suite import DEFAULT, Suite, load_suite, suite_names
 from leaderboard import Store, matrices, rows, terminal
 from leaderboard.check_tables import lines
 from leaderboard.checks import check
+from leaderboard.image_sets import TOGETHER, grouped, image_sets
 from leaderboard.row import Row
 from targets import InputError
 from targets.target import device_named
@@ -47,21 +49,40 @@ def _wanted(suite: Suite) -> dict[str, Any]:
     return {"suite": suite.name, "n": suite.samples, "alpha": suite.alpha, "seed": suite.seed}
 
 
-def other_images(suite: Suite, store: Store) -> str | None:
-    """One of the suite's targets of whose other images the store has rows at the same n, alpha and seed; None without.
+PLUGIN = "--plugin"
+WORDS = (
+    PLUGIN,
+    "--targets",
+    "--attacks",
+    "--epsilons",
+    "--query-budgets",
+    "--images",
+    "--samples",
+    "--alpha",
+    "--seed",
+)
+"""The options that decide what is run, beside the suite: in the order that they are repeated in."""
 
-    Rows of a part of the images that the suite takes, or of more than them, are none of others.
-    """
+
+def asked_options(arguments: argparse.Namespace, suite: Suite) -> list[str]:
+    """The words that ask for the same again: no folders, which are of this machine, and no more than was said."""
+    by_name = arguments.suite in (None, *suite_names())
+    words = ["--suite", suite.name if by_name else Path(arguments.suite).name]
+    for option in WORDS:
+        values = getattr(arguments, option.removeprefix("--").replace("-", "_"))
+        if values not in (None, []):
+            given = values if isinstance(values, list) else [values]
+            words += [option, *(Path(value).name if option == PLUGIN else str(value) for value in given)]
+    return words
+
+
+def other_sets(suite: Suite, store: Store) -> list[int]:
+    """The sizes of the image sets that the store has rows of, at the same suite, n, alpha and seed, beside this one."""
     wanted = _wanted(suite)
-    held: dict[str, set[int]] = defaultdict(set)
-    for cell in store.cells():
-        if wanted.items() <= {name: cell.settings[name] for name in wanted}.items():
-            held[cell.settings["target"]].update(cell.settings["images"])
-    for name in suite.target_names():
-        images = set(suite.indices(name))
-        if held[name] and not (images <= held[name] or held[name] <= images):
-            return name
-    return None
+    cells = [cell for cell in store.cells() if wanted.items() <= cell.settings.items()]
+    return sorted(
+        {found.size for together in grouped(cells, TOGETHER) for found in image_sets(together)} - {suite.images}
+    )
 
 
 def screen(shown: Sequence[Row], summary: Summary) -> str:
@@ -79,17 +100,17 @@ def main(arguments: argparse.Namespace) -> int:
     suite = chosen_suite(arguments)
     if arguments.query_budgets and not any(ATTACKS[name].access.metered for name in suite.attack_names()):
         raise InputError(f"--query-budgets: {', '.join(suite.attack_names())} make no queries; leave it out")
-    store = Store.open(arguments.results)
-    if name := other_images(suite, store):
+    store = Store.open(arguments.results, settings_key)
+    if sizes := other_sets(suite, store):
         print(
-            f"{arguments.results} has rows of other images of {name}, with which these do not compare; "
-            "--results FOLDER keeps a trial apart.",
+            f"{arguments.results} has rows of {', '.join(map(str, sizes))} images, too: they stand in groups of their "
+            f"own, with which these of {suite.images} do not compare; --results FOLDER keeps a trial apart.",
             file=sys.stderr,
         )
     total = count_cells(suite)
     progress = reporter(total, suite.attack_names(), arguments.quiet)
     try:
-        summary = run(suite, store, arguments.device, progress)
+        summary = run(suite, store, arguments.device, progress, asked_options(arguments, suite))
     except KeyboardInterrupt:
         progress.close()
         print(
@@ -100,8 +121,9 @@ def main(arguments: argparse.Namespace) -> int:
     finally:
         progress.close()
     files = write_board(store, arguments.results)
-    shown = [row for row in rows(store) if _wanted(suite).items() <= row.items()]
-    print(terminal(rows(store, summary.keys)) if arguments.tables else screen(shown, summary))
+    shown = [row for row in rows(store) if (_wanted(suite) | {"of_images": suite.images}).items() <= row.items()]
+    ran = [row for row in rows(store, summary.keys) if row["of_images"] == suite.images]
+    print(terminal(ran) if arguments.tables else screen(shown, summary))
     print(f"\n{lines(check(shown))}")
     print(f"\n{summary.ran} cells run, {summary.stored} held already, {summary.failed} failed.")
     print(f"Results: {arguments.results}. Page: {files[0]}. The same command with --tables prints every row here.")
@@ -109,6 +131,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"{summary.renewed} held cells got new ceilings, from {suite.ceiling_samples:,} noise samples an image.")
     if summary.left_out:
         print(f"{summary.left_out} best-of cells left out: attacks whose records were adopted have no images here.")
+    said_damage(store)
     if summary.failed:
         print(
             f"{summary.failed} cells failed; the board says why. The next run tries them again.",

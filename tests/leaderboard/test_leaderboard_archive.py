@@ -24,10 +24,15 @@ def key_of(settings):
 @pytest.fixture
 def filled(store):
     """Two attacks on two shards, and a failure."""
+    sent = {
+        "l2": [0.5, np.nan, 1e-17],
+        "validity": ["valid", "not-finite", "valid"],
+        "changed": [True, False, True],
+    }
     for attack in ("margin", "zoo"):
         for images in ([0, 2, 4], [1, 3, 5]):
             settings = make_settings(attack=attack, images=images)
-            records = make_records(images, outcome=[-1, 2, 3], seconds=[0.1, 0.2, 1 / 3], l2=[0.5, np.nan, 1e-17])
+            records = make_records(images, outcome=[-1, 2, 3], seconds=[0.1, 0.2, 1 / 3], **sent)
             pixels = np.full((3, 1, 2, 2), 0.25)
             store.write_cell(
                 key_of(settings),
@@ -91,7 +96,41 @@ def test_pandas_reads_the_file(file):
 
 def test_the_same_cells_give_the_same_bytes_however_they_came(filled, file, other):
     adopt(other, read(file, key_of))
-    assert archive(other, other.cells()) == archive(filled, filled.cells()[::-1])
+    ran = [cell for cell in filled.cells() if cell.status == "ok"]
+    assert archive(other, other.cells()) == archive(filled, ran[::-1])
+
+
+def test_the_records_say_in_which_rows_they_count(store, add, tmp_path):
+    first, second = [0, 2, 4], [1, 3, 5]
+    add({"outcome": -1}, images=first, version=0)  # replaced
+    add({}, images=first, of=[3])
+    add({"outcome": -1}, images=second, of=[6])
+    add({}, images=second, attack="cw", of=[6])
+    store.write_failure("broken", make_settings(attack="cw", images=first), "Oops", provenance={}, seconds=1.0)
+    (tmp_path / RECORDS).write_bytes(archive(store, store.cells()))
+    frame = pd.read_parquet(tmp_path / RECORDS).explode("of_images")
+    rates = frame.groupby(["attack", "of_images"]).outcome.apply(lambda outcome: (outcome == -1).mean()).to_dict()
+    assert rates == {("margin", 3): 0.0, ("margin", 6): 0.5}
+    board = {(row["attack"], row["of_images"]): row["abstention_rate"] for row in rows(store)}
+    assert {place: rate for place, rate in board.items() if rate is not None} == rates
+
+
+def test_an_archive_of_the_first_version_is_read(filled, file, other):
+    table = parquet.read_table(file).drop_columns(["of_images"])
+    old = {"asked", "digests"}
+    texts = [json.dumps({k: v for k, v in json.loads(t).items() if k not in old}) for t in table["cell"].to_pylist()]
+    table = table.set_column(0, "cell", [texts]).replace_schema_metadata({b"abstention-bench": b"1"})
+    parquet.write_table(table, file)
+    assert adopt(other, read(file, key_of)) == 4
+    assert rows(other) == rows(filled, [cell.key for cell in filled.cells() if cell.status == "ok"])
+
+
+def test_a_cell_that_no_run_wrote_is_refused(file, other):
+    table = pd.read_parquet(file)
+    table.loc[1, "outcome"] = -1
+    parquet.write_table(parquet.read_table(file).set_column(13, "outcome", [table.outcome.to_numpy()]), file)
+    with pytest.raises(StoreError, match="is none that a run wrote: image 2: the votes at what was sent give another"):
+        read(file, key_of)
 
 
 def test_what_a_store_holds_stays_and_a_failure_is_replaced(filled, file, tmp_path):
@@ -125,7 +164,7 @@ def test_records_that_are_not_those_of_the_cells_are_refused(file):
 
 def test_another_schema_version_is_refused(file):
     parquet.write_table(parquet.read_table(file).replace_schema_metadata({b"abstention-bench": b"9"}), file)
-    with pytest.raises(StoreError, match="has schema version 9, this program reads 1"):
+    with pytest.raises(StoreError, match="has schema version 9, this program reads 1 to 2"):
         read(file, key_of)
 
 

@@ -75,12 +75,54 @@ def test_soundness_audit(store, add):
     assert row["inside_radius"] == 8  # but for the image beyond it and the one without
 
 
-def test_shards_form_one_row_and_images_count_once(store, add):
+def test_shards_form_one_row(store, add):
+    add({"outcome": -1}, images=[0, 2, 4])
+    add({"outcome": [1, 3]}, images=[1, 3])
+    [row] = rows(store)
+    assert (row["images"], row["of_images"], row["superseded_cells"]) == (5, 5, 0)
+    assert row["abstention_rate"] == pytest.approx(3 / 5)
+
+
+@pytest.mark.parametrize("of", [((), ()), ((4,), (6,))], ids=["of versions that did not say", "as asked for"])
+def test_another_image_set_is_another_row(store, add, of):
+    for attack in ("clean", "margin"):
+        add({"outcome": -1}, attack=attack, images=[0, 3, 6, 9], of=of[0])
+    add({"outcome": [0, -1, 4, 6, 8, 1]}, attack="margin", images=[0, 2, 4, 6, 8, 11], of=of[1])
+    found = [(row["attack"], row["of_images"], row["images"], row["status"], row["rank"]) for row in rows(store)]
+    assert found == [("clean", 4, 4, "ok", 1), ("margin", 4, 4, "ok", 2), ("margin", 6, 6, "ok", 1)]
+    assert [row["abstention_rate"] for row in rows(store)] == [1.0, 1.0, pytest.approx(1 / 6)]
+
+
+def test_a_shard_counts_in_every_set_that_it_is_a_shard_of(store, add):
+    first, second = [0, 2, 4], [1, 3, 5]
+    for attack in ("clean", "margin"):
+        add({"outcome": -1}, attack=attack, images=first, of=[3])
+    add({}, attack="margin", images=second, of=[6])
+    add({}, attack="nes", images=first, of=[6])
+    add({"outcome": -1}, attack="nes", images=second, of=[6])
+    found = {(row["attack"], row["of_images"]): (row["abstention_rate"], row["status"]) for row in rows(store)}
+    assert found == {
+        ("clean", 3): (1.0, "ok"),  # and not in the set of six, of which it was never asked for and is a part
+        ("margin", 3): (1.0, "ok"),
+        ("margin", 6): (0.5, "ok"),
+        ("nes", 3): (0.0, "ok"),
+        ("nes", 6): (0.5, "ok"),
+    }
+
+
+def test_other_images_in_as_large_a_set_replace_the_older_ones(store, add):
     add({"outcome": -1}, images=[0, 1, 2, 3])
     add({"outcome": [2, 3, 4, 5]}, images=[2, 3, 4, 5])
     [row] = rows(store)
-    assert (row["images"], row["superseded_cells"]) == (6, 0)
-    assert row["abstention_rate"] == pytest.approx(2 / 6)
+    assert (row["images"], row["abstention_rate"], row["superseded_cells"]) == (4, 0.0, 1)
+
+
+def test_shards_cut_otherwise_count_an_image_once(store, add):
+    add({"outcome": -1}, images=[0, 1, 2, 3])
+    add({"outcome": [0, 2]}, images=[0, 2])
+    add({"outcome": [1, -1]}, images=[1, 3])
+    [row] = rows(store)
+    assert (row["images"], row["abstention_rate"], row["superseded_cells"]) == (4, 0.25, 0)
 
 
 @pytest.mark.parametrize(
@@ -89,9 +131,9 @@ def test_shards_form_one_row_and_images_count_once(store, add):
     ids=lambda change: next(iter(change)),
 )
 def test_the_newest_variant_counts_alone(store, add, change):
-    add({"outcome": -1}, images=[0, 1])
-    add({"outcome": -1}, images=[2, 3])
-    add({}, images=[0, 1, 2], **change)
+    add({"outcome": -1}, images=[0, 2])
+    add({"outcome": -1}, images=[1])
+    add({}, images=[0, 1, 2], of=[3], **change)
     [row] = rows(store)
     assert (row["abstention_rate"], row["images"], row["superseded_cells"]) == (0.0, 3, 2)
 
@@ -214,12 +256,20 @@ def test_a_failed_shard_that_ran_later_in_other_shards_is_forgotten(store, add, 
     assert (row["status"], row["images"]) == ("ok", 4)
 
 
-def test_a_row_with_fewer_images_is_partial(store, add, fail):
-    add(attack="clean", images=[0, 1, 2])
-    add(attack="cw", images=[0, 1], epsilon=0.5)
-    add(attack="tv", images=[0, 1], target="another")
-    status = {row["attack"]: row["status"] for row in rows(store)}
-    assert status == {"clean": "ok", "cw": "partial", "tv": "ok"}
+@pytest.mark.parametrize("of", [[], [3]], ids=["of versions that did not say", "as asked for"])
+def test_a_row_with_fewer_images_than_its_set_is_partial(store, add, of):
+    add(attack="clean", images=[0, 2], of=of)
+    add(attack="clean", images=[1], of=of)
+    add(attack="cw", images=[0, 2], epsilon=0.5, of=of)
+    add(attack="tv", images=[0, 2], target="another", of=of)
+    status = {row["attack"]: (row["status"], row["images"], row["of_images"]) for row in rows(store)}
+    assert status == {"clean": ("ok", 3, 3), "cw": ("partial", 2, 3), "tv": ("partial", 2, 3)}
+
+
+def test_a_run_that_was_stopped_has_partial_rows(store, add):
+    add(images=[0, 2], of=[4])
+    [row] = rows(store)
+    assert (row["status"], row["images"], row["of_images"], row["rank"]) == ("partial", 2, 4, 1)
 
 
 def test_a_cell_without_images_is_no_result(store, add):

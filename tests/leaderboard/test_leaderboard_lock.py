@@ -26,9 +26,9 @@ def test_one_at_a_time_and_nothing_is_left(tmp_path):
         with (
             sole_writer(path),
             pytest.raises(StoreError, match=rf"t\.tsv is being written by process {os.getpid()} on"),
+            sole_writer(path),
         ):
-            with sole_writer(path):
-                pass
+            pass
         with sole_writer(tmp_path / "u.tsv"), sole_writer(path):
             pass
     assert list(tmp_path.iterdir()) == []

@@ -48,7 +48,7 @@ REQUIRED = {
 HALF = [-1] * 5 + [5, 6, 7, 8, 9]
 
 
-def make(store, output, suites=None):
+def make(store, output, suites=None, force=False):
     return publish(
         store,
         output,
@@ -57,6 +57,7 @@ def make(store, output, suites=None):
         created="2024-01-01T00:00:00Z",
         command=lambda asked: f"run {asked['suite']} {asked['n']}",
         suites=suites,
+        force=force,
     )
 
 
@@ -79,7 +80,7 @@ def test_curves_are_drawn_where_there_is_something_to_draw(store, add, tmp_path)
     assert "curves-epsilon.svg" not in page
     assert "| toy-sigma0.50 | 1.0 | score | zoo | 0.0% | 0.0% | 100.0% | 50.0% | 200.0% |" in page
     add(suite="another", epsilon=1.0)
-    make(store, tmp_path, suites=["another"])  # beside the earlier board's picture
+    make(store, tmp_path, suites=["another"], force=True)  # in the place of the earlier board
     assert not picture.exists()
 
 
@@ -169,7 +170,7 @@ def test_mean_shares_are_of_attacks_that_were_run_everywhere(store, add, tmp_pat
     add({"outcome": -1}, attack="best-of white-box", target="one")  # takes together what was run
     page = make(store, tmp_path)[0].read_text(encoding="utf-8")
     assert "2 targets, 2 attacks, 2 ε and 10 images; of the 8 combinations 7 were run." in page
-    part = page.split("### toy, share of the ceiling, n = 1,000, α = 0.001")[1].split("##")[0]
+    part = page.split("### toy, share of the ceiling, n = 1,000, α = 0.001, 10 images")[1].split("##")[0]
     # 0.5 of 0.5 and of 0.8; 0.5 of 1 twice.
     assert "| attack | ε = 0.5 | ε = 1.0 | mean |" in part
     assert "| margin | 81.2% | 50.0% | 65.6% |" in part
@@ -208,7 +209,7 @@ def test_an_ensemble_stands_apart(store, add, tmp_path):
 
 def test_a_row_of_a_part_of_the_images_is_never_the_best(store, add, tmp_path):
     add({"outcome": HALF})
-    add({"outcome": -1}, attack="cw", images=[0, 1])
+    add({"outcome": -1}, attack="cw", images=[0, 1], of=[10])
     page = make(store, tmp_path)[0].read_text(encoding="utf-8")
     assert "| cw | 100.0%\\* |\n| margin | **50.0%** |" in page
 
@@ -217,8 +218,8 @@ def test_seeds_stand_apart(store, add, tmp_path):
     add({"outcome": HALF})
     add({"outcome": -1}, images=[0], seed=1)
     page = make(store, tmp_path)[0].read_text(encoding="utf-8")
-    first, other = page.split("### toy, ε = 1.0, n = 1,000, α = 0.001, seed 1\n", 1)
-    assert "### toy, ε = 1.0, n = 1,000, α = 0.001\n" in first
+    first, other = page.split("### toy, ε = 1.0, n = 1,000, α = 0.001, seed 1, 1 image\n", 1)
+    assert "### toy, ε = 1.0, n = 1,000, α = 0.001, 10 images\n" in first
     assert "| margin | **50.0%** |" in first
     assert "| margin | **100.0%** |" in other
 
@@ -279,7 +280,7 @@ def test_terminal(board):
     assert text.count("attack ") >= 4
     assert "toy-sigma1.00 · ε = 1.0 · n = 1,000, α = 0.001 · 10 images" in text
     assert "odd|name failed: RuntimeError: no | luck" in text
-    assert "cw is partial: 2 images" in text
+    assert "cw is partial: 2 of 10 images" in text
     assert max(map(len, text.splitlines())) <= 120
     assert terminal([]) == ""
 
