@@ -17,11 +17,11 @@ NAMES, CELL = 26, 15
 """Characters: of the column of names, and of one with rates and the space before it."""
 
 _BLANK = "\u2800"
-_DEPLOYMENT = ("suite", "n", "alpha", "seed")
+_DEPLOYMENT = ("suite", "n", "alpha", "seed", "of_images")
 
 
 def matrices(rows: Sequence[Row], marks: Collection[tuple[str, str]] = (), bold: bool = False, width: int = 100) -> str:
-    """A matrix for each suite, n, α and seed of these rows; empty without rows.
+    """A matrix for each suite, n, α, seed and image set of these rows; empty without rows.
 
     Args:
         marks: (target, attack) of the rows that were computed just now, which get a "+".
@@ -36,9 +36,8 @@ def _matrix(rows: Sequence[Row], marks: Collection[tuple[str, str]], bold: bool,
     epsilon = telling_epsilon(rows)
     at = at_common_budget(row for row in rows if row["epsilon"] == epsilon)
     others = sorted({row["epsilon"] for row in rows} - {epsilon})
-    images = max(row["images"] for row in at)
     title = (
-        f"{at[0]['suite']} · abstention in % [95% interval] at ε = {epsilon} · {conditions(at[0])} · {images:,} images"
+        f"{at[0]['suite']} · abstention in % [95% interval] at ε = {epsilon} · {conditions(at[0])} · {at[0]['of_images']:,} images"
     )
     if others:
         title += f" (other ε: {', '.join(map(str, others))})"

@@ -38,6 +38,7 @@ def row(attack: str = "margin", hits: int = 30, images: int = 50, clean: int = 2
         "alpha": 0.001,
         "seed": 0,
         "images": images,
+        "of_images": images,
         "status": "ok",
         "abstention_rate": hits / images,
         "abstention_low": clopper_pearson(hits, images)[0],
