@@ -141,6 +141,8 @@ def _unchanged(rows: Sequence[Row]) -> list[Finding]:
         if still:
             count, images = sum(map(_unchanged_images, still)), sum(row["images"] for row in still)
             text = f"{attack} left {count:,} of {images:,} images unchanged on {_list(_targets(still))}"
+            zero, gradients = (sum(_seen(row)[name] for row in still) for name in ("zero_gradients", "gradients"))
+            text += f" (gradients: {zero:,} of {gradients:,} zero)" if zero else ""
             found.append(_finding("unchanged", still, text))
     return found
 
@@ -213,12 +215,12 @@ def _access(deployments: Sequence[Sequence[Row]]) -> list[Finding]:
     for cases in found.values():
         _, weak, strong = min(cases, key=lambda case: (case[0], case[1]["attack"]))
         text = (
-            f"{strong['target']}: {weak['access']} access finds more than {strong['access']} access at"
+            f"{strong['target']}: {_subject(weak['access'])} finds more than {strong['access']} access at"
             f" ε = {strong['epsilon']}: {_count(weak):,} of {weak['images']:,} images abstain under {_limited(weak)},"
             f" {_count(strong):,} under {_limited(strong)}, the best of the stronger"
         )
         others = {row["access"] for _, row, _ in cases} - {weak["access"]}
-        text += f"; so does {_list(sorted(others))} access" if others else ""
+        text += f"; so does {_list(sorted(map(_subject, others)))}" if others else ""
         elsewhere = [case[2] for case in cases if case[2]["epsilon"] != strong["epsilon"]]
         text += f"; also {_epsilons(elsewhere)}" if elsewhere else ""
         result.append(_finding("access", [row for case in cases for row in case[1:]], text))
@@ -262,6 +264,10 @@ def _significant(pairs: Sequence[tuple[Row, Row]]) -> list[tuple[float, Row, Row
     """
     tested = [(exceeds(_count(a), a["images"], _count(b), b["images"]), a, b) for a, b in pairs]
     return [case for case in tested if case[0] <= LEVEL / len(pairs)]
+
+
+def _subject(access: str) -> str:
+    return "a control" if access == CONTROL else f"{access} access"
 
 
 def _attacks(rows: Iterable[Row]) -> list[Row]:

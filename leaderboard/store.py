@@ -86,6 +86,10 @@ class Damage:
         what = ", ".join([self.attack or "attack unknown", *place])
         return f"cell {self.key} ({what}) is damaged and counts as not run: {self.reason}"
 
+    def __post_init__(self) -> None:
+        if not (isinstance(self.observed, dict) and all(type(count) is int for count in self.observed.values())):
+            raise ValueError(f"what was observed is no counts: {self.observed!r}")
+
 
 @dataclass(frozen=True)
 class Store:

@@ -138,8 +138,9 @@ def test_a_weaker_access_above_a_stronger_one(weak, strong):
     if expected:
         [finding] = found
         assert finding["severity"] == "warning"
+        who = "a control" if ATTACKS[weak] == "none" else f"{ATTACKS[weak]} access"
         assert finding["text"] == (
-            f"toy-sigma0.50: {ATTACKS[weak]} access finds more than {ATTACKS[strong]} access at ε = 1.0: 45 of 50"
+            f"toy-sigma0.50: {who} finds more than {ATTACKS[strong]} access at ε = 1.0: 45 of 50"
             f" images abstain under {weak}, 12 under {strong}, the best of the stronger"
         )
 
@@ -197,6 +198,7 @@ def test_unchanged_images_are_told_where_the_ceiling_leaves_room():
     [found] = check([still])
     assert (found["kind"], found["severity"]) == ("unchanged", "note")
     assert found["text"] == "tv-transfer left 48 of 50 images unchanged on toy-sigma0.50"
+    assert check([still | {"observed": seen(600, 250, 1)}])[0]["text"].endswith(" (gradients: 250 of 600 zero)")
     assert check([still | {"ceiling": 0.2}]) == []
     assert kinds([still | {"changed": 5}]) == ["controls"]
     assert kinds([still | {"valid_rate": 0.1, "changed": 0}]) == ["controls"]  # what breaks the rule is no original

@@ -60,6 +60,16 @@ def test_what_was_observed_is_kept_and_cells_that_know_nothing_of_it_open(store)
     assert store.cell("b").observed == counts
 
 
+@pytest.mark.parametrize("observed", [None, [3], "3", {"gradients": "3"}, {"gradients": 0.5}, {"gradients": None}])
+def test_a_cell_whose_counts_are_none_counts_as_not_run(store, observed, caplog):
+    write(store)
+    path = store.folder / "cells" / "a.json"
+    content = json.loads(path.read_text(encoding="utf-8")) | {"observed": observed}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert store.cell("a") is None
+    assert "what was observed is no counts" in caplog.text
+
+
 def test_images_need_not_be_finite(store):
     pixels = np.full((1, 1, 2, 2), np.nan)
     store.write_cell("a", make_settings(), make_records([0]), pixels, provenance={}, seconds=1)
