@@ -36,7 +36,10 @@ def test_a_whole_run_prints_the_board_and_where_it_lies(
 ):
     folder, done = finished
     assert done.returncode == 0, done.stderr
-    assert "small · abstention in % [95% interval] at ε = 1.0 · n = 100, α = 0.001 · 4 images (other ε: 0.5)" in done.stdout
+    assert (
+        "small · abstention in % [95% interval] at ε = 1.0 · n = 100, α = 0.001 · 4 images (other ε: 0.5)"
+        in done.stdout
+    )
     assert len(re.findall(r"^  clean +\d", done.stdout, re.MULTILINE)) == 1
     assert "4 cells run, 0 held already, 0 failed." in done.stdout
     assert "Results: results. Page: results/LEADERBOARD.md." in done.stdout
