@@ -31,6 +31,7 @@ at least the smallest that Chernoff allows at p itself, which no sample decides.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,8 +58,23 @@ class Halves:
     lengths: FloatArray
 
 
+FEW = 32
+"""Up to so many classes, all are summed in one product of matrices, with or without a vote: stored sums were."""
+
+BYTES = 2**28
+"""Of an image's sums in memory: 111 classes of 3×224×224 pixels, and all 1,000 of up to 16,000."""
+
+CHUNK = 2**20
+"""Values of sums that are looked at together."""
+
+
 class HalfSums:
     """Adds up the noise behind each class, half by half; an image's sums are let go with its last sample.
+
+    Only classes that had a vote are summed; those without have one value in common, that of h = 0. A class that has its
+    first vote when :data:`BYTES` are full is left out: its values are infinite, so that nothing is said of its gradient
+    and it moves as the first order allows. A bound holds for each class, so it holds for any choice among them. Little
+    is lost: of a class with one vote in a hundred, 100,000 samples say nothing in so many dimensions.
 
     Args:
         images: (N, C, H, W), to which the noise was added.
@@ -68,7 +84,7 @@ class HalfSums:
     def __init__(self, images: NDArray[np.float32], n: int, sigma: float, num_classes: int) -> None:
         self._images = images.reshape(len(images), math.prod(images.shape[1:]))
         self._n, self._sigma, self._classes = n, sigma, num_classes
-        self._sums: dict[int, FloatArray] = {}
+        self._sums: dict[int, _Sums] = {}
         self._seen = np.zeros(len(images), dtype=np.int64)
         shape = (len(images), num_classes, len(OFFSETS))
         self.halves = Halves(np.zeros(shape), np.zeros(shape))
@@ -76,22 +92,84 @@ class HalfSums:
     def add(self, row: int, samples: NDArray[np.float32], classes: NDArray[np.int64]) -> None:
         """Noisy images (M, C, H, W), the next of one image, and the base classifier's answers (M,) to them."""
         noise = (samples.reshape(len(samples), -1) - self._images[row]) / np.float32(self._sigma)
-        which = (classes == np.arange(self._classes)[:, None]).astype(np.float32)
-        sums = self._sums.setdefault(row, np.zeros((2, self._classes, noise.shape[1])))
+        if row not in self._sums:
+            self._sums[row] = _Sums(self._classes, noise.shape[1])
         cut = max(0, self._n // 2 - int(self._seen[row]))
         for half, part in enumerate((slice(0, cut), slice(cut, None))):
-            sums[half] += which[:, part] @ noise[part]
+            self._sums[row].add(half, noise[part], classes[part])
         self._seen[row] += len(samples)
         if self._seen[row] == self._n:
             self._finish(row, self._sums.pop(row))
 
-    def _finish(self, row: int, sums: FloatArray) -> None:
-        everything = sums.sum(1, keepdims=True)
+    def _finish(self, row: int, sums: _Sums) -> None:
+        everything = sums.everything()
+        products, lengths = self.halves.products[row], self.halves.lengths[row]
+        if len(sums.classes) < self._classes:
+            products[:], lengths[:] = self._moments(np.zeros_like(everything), everything)
+        for chosen, some in sums.chunks():
+            products[chosen], lengths[chosen] = self._moments(some, everything)
+        products[sums.left_out] = lengths[sums.left_out] = np.inf
+
+    def _moments(self, sums: FloatArray, everything: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """X·Y and ‖X‖ (R, 3) of the classes with these sums (2, R, D)."""
+        products, lengths = (np.empty((sums.shape[1], len(OFFSETS))) for _ in range(2))
         for i, offset in enumerate(OFFSETS):
             x = (sums[0] - offset * everything[0]) / (self._n // 2)
             y = (sums[1] - offset * everything[1]) / (self._n - self._n // 2)
-            self.halves.products[row, :, i] = (x * y).sum(1)
-            self.halves.lengths[row, :, i] = np.linalg.norm(x, axis=1)
+            products[:, i] = (x * y).sum(1)
+            lengths[:, i] = np.linalg.norm(x, axis=1)
+        return products, lengths
+
+
+class _Sums:
+    """One image's, in a row for each class that has one.
+
+    Attributes:
+        classes: those, in the order of their rows.
+    """
+
+    def __init__(self, num_classes: int, values: int) -> None:
+        self._few = num_classes <= FEW
+        self._room = num_classes if self._few else min(num_classes, max(1, BYTES // (2 * values * 8)))
+        self.classes = list(range(num_classes)) if self._few else []
+        self._rows = np.array(self.classes) if self._few else np.full(num_classes, -1)
+        # The last row is of all that find no room. What is not written to takes no memory.
+        self._sums = np.zeros((2, self._room + 1, values))
+
+    def add(self, half: int, noise: NDArray[np.float32], classes: NDArray[np.int64]) -> None:
+        """Noise (M, D) and the classes (M,) that it goes to."""
+        if self._few:
+            self._sums[half, : self._room] += _which(self._rows, classes) @ noise
+            return
+        present = list(dict.fromkeys(classes.tolist()))  # in the samples' order, whatever their batches are
+        for new in (c for c in present if self._rows[c] < 0):
+            self._rows[new] = len(self.classes)
+            if len(self.classes) < self._room:
+                self.classes.append(new)
+        for row, total in zip(self._rows[present], _which(np.array(present), classes) @ noise, strict=True):
+            self._sums[half, row] += total
+
+    @property
+    def left_out(self) -> NDArray[np.int64]:
+        """The classes that found no room."""
+        return np.flatnonzero(self._rows == self._room)
+
+    def everything(self) -> FloatArray:
+        """The sums (2, 1, D) of all the noise."""
+        total: FloatArray = self._sums.sum(1, keepdims=True)
+        return total
+
+    def chunks(self) -> Iterator[tuple[list[int], FloatArray]]:
+        """A few classes at a time, and their sums (2, R, D)."""
+        size = max(1, CHUNK // self._sums.shape[2])
+        for begin in range(0, len(self.classes), size):
+            chosen = self.classes[begin : begin + size]
+            yield chosen, self._sums[:, begin : begin + len(chosen)]
+
+
+def _which(rows: NDArray[np.int64], classes: NDArray[np.int64]) -> NDArray[np.float32]:
+    which: NDArray[np.float32] = (classes == rows[:, None]).astype(np.float32)
+    return which
 
 
 def gradient_bounds(halves: Halves, n: int, p_low: FloatArray, p_high: FloatArray, level: float) -> FloatArray:
