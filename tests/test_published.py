@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from attacks import ATTACKS
 from benchmark import tsv
-from benchmark.cell import settings_key
-from leaderboard import Store, rows
+from benchmark.cell import Cell, settings_key
+from benchmark.shared import travels
+from benchmark.suite import Suite
+from leaderboard import Store, rows, shared
 from leaderboard.archive import RECORDS, adopt, read
 from leaderboard.checks import check
-from targets import ABSTAIN
+from targets import ABSTAIN, load
 from targets.cifar10 import SHA256
 
 PUBLISHED = Path(__file__).parent.parent / "leaderboard" / "published"
@@ -91,3 +94,43 @@ def test_a_published_board_is_what_its_records_say(path, tmp_path):
     said = [{"of_images": row["images"], **row, "superseded_cells": 0} for row in board["rows"]]
     assert [{**row, "superseded_cells": 0} for row in rows(store)] == said
     assert adopted >= sum(machine["cells"] for machine in board["machines"])
+
+
+@pytest.mark.parametrize("path", WITH_RECORDS, ids=lambda path: path.parent.name)
+def test_a_run_of_today_finds_every_published_cell(path):
+    """Under the key that is computed from registries and data of today, not from what is written beside the records."""
+    from pyarrow import parquet
+
+    targets, found = {}, 0
+    for text in parquet.read_table(path.parent / RECORDS, columns=["cell"])["cell"].unique().to_pylist():
+        cell = json.loads(text)
+        settings = cell["settings"]
+        if settings["attack"] not in ATTACKS:  # best-of
+            continue
+        attack, name = ATTACKS[settings["attack"]], settings["target"]
+        if settings["version"] != attack.version:  # superseded since
+            continue
+        if name not in targets:
+            targets[name] = load(name, "cpu")
+        suite = Suite(settings["suite"], samples=settings["n"], alpha=settings["alpha"], seed=settings["seed"])
+        today = Cell(
+            suite,
+            targets[name],
+            settings["attack"],
+            attack(**settings["parameters"]),
+            settings["epsilon"],
+            tuple(settings["images"]),
+            settings.get("query_budget"),
+        )
+        assert today.key == cell["key"], (name, settings["attack"])
+        found += 1
+    assert found
+
+
+SHARED = sorted(PUBLISHED.rglob("shared"))
+
+
+@pytest.mark.parametrize("folder", SHARED, ids=lambda folder: folder.parent.name)
+def test_what_cells_share_is_found_too(folder):
+    keys, others = shared.read(folder.parent, travels)
+    assert (len(keys), others) == (len(list(folder.glob("*.json"))), 0)

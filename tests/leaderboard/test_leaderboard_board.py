@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from leaderboard import rows
-from leaderboard.board import at_common_budget, at_largest_budget, by_strength, fullest
+from leaderboard.board import at_common_budget, at_largest_budget, by_strength, fullest, outdated
 from leaderboard.row import UNDEFINED, Row
 from leaderboard.statistics import clopper_pearson
 
@@ -136,6 +136,34 @@ def test_the_newest_variant_counts_alone(store, add, change):
     add({}, images=[0, 1, 2], of=[3], **change)
     [row] = rows(store)
     assert (row["abstention_rate"], row["images"], row["superseded_cells"]) == (0.0, 3, 2)
+
+
+def of(images: str, labels: str = "l", **more: str) -> dict[str, dict[str, str]]:
+    """The setting of a cell on a data set that does not check itself."""
+    return {"content": {"images": images, "labels": labels, **more}}
+
+
+@pytest.mark.parametrize("now", [of("new"), of("old", "corrected")], ids=["images", "labels"])
+def test_no_row_of_earlier_images_or_labels_stands_beside_newer_ones(store, add, now):
+    """Though it is another attack's, and nothing of its own replaces it."""
+    add(attack="before", data="mine")  # a version that knew of no digests
+    add(attack="clean", data="mine", **of("old"))
+    add(attack="clean", data="built-in")
+    add(attack="margin", data="mine", **now)
+    assert sorted((row["attack"], row["data"]) for row in rows(store)) == [("clean", "built-in"), ("margin", "mine")]
+    assert [cell.settings["attack"] for cell in outdated(store.cells())] == ["before", "clean"]
+    add(attack="clean", data="mine", target="other", **now)
+    add(attack="transfer", data="mine", content={**now["content"], "adversary": "a"})
+    assert sum(row["data"] == "mine" for row in rows(store)) == 3
+
+
+def test_what_the_adversary_had_is_a_variant_of_its_row_alone(store, add):
+    add({"outcome": -1}, attack="transfer", data="mine", **of("i", adversary="old"))
+    add(attack="clean", data="mine", **of("i"))
+    add(attack="transfer", data="mine", **of("i", adversary="new"))
+    found = {row["attack"]: (row["abstention_rate"], row["superseded_cells"]) for row in rows(store)}
+    assert found == {"transfer": (0.0, 1), "clean": (0.0, 0)}
+    assert outdated(store.cells()) == []
 
 
 def test_a_new_description_is_no_new_variant(store, add):

@@ -1,0 +1,101 @@
+"""What was stored before today is held: nothing of it is run, sampled or trained again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from benchmark_helpers import by_attack, command, run
+
+from benchmark.shared import travels
+from leaderboard import Store
+
+FROZEN = Path(__file__).parent / "frozen"
+PLUGIN = ("--plugin", FROZEN / "plugin.py")
+KEYS = {
+    "margin": "3bd813b4a953552994cc3780487155a8",
+    "nes": "50a9ab5ef694d261f4898b93ee9572d2",
+    "same-data-transfer": "45779886018d244275d68cd2d62f51de",
+    "best-of transfer": "7876313bf069ecc7f78e4a8adfb95627",
+    "frozen-grey": "30b3566b861b621294dc416d03767695",
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the frozen folder, in a world where nothing can be trained."""
+    shutil.copytree(FROZEN / "store", tmp_path / "store")
+    monkeypatch.setattr("attacks.surrogate.train", lambda *_, **__: pytest.fail("trained anew"))
+    return tmp_path / "store"
+
+
+def test_every_cell_is_held_under_its_key(
+    store: Path, counted_votes: list[tuple[str, str, int]], capsys: pytest.CaptureFixture[str]
+):
+    files = {path.name for path in (store / "cells").iterdir()}
+    assert run(FROZEN / "suite.toml", store, *PLUGIN) == 1
+    assert "0 cells run, 7 held already, 1 failed." in capsys.readouterr().out
+    alone = ("--targets", "frozen-untrained", "--attacks", "frozen-grey")
+    assert run(FROZEN / "suite.toml", store, *PLUGIN, *alone) == 0
+    assert "0 cells run, 1 held already, 0 failed." in capsys.readouterr().out
+    # The failed cell is tried again in its own place, on the originals that it had.
+    assert {path.name for path in (store / "cells").iterdir()} == files
+    assert counted_votes == []
+
+
+def test_some_keys_in_full(store: Path):
+    cells = {cell.key: cell for cell in Store.read(store).cells() if cell.settings["target"] == "digits-sigma0.50"}
+    assert {cells[key].settings["attack"] for key in KEYS.values()} == set(KEYS)
+    assert all(cells[key].settings["attack"] == attack for attack, key in KEYS.items())
+
+
+def test_records_and_images_open(store: Path):
+    read = Store.read(store)
+    cells = read.cells()
+    assert [cell.status for cell in cells].count("ok") == 8
+    for cell in cells:
+        if cell.status == "ok":
+            assert read.records(cell.key).image.tolist() == cell.settings["images"]
+            assert read.images(cell.key).shape == (4, 1, 8, 8)
+    assert "frozen as broken" in str(by_attack(store)["frozen-broken"].error)
+
+
+def test_surrogates_answers_votes_and_evidence_are_found(
+    store: Path, counted_votes: list[tuple[str, str, int]], capsys: pytest.CaptureFixture[str]
+):
+    shared = {path.stem: json.loads(path.read_bytes())["settings"] for path in (store / "shared").glob("*.json")}
+    assert {settings["what"] for settings in shared.values()} == {
+        *("answers", "evidence, version 2", "originals", "surrogate", "surrogate of the same data", "votes")
+    }
+    assert all(travels(key, settings) for key, settings in shared.items() if settings["what"] != "originals")
+    # Without its cells, and without what was made of votes and evidence, all is put together again.
+    for path in (store / "cells").iterdir():
+        path.unlink()
+    for key, settings in shared.items():
+        if settings["what"] == "originals":
+            (store / "shared" / f"{key}.json").unlink()
+    before = {path.name for path in (store / "shared").iterdir()}
+    counted_votes.clear()
+    assert run(FROZEN / "suite.toml", store, "--attacks", "margin-transfer", "same-data-transfer") == 0
+    assert "3 cells run, 0 held already, 0 failed." in capsys.readouterr().out
+    assert {purpose for _, purpose, _ in counted_votes} == {"evaluation", "best-of"}
+    made = {path.name for path in (store / "shared").iterdir()} - before
+    assert {json.loads((store / "shared" / name).read_bytes())["settings"]["what"] for name in made} <= {"originals"}
+
+
+def test_a_table_is_gone_on_with(store: Path, counted_votes: list[tuple[str, str, int]]):
+    table = store / "frozen.certify.tsv"
+    held = table.read_bytes()
+    given = ("--images", 4, "--n0", 10, "--samples", 100, "--device", "cpu", "--quiet", "--output", table)
+    assert command("certify", "digits-sigma0.50", *given) == 0
+    assert table.read_bytes() == held
+    assert sum(images for _, _, images in counted_votes) == 0
+
+
+def test_a_board_of_it_can_be_published_and_adopted(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert command("publish", "--results", store, "--output", tmp_path / "board", "--shared") == 0
+    assert "8 new in" in capsys.readouterr().out
+    assert command("adopt", tmp_path / "board", "--results", tmp_path / "r") == 0
+    assert "8 cells adopted, 0 held already." in capsys.readouterr().out
