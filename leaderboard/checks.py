@@ -94,7 +94,7 @@ def check(rows: Iterable[Row]) -> list[Finding]:
     Of rows over all images alone; attacks that failed say so themselves.
     """
     whole = [row for row in rows if row["status"] == "ok" and row["images"]]
-    deployments = list(_together(whole, "suite", "n", "alpha", "seed", "images").values())
+    deployments = list(_together(whole, "suite", "n", "alpha", "seed", "of_images", "images").values())
     found = [finding for rows in deployments for finding in (*_gradients(rows), *_unchanged(rows), *_controls(rows))]
     found += [*_access(deployments), *_growth(deployments, "epsilon"), *_growth(deployments, "queries")]
     return sorted(found, key=lambda finding: get_args(Kind).index(finding["kind"]))

@@ -36,7 +36,8 @@ def _matrix(rows: Sequence[Row], marks: Collection[tuple[str, str]], bold: bool,
     epsilon = telling_epsilon(rows)
     at = at_common_budget(row for row in rows if row["epsilon"] == epsilon)
     others = sorted({row["epsilon"] for row in rows} - {epsilon})
-    title = f"{at[0]['suite']} · abstention in % [95% interval] at ε = {epsilon} · {conditions(at[0])} · {at[0]['of_images']:,} images"
+    title = f"{at[0]['suite']} · abstention in % [95% interval] at ε = {epsilon}"
+    title += f" · {conditions(at[0])} · {at[0]['of_images']:,} images"
     if others:
         title += f" (other ε: {', '.join(map(str, others))})"
     targets = list(dict.fromkeys(row["target"] for row in at))
