@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from targets.data import Split
 from targets.noise import Streams
 
 
@@ -222,14 +220,24 @@ class Decision(Access):
         return torch.from_numpy(self._predict(images.detach(), chosen, ordinals))
 
 
-Fit = Callable[[nn.Module, Tensor, Tensor, int], None]
-"""(module to train in place, the adversary's images, the target's answers, seed)."""
+Progress = Callable[[int, int], None]
+"""(epochs that are done, epochs): to be called after each, and first of all with those that a checkpoint held."""
+
+Fit = Callable[..., None]
+"""(module to train in place, the adversary's images, the target's answers, seed).
+
+One with a parameter ``checkpoint`` is given a path where a long training may keep what it has, and one with a parameter
+``progress`` a :data:`Progress`; both by name.
+"""
 
 Surrogate = Callable[[str, Callable[[], nn.Module], Fit], nn.Module]
 """(key, build, fit) → the trained module."""
 
-SameDataFit = Callable[[nn.Module, Split, int, Path], None]
-"""(module to train in place, the target's training set, seed, where a long training may keep what it has)."""
+SameDataFit = Callable[..., None]
+"""(module to train in place, the target's training set, seed, where a long training may keep what it has).
+
+One with a parameter ``progress`` is given a :data:`Progress` by name.
+"""
 
 SameDataSurrogate = Callable[[str, Callable[[], nn.Module], SameDataFit], nn.Module]
 """(key, build, fit) → the trained module."""
@@ -258,7 +266,8 @@ class Transfer(Access):
         Args:
             key: names architecture and recipe: everything that shapes the weights beside target and seed.
             build: makes the untrained module.
-            fit: trains it in place on the adversary's images (M, C, H, W) and answers (M,), ``ABSTAIN`` = -1.
+            fit: trains it in place on the adversary's images (M, C, H, W) and answers (M,), ``ABSTAIN`` = -1. A
+                ``checkpoint`` that it keeps lets a killed run go on.
 
         Returns:
             The module in evaluation mode, without parameter gradients.

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from attacks.access import Transfer, WhiteBox
+from attacks.access import Progress, Transfer, WhiteBox
 from targets.data import Split
 from targets.engine import Engine, padded
 from targets.models import ARCHITECTURES, VERSIONS
@@ -64,14 +64,25 @@ class Substitute:
         classes = model.num_classes + self.abstention
         return lambda: ARCHITECTURES[self.architecture](model.shape, classes)
 
-    def _fit_answers(self, num_classes: int, module: nn.Module, images: Tensor, answers: Tensor, seed: int) -> None:
+    def _fit_answers(
+        self,
+        num_classes: int,
+        module: nn.Module,
+        images: Tensor,
+        answers: Tensor,
+        seed: int,
+        checkpoint: Path | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         if self.abstention:
             labels = torch.where(answers == ABSTAIN, num_classes, answers)
         else:
             images, labels = images[answers != ABSTAIN], answers[answers != ABSTAIN]
-        self._fit(module, Split(images, labels), seed, None)
+        self._fit(module, Split(images, labels), seed, checkpoint, progress)
 
-    def _fit(self, module: nn.Module, split: Split, seed: int, checkpoint: Path | None) -> None:
+    def _fit(
+        self, module: nn.Module, split: Split, seed: int, checkpoint: Path | None, progress: Progress | None = None
+    ) -> None:
         recipe = Recipe(
             epochs=self.epochs,
             batch=self.batch,
@@ -80,7 +91,17 @@ class Substitute:
             flip=self.flip,
             bfloat16=True,
         )
-        train(module, split, self.sigma, recipe, seed=seed, checkpoint=checkpoint)
+        told = progress or (lambda done, total: None)
+        train(
+            module,
+            split,
+            self.sigma,
+            recipe,
+            seed=seed,
+            progress=lambda epoch, loss: told(epoch + 1, self.epochs),
+            checkpoint=checkpoint,
+            resumed=lambda epochs: told(epochs, self.epochs),
+        )
 
 
 def smoothed(model: Transfer, substitutes: Sequence[nn.Module], images: int) -> WhiteBox:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from benchmark.cell import CEILING, CEILING_VERSION, PROTOCOL, Cell, key_of
 from benchmark.evaluation import take
+from benchmark.pieces import Tell, silent
 from benchmark.shared import shared_evidence, shared_votes
 from leaderboard import Store
 from leaderboard.store import StoredCell
@@ -30,19 +31,20 @@ CLEAN = ("outcome", "first", "first_votes", "second", "second_votes", "p")
 PROVEN = ("ceiling", "certified_label", "certified_radius")
 
 
-def originals(cell: Cell, store: Store, images: Tensor) -> dict[str, NDArray[Any]]:
+def originals(cell: Cell, store: Store, images: Tensor, tell: Tell = silent) -> dict[str, NDArray[Any]]:
     """The columns of a cell's records that all cells on these images at this epsilon share.
 
     Args:
         images: the originals (N, C, H, W).
+        tell: hears of what is sampled.
     """
     held = store.shared(_key(cell.settings()))
     if held is not None:
         return held
     suite = cell.suite
-    votes = shared_votes(store, cell.target, images, cell.images, suite.samples, suite.seed, "clean")
+    votes = shared_votes(store, cell.target, images, cell.images, suite.samples, suite.seed, "clean", tell)
     clean = outcome(votes, suite.alpha)
-    found = {f"clean_{name}": clean[name] for name in CLEAN} | _proof(cell, store, images, votes.argmax(1))
+    found = {f"clean_{name}": clean[name] for name in CLEAN} | _proof(cell, store, images, votes.argmax(1), tell)
     _keep(store, cell.settings(), found)
     return found
 
@@ -57,7 +59,7 @@ def keep(store: Store, cell: StoredCell, records: DataFrame) -> None:
         _keep(store, cell.settings, {name: records[name].to_numpy() for name in columns})
 
 
-def renew(cell: Cell, held: StoredCell, store: Store) -> bool:
+def renew(cell: Cell, held: StoredCell, store: Store, tell: Tell = silent) -> bool:
     """Prove a held cell's ceilings anew, where this suite's are the better, and leave all else of it as it is.
 
     Returns whether they were.
@@ -67,7 +69,7 @@ def renew(cell: Cell, held: StoredCell, store: Store) -> bool:
         return False
     records = store.records(held.key)
     images = take(DATA[cell.target.data].split("evaluation").images, cell.images).to(cell.target.device)
-    found = _proof(cell, store, images, records.clean_first.to_numpy())
+    found = _proof(cell, store, images, records.clean_first.to_numpy(), tell)
     store.renew_cell(held, {name: settings[name] for name in CEILING}, records.assign(**found))
     return True
 
@@ -79,14 +81,16 @@ def outcome(votes: NDArray[np.int64], alpha: float) -> dict[str, NDArray[Any]]:
     return dict(zip(CLEAN, (decide(votes, alpha, ABSTAIN), first, first_votes, second, second_votes, p), strict=True))
 
 
-def _proof(cell: Cell, store: Store, images: Tensor, selected: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+def _proof(
+    cell: Cell, store: Store, images: Tensor, selected: NDArray[np.int64], tell: Tell
+) -> dict[str, NDArray[Any]]:
     """The columns that are proven from samples at the originals.
 
     Args:
         selected: the class of each that CERTIFY is to certify, (N,), chosen on other noise.
     """
     suite, target = cell.suite, cell.target
-    votes, halves = shared_evidence(store, target, images, cell.images, suite.ceiling_samples, suite.seed)
+    votes, halves = shared_evidence(store, target, images, cell.images, suite.ceiling_samples, suite.seed, tell)
     label, radius = certificate(selected, votes, target.sigma, suite.alpha)
     bounds = ceilings(votes, cell.epsilon, target.sigma, suite.samples, suite.alpha, halves=halves)
     return dict(zip(PROVEN, (bounds, label, radius), strict=True))

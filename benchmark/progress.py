@@ -1,4 +1,4 @@
-"""Progress on standard error: two bars on a terminal, one line a cell elsewhere."""
+"""Progress on standard error: two bars on a terminal, a line a cell and a few more elsewhere."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class Quiet:
     def start(self, cell: Cell, position: int) -> None: ...
 
     def tick(self) -> None: ...
+
+    def stage(self, what: str, unit: str, done: int, total: int) -> None: ...
 
     def finish(
         self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
@@ -70,18 +72,50 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+class Stage:
+    """Work that cells share: how far it is, and what time is left at the pace since it began or was gone on with."""
+
+    def __init__(self, what: str, unit: str, done: int, total: int) -> None:
+        self.what, self.unit, self.done, self.total = what, unit, done, total
+        self._held, self._begun = done, time.monotonic()
+
+    def goes_on(self, what: str, done: int) -> bool:
+        """Whether that is this work, farther on."""
+        return what == self.what and done >= self.done
+
+    def text(self) -> str:
+        """As in "ceilings: 120 of 1,000 images, 3:05 left"."""
+        return f"{self.what}: {self.done:,} of {self.total:,} {self.unit}, {clock(self._left())} left"
+
+    def _left(self) -> float | None:
+        new = self.done - self._held
+        return (time.monotonic() - self._begun) / new * (self.total - self.done) if new else None
+
+
 class Lines:
-    """One line a finished cell."""
+    """One line a finished cell, and one every so often from what cells share, where that takes long."""
+
+    SMALLEST_WAIT = 10.0
 
     def __init__(self, total: int, attacks: list[str]) -> None:
         self.total = total
         self.forecast = Forecast(total, attacks)
         self.position = 0
+        self.cell: Cell | None = None
+        self.current: Stage | None = None
+        self.said = time.monotonic()
 
     def start(self, cell: Cell, position: int) -> None:
-        self.position = position
+        self.position, self.cell, self.current = position, cell, None
 
     def tick(self) -> None: ...
+
+    def stage(self, what: str, unit: str, done: int, total: int) -> None:
+        if self.current is None or not self.current.goes_on(what, done):
+            self.current = Stage(what, unit, done, total)
+        self.current.done = done
+        if done < total and self.cell is not None and time.monotonic() - self.said >= self.SMALLEST_WAIT:
+            self._say(f"{describe(self.cell)}: {self.current.text()}")
 
     def finish(
         self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
@@ -93,11 +127,11 @@ class Lines:
         if invalid:
             rate += f" ({invalid} of {len(cell.images)} images break the budget rule: originals sent)"
         left = clock(self.forecast.remaining())
-        print(
-            f"[{self.position}/{self.total}] {describe(cell)}: {status}{rate} ({seconds:.1f} s; {left} left)",
-            file=sys.stderr,
-            flush=True,
-        )
+        self._say(f"{describe(cell)}: {status}{rate} ({seconds:.1f} s; {left} left)")
+
+    def _say(self, text: str) -> None:
+        self.said = time.monotonic()
+        print(f"[{self.position}/{self.total}] {text}", file=sys.stderr, flush=True)
 
     def close(self) -> None: ...
 
@@ -123,11 +157,19 @@ class Bars:
         self.current = tqdm(total=100, position=1, bar_format="{desc} {bar} {postfix[0]}", **style)
         self.begun = self.drawn = time.monotonic()
         self.expected: float | None = None
+        self.shared: Stage | None = None
 
     def start(self, cell: Cell, position: int) -> None:
         self.begun = time.monotonic()
         self.expected = self.forecast.cell(cell.attack_name)
         self.current.set_description_str(describe(cell), refresh=False)
+        self.shared = None
+        self._draw()
+
+    def stage(self, what: str, unit: str, done: int, total: int) -> None:
+        if self.shared is None or not self.shared.goes_on(what, done):
+            self.shared = Stage(what, unit, done, total)
+        self.shared.done = done
         self._draw()
 
     def tick(self) -> None:
@@ -146,9 +188,13 @@ class Bars:
     def _draw(self) -> None:
         self.drawn = time.monotonic()
         elapsed = self.drawn - self.begun
-        left = None if self.expected is None else max(0.0, self.expected - elapsed)
-        self.current.n = 0 if self.expected is None else min(99, round(100 * elapsed / max(self.expected, 1e-9)))
-        self.current.postfix = [f"{clock(elapsed)} so far, {clock(left)} left"]
+        if self.shared is not None and self.shared.done < self.shared.total:
+            self.current.n = 100 * self.shared.done // self.shared.total
+            self.current.postfix = [self.shared.text()]
+        else:
+            left = None if self.expected is None else max(0.0, self.expected - elapsed)
+            self.current.n = 0 if self.expected is None else min(99, round(100 * elapsed / max(self.expected, 1e-9)))
+            self.current.postfix = [f"{clock(elapsed)} so far, {clock(left)} left"]
         self.current.refresh()
         self.overall.postfix = [f"{clock(self.forecast.remaining())} left"]
         self.overall.refresh()

@@ -41,6 +41,9 @@ class Progress(Protocol):
     def tick(self) -> None:
         """The cell is at work."""
 
+    def stage(self, what: str, unit: str, done: int, total: int) -> None:
+        """So much is done of work that the cell shares with others, as :class:`benchmark.pieces.Tell` hears it."""
+
     def finish(
         self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
     ) -> None:
@@ -100,7 +103,7 @@ def _run_target(
     summary: Summary,
     request: Request,
 ) -> None:
-    surrogates = Surrogates(store, target, suite.samples, suite.alpha, suite.seed)
+    surrogates = Surrogates(store, target, suite.samples, suite.alpha, suite.seed, tell=progress.stage)
     memory = Memory(target)
     facts = provenance(target.device)
     plain = list(cells(suite, target, suite.indices(target.name)))
@@ -112,7 +115,7 @@ def _run_target(
         if held is not None and held.status == "ok":
             held = store.ask(held, request)
             with isolated():
-                summary.renewed += renew(cell, held, store)
+                summary.renewed += renew(cell, held, store, progress.stage)
             summary.stored += 1
             progress.finish(cell, held.seconds, "stored")
             continue
@@ -177,7 +180,7 @@ def run_cell(
     split = DATA[target.data].split("evaluation")
     images = take(split.images, cell.images).to(target.device)
     labels = take(split.labels, cell.images)
-    known = originals(cell, store, images)
+    known = originals(cell, store, images, surrogates.tell)
     tick()
 
     meter = Meter(len(images), cell.query_budget, tick)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from attacks.access import Fit, SameDataFit
 from benchmark.cell import CEILING_VERSION, PROTOCOL, key_of
+from benchmark.pieces import Arrays, Tell, computed_once, silent
 from leaderboard import Store
 from targets import DATA, SmoothedClassifier
 from targets.digest import content
@@ -35,13 +37,16 @@ def shared_votes(
     n: int,
     seed: int,
     purpose: str,
+    tell: Tell = silent,
 ) -> NDArray[np.int64]:
     """Votes (N, K) of a target on unchanged images, computed once and read from the store ever after."""
 
-    def compute() -> dict[str, NDArray[Any]]:
-        return {"votes": target.votes(images, n, seed=seed, purpose=purpose, indices=list(indices))}
+    def compute(chosen: range) -> Arrays:
+        keys = [indices[i] for i in chosen]
+        return {"votes": target.votes(images[_slice(chosen)], n, seed=seed, purpose=purpose, indices=keys)}
 
-    return _computed_once(store, target, "votes", indices, n, seed, purpose, compute)["votes"]
+    told = partial(tell, f"{purpose} votes", "images", total=len(indices))
+    return _computed_once(store, target, "votes", indices, n, seed, purpose, compute, told)["votes"]
 
 
 def shared_evidence(
@@ -51,14 +56,17 @@ def shared_evidence(
     indices: Sequence[int],
     n: int,
     seed: int,
+    tell: Tell = silent,
 ) -> tuple[NDArray[np.int64], Halves]:
     """What a target's ceilings on these images are proven from, likewise: see `SmoothedClassifier.evidence`."""
 
-    def compute() -> dict[str, NDArray[Any]]:
-        votes, halves = target.evidence(images, n, seed=seed, purpose=PURPOSE, indices=list(indices))
+    def compute(chosen: range) -> Arrays:
+        keys = [indices[i] for i in chosen]
+        votes, halves = target.evidence(images[_slice(chosen)], n, seed=seed, purpose=PURPOSE, indices=keys)
         return {"votes": votes, "products": halves.products, "lengths": halves.lengths}
 
-    found = _computed_once(store, target, f"evidence, version {CEILING_VERSION}", indices, n, seed, PURPOSE, compute)
+    what, told = f"evidence, version {CEILING_VERSION}", partial(tell, "ceilings", "images", total=len(indices))
+    found = _computed_once(store, target, what, indices, n, seed, PURPOSE, compute, told)
     return found["votes"], Halves(found["products"], found["lengths"])
 
 
@@ -70,8 +78,9 @@ def _computed_once(
     n: int,
     seed: int,
     purpose: str,
-    compute: Callable[[], dict[str, NDArray[Any]]],
-) -> dict[str, NDArray[Any]]:
+    compute: Callable[[range], Arrays],
+    tell: Callable[[int], None],
+) -> Arrays:
     settings = {
         "protocol": PROTOCOL,
         "what": what,
@@ -82,12 +91,11 @@ def _computed_once(
         "seed": seed,
         "images": list(indices),
     }
-    key = key_of(settings)
-    stored = store.shared(key)
-    if stored is None:
-        stored = compute()
-        store.write_shared(key, settings, stored)
-    return stored
+    return computed_once(store, key_of(settings), settings, len(indices), compute, tell)
+
+
+def _slice(chosen: range) -> slice:
+    return slice(chosen.start, chosen.stop)
 
 
 TRAVELS = ("votes", f"evidence, version {CEILING_VERSION}", "answers", "surrogate", "surrogate of the same data")
@@ -110,6 +118,7 @@ class Surrogates:
     Attributes:
         queries: decision queries behind the answers that were used since this was set to 0, by one surrogate or more.
         seconds: time that training has taken.
+        tell: hears of answers and epochs.
     """
 
     store: Store
@@ -119,6 +128,7 @@ class Surrogates:
     seed: int
     queries: int = 0
     seconds: float = 0.0
+    tell: Tell = silent
     _trained: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
 
     def of_answers(self, recipe: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
@@ -137,7 +147,8 @@ class Surrogates:
 
         def train(module: nn.Module, seed: int, checkpoint: Path) -> None:
             answers = torch.from_numpy(self._answers(self._adversary)).to(self.target.device)
-            fit(module, self._adversary.to(self.target.device, copy=True), answers, seed)
+            options = self._accepted(fit, checkpoint=checkpoint)
+            fit(module, self._adversary.to(self.target.device, copy=True), answers, seed, **options)
 
         return self._once(settings, build, train)
 
@@ -158,9 +169,14 @@ class Surrogates:
         }
 
         def train(module: nn.Module, seed: int, checkpoint: Path) -> None:
-            fit(module, DATA[self.target.data].split("train"), seed, checkpoint)
+            fit(module, DATA[self.target.data].split("train"), seed, checkpoint, **self._accepted(fit))
 
         return self._once(settings, build, train)
+
+    def _accepted(self, fit: Callable[..., None], **options: Any) -> dict[str, Any]:
+        """Of the options that a fit may have, those that it has."""
+        options["progress"] = partial(self.tell, "surrogate", "epochs")
+        return {name: value for name, value in options.items() if name in inspect.signature(fit).parameters}
 
     def _once(
         self,
@@ -200,7 +216,6 @@ class Surrogates:
                 train(module, seed, checkpoint)
             stored = {name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
             self.store.write_shared(key, settings, stored)
-            checkpoint.unlink(missing_ok=True)
         return stored
 
     def _answers(self, images: Tensor) -> NDArray[np.int64]:
@@ -223,17 +238,15 @@ class Surrogates:
             "seed": self.seed,
             "images": [chosen.start, chosen.stop],
         }
-        key = key_of(settings)
-        stored = self.store.shared(key)
-        if stored is None:
+
+        def compute(part: range) -> Arrays:
+            rows = range(chosen.start + part.start, chosen.start + part.stop)
             answers = self.target.predict(
-                images[chosen.start : chosen.stop],
-                self.n,
-                self.alpha,
-                self.seed,
-                purpose="adversary",
-                indices=list(chosen),
+                images[_slice(rows)], self.n, self.alpha, self.seed, purpose="adversary", indices=list(rows)
             )
-            stored = {"answers": answers}
-            self.store.write_shared(key, settings, stored)
-        return stored["answers"]
+            return {"answers": answers}
+
+        def tell(done: int) -> None:
+            self.tell("answers to the adversary", "images", chosen.start + done, len(images))
+
+        return computed_once(self.store, key_of(settings), settings, len(chosen), compute, tell)["answers"]

@@ -69,6 +69,10 @@ class StoredCell:
     asked: list[Request] = field(default_factory=list)  # oldest first; none in cells of versions that did not say
     digests: dict[str, str] = field(default_factory=dict)  # see `leaderboard.digest`; none in cells of those versions
 
+    def __post_init__(self) -> None:
+        if not (isinstance(self.observed, dict) and all(type(count) is int for count in self.observed.values())):
+            raise ValueError(f"what was observed is no counts: {self.observed!r}")
+
 
 @dataclass(frozen=True)
 class Damage:
@@ -85,10 +89,6 @@ class Damage:
         place = [f"{name} {value}" for name, value in (("suite", self.suite), ("target", self.target)) if value]
         what = ", ".join([self.attack or "attack unknown", *place])
         return f"cell {self.key} ({what}) is damaged and counts as not run: {self.reason}"
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.observed, dict) and all(type(count) is int for count in self.observed.values())):
-            raise ValueError(f"what was observed is no counts: {self.observed!r}")
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,9 @@ class Store:
             for part in (folder, folder / "cells", folder / "shared"):
                 part.mkdir(exist_ok=True)
                 atomic.sweep(part)
+            for unfinished in (folder / "shared").glob("*.checkpoint"):
+                if unfinished.with_suffix(".json").exists():  # of what is stored whole since
+                    unfinished.unlink(missing_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise StoreError(f"results folder {folder} is not a folder; choose another one") from error
         except OSError as error:
@@ -321,10 +324,22 @@ class Store:
         atomic.write(self._path("shared", key, "npz"), data)
         content = {"key": key, "settings": dict(settings), "created": _now()}
         atomic.write(self._path("shared", key, "json"), _dump(digest.sealed(content, arrays=data)))
+        self.checkpoint(key).unlink(missing_ok=True)
 
     def checkpoint(self, key: str) -> Path:
-        """Where what will be stored under `key` may keep what it has so far; whoever writes it removes it."""
+        """Where what will be stored under `key` may keep what it has so far; `write_shared` removes it."""
         return self._path("shared", key, "checkpoint")
+
+    def partial(self, key: str) -> dict[str, NDArray[Any]] | None:
+        """The arrays that `write_partial` kept last; None if absent or damaged."""
+        try:
+            return read_arrays(self.checkpoint(key))
+        except Exception:  # as in `cell`; what was so far is made again
+            return None
+
+    def write_partial(self, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep what there is so far of what will be stored under `key`. Raises StoreError where writing fails."""
+        atomic.write(self.checkpoint(key), _npz(arrays))
 
     def _with_requests(self, cell: StoredCell, asked: Sequence[Request]) -> StoredCell:
         """The same cell with other requests, stored; with digests from now on, where it had none."""

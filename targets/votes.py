@@ -27,7 +27,9 @@ GRANULE = 25
 batch holds many). It divides BLOCK."""
 
 Observer = Callable[[int, NDArray[np.float32], IntArray], None]
-"""Is shown an image's row, its next noisy images (M, C, H, W), and the base classifier's answers (M,) to them."""
+"""Is shown an image's row, its next noisy images (M, C, H, W), and the base classifier's answers (M,) to them.
+
+Without a rule it is a block at a time: what it makes of them does not depend on the image's neighbours."""
 
 AHEAD = {"cpu": 1}
 """Batches in flight, by device: 2 elsewhere, where the next one is drawn while this one is computed."""
@@ -117,8 +119,9 @@ def count_votes(
                 classes = _finite(answers)
                 if observer is not None:
                     for share in shares:
-                        drawn = slice(share.begin, share.end)
-                        observer(share.image.row, samples[drawn], classes[drawn])
+                        for begin in range(share.begin, share.end, BLOCK):
+                            drawn = slice(begin, min(begin + BLOCK, share.end))
+                            observer(share.image.row, samples[drawn], classes[drawn])
                 _count(shares, classes, votes, decisions, rule, piece)
                 flight = [image for image in flight if image.planned < n and decisions[image.row] == PENDING]
 

@@ -116,6 +116,39 @@ def test_bars_on_a_terminal_show_all_cells_the_current_one_and_the_time_left(mon
     assert "4:30 left" in text
 
 
+def test_lines_tell_of_what_cells_share_where_that_takes_long(monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    now = [0.0]
+    monkeypatch.setattr("benchmark.progress.time.monotonic", lambda: now[0])
+    lines = Lines(4, ["clean"])
+    lines.start(cell("clean"), 1)
+    for second, done in enumerate(range(20, 64, 2)):  # 20 were held; 2 a second
+        now[0] = float(second)
+        lines.stage("ceilings", "images", done, 1062)
+    lines.stage("surrogate", "epochs", 0, 20)
+    now[0] = 34.0
+    lines.stage("surrogate", "epochs", 2, 20)
+    lines.stage("surrogate", "epochs", 20, 20)
+    assert capsys.readouterr().err.splitlines() == [
+        "[1/4] digits-sigma0.50 × clean × ε 0.5: ceilings: 40 of 1,062 images, 8:31 left",
+        "[1/4] digits-sigma0.50 × clean × ε 0.5: ceilings: 60 of 1,062 images, 8:21 left",
+        "[1/4] digits-sigma0.50 × clean × ε 0.5: surrogate: 2 of 20 epochs, 1:57 left",
+    ]
+
+
+def test_bars_tell_of_what_cells_share(monkeypatch: pytest.MonkeyPatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    bars = Bars(2, ["clean"])
+    bars.start(cell("clean"), 1)
+    bars.stage("answers to the adversary", "images", 0, 9000)
+    bars.stage("answers to the adversary", "images", 4500, 9000)
+    assert "answers to the adversary: 4,500 of 9,000 images, 0 s left" in stream.getvalue()
+    bars.stage("answers to the adversary", "images", 9000, 9000)
+    bars.finish(cell("clean"), 1.0, "ok", 0.0)
+    bars.close()
+    assert "9,000 of 9,000" not in stream.getvalue()
+
+
 def test_lines_elsewhere(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert isinstance(reporter(1, ["clean"], quiet=False), Lines)

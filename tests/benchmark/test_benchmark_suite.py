@@ -219,9 +219,9 @@ def test_a_file_of_another_editor_is_read(tmp_path: Path, content: bytes):
     [
         (b"images = ", ["bad.toml: not TOML", "end of document"]),
         (b"images = 4\nimages = 5\n", ["bad.toml: not TOML"]),
-        (b"\xff\xfe", ["bad.toml: not TOML: not written in UTF-8 (invalid start byte at byte 0); save it so"]),
-        ("images = 4\n".encode("utf-16"), ["bad.toml: not TOML: not written in UTF-8", "save it so"]),
-        ('name = "Größe"\n'.encode("latin-1"), ["bad.toml: not TOML: not written in UTF-8", "at byte 10"]),
+        (b"\xff\xfe", ["bad.toml: not TOML: no UTF-8 (invalid start byte at byte 0); save it so"]),
+        ("images = 4\n".encode("utf-16"), ["bad.toml: not TOML: no UTF-8", "save it so"]),
+        ('name = "Größe"\n'.encode("latin-1"), ["bad.toml: not TOML: no UTF-8", "at byte 10"]),
     ],
 )
 def test_a_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path, content: bytes, words: list[str]):
