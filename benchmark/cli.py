@@ -56,6 +56,12 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--alpha", type=float, metavar="A", help="PREDICT's level (default: the suite's)")
     run.add_argument("--seed", type=int, metavar="S", help="keys every random stream (default: the suite's)")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    run.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that run cells (default: one for each core where images are small and cells are many, else 1)",
+    )
     run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     _add_data(run)
     _add_plugin(run)

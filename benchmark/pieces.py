@@ -52,6 +52,18 @@ def computed_once(
     stored = store.shared(key)
     if stored is not None:
         return stored
+    with store.turn(key):
+        return store.shared(key) or _computed(store, key, settings, total, compute, tell)
+
+
+def _computed(
+    store: Store,
+    key: str,
+    settings: dict[str, Any],
+    total: int,
+    compute: Callable[[range], Arrays],
+    tell: Callable[[int], None],
+) -> Arrays:
     held = store.partial(key)
     done = len(next(iter(held.values()))) if held else 0
     size, kept = 1, time.perf_counter()

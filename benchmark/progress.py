@@ -136,6 +136,21 @@ class Lines:
     def close(self) -> None: ...
 
 
+class Stages(Lines):
+    """What a worker process says: how far work is that takes long. Its cells are told by the run that started it."""
+
+    def __init__(self) -> None:
+        super().__init__(0, [])
+
+    def finish(
+        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
+    ) -> None: ...
+
+    def _say(self, text: str) -> None:
+        self.said = time.monotonic()
+        print(text, file=sys.stderr, flush=True)
+
+
 class Bars:
     """An overall bar and one for the current cell, both with the time left."""
 

@@ -1,56 +1,28 @@
-"""The run: each cell that the store does not hold yet, one after the other."""
+"""The run: each cell that the store does not hold yet, in this process or in several."""
 
 from __future__ import annotations
 
 import math
-import time
-import traceback
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
 
-import numpy as np
 import torch
 
-from attacks import ATTACKS, Meter
-from benchmark.attempt import attempt
-from benchmark.best_of import BestOf, best_of_cells, choose, count_best_of
-from benchmark.cell import Cell, budgets, cells
-from benchmark.evaluation import enforce, take
-from benchmark.grant import grant
-from benchmark.memory import Memory
-from benchmark.originals import originals, outcome, renew
-from benchmark.provenance import provenance
-from benchmark.shared import Surrogates
+from attacks import ATTACKS
+from benchmark.best_of import count_best_of
+from benchmark.cell import budgets
+from benchmark.progress import Quiet
 from benchmark.suite import Suite
+from benchmark.work import Done, Progress, Work
 from leaderboard import Store
-from leaderboard.records import frame
 from leaderboard.store import Request
-from targets import ABSTAIN, DATA, SmoothedClassifier, load
+from targets import DATA, SmoothedClassifier, load
 from targets.engine import SMALL
-from targets.isolation import isolated
-from targets.noise import Streams
 
-
-class Progress(Protocol):
-    """What a run tells of itself."""
-
-    def start(self, cell: Cell, position: int) -> None:
-        """A cell begins."""
-
-    def tick(self) -> None:
-        """The cell is at work."""
-
-    def stage(self, what: str, unit: str, done: int, total: int) -> None:
-        """So much is done of work that the cell shares with others, as :class:`benchmark.pieces.Tell` hears it."""
-
-    def finish(
-        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
-    ) -> None:
-        """A cell is done: "ok", "failed", "stored" where the store held it, or "left out" where it cannot be run.
-
-        ``invalid`` images broke the budget rule.
-        """
+WORTH_WORKERS = 20
+"""Missing cells for each worker process, below which starting them takes longer than they save."""
 
 
 @dataclass
@@ -68,6 +40,17 @@ class Summary:
     failed: int = 0
     left_out: int = 0
 
+    def add(self, done: Done) -> None:
+        """Count one cell."""
+        self.keys.append(done.key)
+        self.ran += done.status == "ok"
+        self.stored += done.status == "stored"
+        self.renewed += done.renewed
+        self.failed += done.status == "failed"
+        self.left_out += done.status == "left out"
+        if done.status == "ok":
+            self.new.add((done.target, done.attack))
+
 
 def count_cells(suite: Suite) -> int:
     """How many cells a suite has."""
@@ -76,140 +59,65 @@ def count_cells(suite: Suite) -> int:
     return len(suite.target_names()) * attacks * len(suite.epsilons) * shards
 
 
-def run(suite: Suite, store: Store, device: str, progress: Progress, options: Sequence[str] = ()) -> Summary:
+def run(
+    suite: Suite,
+    store: Store,
+    device: str,
+    progress: Progress,
+    options: Sequence[str] = (),
+    workers: int | None = 1,
+    plugins: Sequence[Path] = (),
+) -> Summary:
     """Run a suite's missing cells and store each.
 
     Every cell records that it was asked for, by a command of such ``options``. An attack that raises is stored as a
     failed cell, which the next run tries again; the others go on.
+
+    Args:
+        workers: processes, each with one thread; 1 for this one. None for as many as there are cores, where images are
+            small and many cells are missing, else 1. Records do not depend on it.
+        plugins: files that a worker process loads, as this one did.
     """
+    # All first: the last target's damaged weights should not be found after hours.
+    loaded = [load(name, device) for name in suite.target_names()]
+    request = Request(images=suite.images, options=list(options))
+    works = [Work(suite, target, store, request, progress) for target in loaded]
     summary = Summary()
+    workers = workers or _workers(works)
+    if workers > 1:
+        from benchmark.workers import Local, run_in_workers
+
+        local = Local(workers, suite, store.folder, device, request, tuple(plugins), quiet=isinstance(progress, Quiet))
+        run_in_workers(works, local, progress, summary.add)
+        return summary
     threads = torch.get_num_threads()
     try:
-        # All first: the last target's damaged weights should not be found after hours.
-        for target in [load(name, device) for name in suite.target_names()]:
-            small = math.prod(DATA[target.data].shape) <= SMALL
-            torch.set_num_threads(1 if small else threads)
-            _run_target(suite, target, store, progress, summary, Request(images=suite.images, options=list(options)))
+        for work in works:
+            torch.set_num_threads(1 if _small(work.target) else threads)
+            for position, cell in enumerate(work.cells, start=len(summary.keys) + 1):
+                progress.start(cell, position)
+                done = work.held(cell) or work.run(cell)
+                summary.add(done)
+                progress.finish(cell, done.seconds, done.status, done.abstention_rate, done.invalid)
     finally:
         torch.set_num_threads(threads)
     return summary
 
 
-def _run_target(
-    suite: Suite,
-    target: SmoothedClassifier,
-    store: Store,
-    progress: Progress,
-    summary: Summary,
-    request: Request,
-) -> None:
-    surrogates = Surrogates(store, target, suite.samples, suite.alpha, suite.seed, tell=progress.stage)
-    memory = Memory(target)
-    facts = provenance(target.device)
-    plain = list(cells(suite, target, suite.indices(target.name)))
-    for cell in [*plain, *best_of_cells(suite, plain)]:
-        key = cell.key
-        summary.keys.append(key)
-        progress.start(cell, len(summary.keys))
-        held = store.cell(key)
-        if held is not None and held.status == "ok":
-            held = store.ask(held, request)
-            with isolated():
-                summary.renewed += renew(cell, held, store, progress.stage)
-            summary.stored += 1
-            progress.finish(cell, held.seconds, "stored")
-            continue
-        if isinstance(cell, BestOf) and cell.lacks_images(store):
-            summary.left_out += 1
-            progress.finish(cell, 0.0, "left out")
-            continue
-        earlier = [] if held is None else [one for one in held.asked if one != request]
-        begun = time.perf_counter()
-        surrogates.queries = 0
-        try:
-            with isolated():  # beside the attack, what a base classifier does to the process's state
-                records, images, observed = run_cell(cell, store, surrogates, memory, progress.tick)
-        except (Exception, SystemExit):  # whatever a plugin raises: its traceback is stored, and it is retried
-            seconds = time.perf_counter() - begun
-            store.write_failure(
-                key,
-                cell.settings(),
-                traceback.format_exc(),
-                provenance=facts,
-                seconds=seconds,
-                asked=[*earlier, request],
-            )
-            summary.failed += 1
-            progress.finish(cell, seconds, "failed")
-            continue
-        seconds = time.perf_counter() - begun
-        store.write_cell(
-            key,
-            cell.settings(),
-            frame(records),
-            images,
-            provenance=facts,
-            seconds=seconds,
-            surrogate_queries=_surrogate_queries(cell, store, surrogates),
-            observed=observed,
-            asked=[*earlier, request],
-        )
-        summary.ran += 1
-        summary.new.add((cell.target.name, cell.attack_name))
-        rate, invalid = np.mean(records["outcome"] == ABSTAIN), np.sum(records["validity"] != "valid")
-        progress.finish(cell, seconds, "ok", float(rate), int(invalid))
+def _small(target: SmoothedClassifier) -> bool:
+    """Whether a second thread has nothing to do on its images."""
+    return math.prod(DATA[target.data].shape) <= SMALL
 
 
-def _surrogate_queries(cell: Cell, store: Store, surrogates: Surrogates) -> int:
-    if isinstance(cell, BestOf):
-        # Its members share the answers, and may all have run before this process began.
-        return max(held.surrogate_queries for member in cell.members if (held := store.cell(member.key)))
-    return surrogates.queries
+def _workers(works: Sequence[Work]) -> int:
+    """As many as there are cores, as far as there is enough to do for each; 1 where one image's work fills them all."""
+    if not all(work.target.device.type == "cpu" and _small(work.target) for work in works):
+        return 1
+    held = [work.store.cell(cell.key) for work in works for cell in work.cells]
+    missing = sum(cell is None or cell.status != "ok" for cell in held)
+    return max(1, min(_cores(), missing // WORTH_WORKERS))
 
 
-def run_cell(
-    cell: Cell, store: Store, surrogates: Surrogates, memory: Memory, tick: Callable[[], None]
-) -> tuple[dict[str, Any], np.ndarray[Any, np.dtype[np.float32]], dict[str, int]]:
-    """One cell: clean votes, attack, budget rule, evaluation on fresh noise.
-
-    Returns:
-        Its records, by column, the images as the attack returned them (N, C, H, W) float32, and what was observed
-        while it ran.
-    """
-    suite, target = cell.suite, cell.target
-    split = DATA[target.data].split("evaluation")
-    images = take(split.images, cell.images).to(target.device)
-    labels = take(split.labels, cell.images)
-    known = originals(cell, store, images, surrogates.tell)
-    tick()
-
-    meter = Meter(len(images), cell.query_budget, tick)
-    if isinstance(cell, BestOf):
-        best = choose(cell, store, images, meter)
-        returned, seconds, purpose = best.images, best.seconds, "best-of"
-    else:
-        access = grant(cell, meter, surrogates, memory)
-        streams = Streams((suite.seed, target.name, "attack", cell.attack_name, repr(cell.epsilon)), cell.images)
-        begun, training = time.perf_counter(), surrogates.seconds
-        returned = attempt(cell.attack, access, images, labels.to(target.device), cell.epsilon, streams)
-        # A surrogate serves many cells; its training is not the cost of the one that happened to come first.
-        spent = time.perf_counter() - begun - (surrogates.seconds - training)
-        seconds, purpose = np.full(len(images), spent / len(images)), "evaluation"
-
-    sent = enforce(images, returned, cell.epsilon)
-    votes = memory.votes(sent.images, suite.samples, seed=suite.seed, purpose=purpose, indices=list(cell.images))
-    records = {
-        "image": np.array(cell.images),
-        "label": labels.numpy(),
-        **known,
-        **outcome(votes, suite.alpha),
-        "l2": sent.l2,
-        "linf": sent.linf,
-        "changed": sent.changed,
-        "validity": sent.validity,
-        "queries": meter.queries,
-        "forward_samples": meter.forward,
-        "backward_samples": meter.backward,
-        "seconds": seconds,
-    }
-    return records, returned.detach().cpu().numpy().astype(np.float32), meter.observed()
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

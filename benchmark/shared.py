@@ -209,14 +209,25 @@ class Surrogates:
     ) -> dict[str, NDArray[Any]]:
         """The trained weights by name, from the store or trained and stored now."""
         stored = self.store.shared(key)
-        if stored is None:
-            checkpoint = self.store.checkpoint(key)
-            with isolated(seed):
-                module = build().to(self.target.device)
-                train(module, seed, checkpoint)
-            stored = {name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
-            self.store.write_shared(key, settings, stored)
-        return stored
+        if stored is not None:
+            return stored
+        with self.store.turn(key):
+            return self.store.shared(key) or self._trained_now(key, seed, settings, build, train)
+
+    def _trained_now(
+        self,
+        key: str,
+        seed: int,
+        settings: dict[str, Any],
+        build: Callable[[], nn.Module],
+        train: Callable[[nn.Module, int, Path], None],
+    ) -> dict[str, NDArray[Any]]:
+        with isolated(seed):
+            module = build().to(self.target.device)
+            train(module, seed, self.store.checkpoint(key))
+        weights = {name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
+        self.store.write_shared(key, settings, weights)
+        return weights
 
     def _answers(self, images: Tensor) -> NDArray[np.int64]:
         """PREDICT's answers to the adversary's images, stored a shard at a time: on large images they take an hour."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from leaderboard.errors import StoreError
+
+PATIENCE = 0.1
+"""Seconds between two tries to take a lock that another holds."""
 
 
 @contextmanager
@@ -18,13 +22,36 @@ def sole_writer(path: Path) -> Iterator[None]:
 
     Raises StoreError, one line that names the process, where another holds it or the folder cannot be written.
     """
-    lock = path.with_name(f".{path.name}.lock")
     try:
-        file = _taken(lock)
+        with _lock_of(path):
+            yield
     except _Held as held:
         raise StoreError(
             f"{path} is being written by {held}; wait until it has ended, or write to another file"
         ) from None
+
+
+@contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """Wait for the lock of `path` and hold it, so that what is written there is computed once and not twice at a time.
+
+    Raises StoreError where the folder cannot be written.
+    """
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(_lock_of(path))
+                break
+            except _Held:
+                time.sleep(PATIENCE)
+        yield
+
+
+@contextmanager
+def _lock_of(path: Path) -> Iterator[None]:
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        file = _taken(lock)
     except OSError as error:
         raise StoreError(
             f"cannot write into {path.parent}: {error.strerror or error}; choose another folder"

@@ -20,13 +20,14 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from leaderboard import atomic, digest
+from leaderboard import atomic, digest, lock
 from leaderboard.errors import StoreError
 from leaderboard.plausible import check_cell, check_records
 from leaderboard.records import COLUMNS, frame
@@ -325,6 +326,10 @@ class Store:
         content = {"key": key, "settings": dict(settings), "created": _now()}
         atomic.write(self._path("shared", key, "json"), _dump(digest.sealed(content, arrays=data)))
         self.checkpoint(key).unlink(missing_ok=True)
+
+    def turn(self, key: str) -> AbstractContextManager[None]:
+        """Wait until nobody else computes what will be stored under `key`, and keep others waiting meanwhile."""
+        return lock.turn(self._path("shared", key, "npz"))
 
     def checkpoint(self, key: str) -> Path:
         """Where what will be stored under `key` may keep what it has so far; `write_shared` removes it."""

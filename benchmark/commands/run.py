@@ -27,6 +27,8 @@ from leaderboard.row import Row
 from targets import InputError
 from targets.target import device_named
 
+MOST_WORKERS = 1024
+
 OVERRIDES = ("targets", "attacks", "epsilons", "images", "samples", "alpha", "seed", "query_budgets")
 
 
@@ -87,9 +89,10 @@ def other_sets(suite: Suite, store: Store) -> list[int]:
 
 def screen(shown: Sequence[Row], summary: Summary) -> str:
     """A matrix of these rows, in which those that were run just now are marked where others are beside them."""
-    text = matrices(shown, summary.new, bold=sys.stdout.isatty(), width=shutil.get_terminal_size((100, 24)).columns)
     others = any((row["target"], row["attack"]) not in summary.new for row in shown)
-    return f"{text}\n\n+: computed now" if summary.new and others else text
+    marks = summary.new if others else set()
+    text = matrices(shown, marks, bold=sys.stdout.isatty(), width=shutil.get_terminal_size((100, 24)).columns)
+    return f"{text}\n\n+: computed now" if marks else text
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -98,6 +101,8 @@ def main(arguments: argparse.Namespace) -> int:
     load_plugins(arguments.plugin)
     device_named(arguments.device)
     suite = chosen_suite(arguments)
+    if arguments.workers is not None and not 1 <= arguments.workers <= MOST_WORKERS:
+        raise InputError(f"--workers is {arguments.workers}; give a number from 1 to {MOST_WORKERS}")
     if arguments.query_budgets and not any(ATTACKS[name].access.metered for name in suite.attack_names()):
         raise InputError(f"--query-budgets: {', '.join(suite.attack_names())} make no queries; leave it out")
     store = Store.open(arguments.results, settings_key)
@@ -110,7 +115,15 @@ def main(arguments: argparse.Namespace) -> int:
     total = count_cells(suite)
     progress = reporter(total, suite.attack_names(), arguments.quiet)
     try:
-        summary = run(suite, store, arguments.device, progress, asked_options(arguments, suite))
+        summary = run(
+            suite,
+            store,
+            arguments.device,
+            progress,
+            asked_options(arguments, suite),
+            arguments.workers,
+            arguments.plugin,
+        )
     except KeyboardInterrupt:
         progress.close()
         print(

@@ -154,7 +154,9 @@ def _restore(mapping: dict[str, Any], content: dict[str, Any]) -> None:
 
 def run(suite: Path, results: Path, *arguments: object) -> int:
     """``run --quiet`` of a suite file in this process."""
-    return command("run", "--suite", suite, "--results", results, "--device", "cpu", "--quiet", *arguments)
+    # In this process alone: a worker would not know the attacks that tests define.
+    workers = () if "--workers" in arguments else ("--workers", 1)
+    return command("run", "--suite", suite, "--results", results, "--device", "cpu", "--quiet", *workers, *arguments)
 
 
 def records(results: Path, attack: str) -> pd.DataFrame:

@@ -17,9 +17,9 @@ from attacks.surrogate import AlikeInAnyBatch
 from benchmark.cell import Cell
 from benchmark.memory import Memory
 from benchmark.plugins import load_file
-from benchmark.runner import run_cell
 from benchmark.shared import Surrogates
 from benchmark.suite import load_suite
+from benchmark.work import run_cell
 from leaderboard import Store
 from leaderboard.records import frame
 from targets import load

@@ -9,9 +9,9 @@ import pytest
 from benchmark.cell import cells
 from benchmark.memory import Memory
 from benchmark.provenance import provenance
-from benchmark.runner import run_cell
 from benchmark.shared import Surrogates
 from benchmark.suite import Suite
+from benchmark.work import run_cell
 from leaderboard import Store
 from leaderboard.records import frame
 from targets import load
