@@ -19,6 +19,8 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from importlib.util import find_spec
 from pathlib import Path
 
+from targets.errors import InputError
+
 OURS = {"abstention_bench", "attacks", "benchmark", "leaderboard", "targets"}
 
 COMPUTING = {"matplotlib", "numpy", "packaging", "pandas", "pyarrow", "safetensors", "scipy", "sklearn", "tabulate"}
@@ -28,7 +30,7 @@ COMPUTING |= {"torch", "torchvision", "tqdm"}
 All other distributions hold code of attacks and networks, foolbox and the toolbox among them.
 """
 
-DISTRIBUTIONS = {"art": "adversarial-robustness-toolbox"}
+DISTRIBUTIONS = {"PIL": "pillow", "art": "adversarial-robustness-toolbox", "yaml": "pyyaml"}
 """By module, where the names differ and asking all that is installed would take a second."""
 
 COMPUTED = {
@@ -102,6 +104,9 @@ def of_file(path: Path, elsewhere: Iterable[str] = (), known: Code | None = None
         elsewhere: entries of ``sys.path`` that are other plugins' folders.
         known: what was found before the file was run, and was run: its contents stand. It may have changed
             ``sys.path`` since.
+
+    Raises:
+        InputError: by the ``sys.path`` of now, a known module is another one.
     """
     content = path.read_bytes() if known is None else known.content
     folder = str(path.resolve().parent)
@@ -180,8 +185,12 @@ class _Scan:
         path = Path(spec.origin).absolute() if spec.origin is not None and spec.has_location else None
         if path is not None and not path.is_file():  # in an archive
             return False
-        content = path.read_bytes() if path else b""
-        found = self.known.get(name) or Module(name, path, content, tuple(spec.submodule_search_locations or ()))
+        found = self.known.get(name)
+        if found is None:
+            content = path.read_bytes() if path else b""
+            found = Module(name, path, content, tuple(spec.submodule_search_locations or ()))
+        elif found.path != path:  # a folder that it put on the path comes too late
+            raise InputError(f"its module {name!r} is {path}, and {found.path} is imported instead; rename one of them")
         self.modules[name] = found
         self.pending.append(found)
         return True

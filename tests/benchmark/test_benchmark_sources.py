@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import torch
 from benchmark_helpers import as_before, command, error_line, records, run, suite_file
 
 from attacks import ATTACKS
@@ -105,27 +106,40 @@ def suite(tmp_path: Path) -> Path:
     return suite_file(tmp_path / "s.toml", attacks=["push"], images=2, samples=20, ceiling_samples=20)
 
 
-def norm(folder: Path) -> float:
-    """Of what the newest cell's attack did, relative to the budget."""
-    store = Store.read(folder)
-    newest = max(store.cells(), key=lambda cell: cell.created)
-    return float(store.records(newest.key).l2.mean() / newest.settings["epsilon"])
+def pushed(folder: Path) -> tuple[str, float]:
+    """The version of the plugin's attack, and how far it goes, in a process that has loaded nothing before."""
+    with as_before():
+        load_file(folder / "mine.py")
+        moved = ATTACKS["push"]()(None, torch.zeros(1, 1, 8, 8), None, 1.0, None)  # type: ignore[arg-type]
+        return str(ATTACKS["push"].version), round(float(moved.norm()), 3)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_an_edited_module_beside_a_plugin_is_run_again(
-    case: str, tmp_path: Path, suite: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_a_module_that_a_plugin_imports_is_in_its_version(case: str, tmp_path: Path):
     text, files = CASES[case]
     # Of the same length within the same second, Python's cache of compiled code takes two texts for one.
     other = 0.75 if "computed" not in case else 0.5
-    for strength, summary in [(0.25, "1 cells run"), (0.25, "0 cells"), (other, "1 cells run"), (0.25, "0 cells")]:
+    found = []
+    for strength in (0.25, other, 0.25):
         write(tmp_path, {"mine.py": text, **{n: c.replace("0.25", str(strength)) for n, c in files.items()}})
+        found.append(pushed(tmp_path))
+    (first, weak), (second, strong), again = found
+    assert (weak, strong) == (0.25, other)
+    assert first != second
+    assert again == (first, weak)
+
+
+def test_cells_of_an_edited_helper_are_run_again(tmp_path: Path, suite: Path, capsys: pytest.CaptureFixture[str]):
+    for strength, summary in [(0.25, "1 cells run"), (0.25, "0 cells"), (0.75, "1 cells run"), (0.25, "0 cells")]:
+        write(tmp_path, {"mine.py": plugin("from helper import STRENGTH"), "helper.py": f"STRENGTH = {strength}"})
         assert run(suite, tmp_path / "r", "--plugin", tmp_path / "mine.py") == 0
         assert summary in capsys.readouterr().out
-        if summary == "1 cells run":
-            assert norm(tmp_path / "r") == pytest.approx(strength, rel=1e-3)
-    assert len(Store.read(tmp_path / "r").cells()) == 2
+    norms = {round(Store.read(tmp_path / "r").records(key).l2.mean(), 3) for key in keys(tmp_path / "r")}
+    assert norms == {0.125, 0.375}  # of a budget of 0.5
+
+
+def keys(results: Path) -> list[str]:
+    return [cell.key for cell in Store.read(results).cells()]
 
 
 def test_a_plugin_alone_has_the_version_that_it_always_had(tmp_path: Path):
@@ -182,14 +196,14 @@ def test_another_distributions_version_is_named(tmp_path: Path):
     assert ATTACKS["push"].version == f"1+{code.digest}+" + "+".join(code.distributions)
 
 
-def test_an_upgraded_library_is_run_again(
-    tmp_path: Path, suite: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_an_upgraded_library_is_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write(tmp_path, {"mine.py": plugin("import foolbox\nSTRENGTH = 0.25")})
-    for released, summary in [("3.3.4", "1 cells run"), ("3.3.4", "0 cells run"), ("3.3.5", "1 cells run")]:
+    found = []
+    for released in ("3.3.4", "3.3.5", "3.3.4"):
         monkeypatch.setattr(sources, "version", lambda name, released=released: released)
-        assert run(suite, tmp_path / "r", "--plugin", tmp_path / "mine.py") == 0
-        assert summary in capsys.readouterr().out
+        found.append(pushed(tmp_path)[0])
+    assert [text.partition("+foolbox==")[2] for text in found] == ["3.3.4", "3.3.5", "3.3.4"]
+    assert found[0] == found[2]
 
 
 def test_two_modules_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -203,6 +217,14 @@ def test_two_modules_of_one_name_are_refused(tmp_path: Path, capsys: pytest.Capt
     assert str(two.with_name("helper.py")) in line
     assert str(one.with_name("helper.py")) in line
     assert line.endswith("rename one of them")
+
+
+def test_a_module_that_lies_in_two_places_is_refused(tmp_path: Path):
+    """Python would import the one, and what was read before is the other."""
+    text, files = CASES["from a folder put on the path"]
+    write(tmp_path, {"mine.py": text, "helper_of_lib.py": "STRENGTH = 0.5", **files})
+    with pytest.raises(InputError, match=r"its module 'helper_of_lib' is .*lib.*, and .* is imported instead; rename"):
+        load_file(tmp_path / "mine.py")
 
 
 def test_two_plugins_may_share_a_module_which_runs_once(tmp_path: Path):
@@ -233,8 +255,6 @@ def test_what_is_imported_when_a_cell_runs_is_what_was_there_at_the_beginning(tm
     write(tmp_path, {"helper.py": "STRENGTH = 0.25", "mine.py": plugin(inner="from helper import STRENGTH")})
     load_file(tmp_path / "mine.py")
     write(tmp_path, {"helper.py": "STRENGTH = 0.75"})
-    import torch
-
     images = torch.zeros(1, 1, 8, 8)
     moved = ATTACKS["push"]()(None, images, None, 1.0, None)  # type: ignore[arg-type]
     assert float(moved.norm()) == pytest.approx(0.25)
@@ -270,31 +290,26 @@ def install(site: Path, released: str, files: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("folder", ["src", "site-packages"])
-def test_an_installed_plugin_that_changed_is_run_again(
-    folder: str, tmp_path: Path, suite: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_installed_plugin_has_its_distribution_and_its_code_in_its_version(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Another version, or other code under the same version."""
+    """Another version is another, and so is other code under the same version."""
     site = tmp_path / folder
     monkeypatch.syspath_prepend(str(site))
-    helper = {"strength.py": "STRENGTH = 0.25"}
-    attack = {"attack.py": plugin("from .strength import STRENGTH"), **helper}
-    for released, files, summary in [
-        ("0.1", attack, "1 cells run"),
-        ("0.1", attack, "0 cells run"),
-        ("0.2", attack, "1 cells run"),
-        ("0.2", {**attack, "strength.py": "STRENGTH = 0.5"}, "1 cells run"),
-        ("0.2", {**attack, "strength.py": "STRENGTH = 0.5"}, "0 cells run"),
-    ]:
+    attack = {"attack.py": plugin("from .strength import STRENGTH"), "strength.py": "STRENGTH = 0.25"}
+    edited = {**attack, "strength.py": "STRENGTH = 0.5"}
+    found = []
+    for released, files in [("0.1", attack), ("0.1", attack), ("0.2", attack), ("0.2", edited), ("0.2", edited)]:
         install(site, released, files)
+        with as_before():
+            assert load_installed() == []
+            found.append(str(ATTACKS["push"].version))
         for name in [name for name in sys.modules if name.partition(".")[0] == "pushpkg"]:
             del sys.modules[name]  # as in a process of its own
-        assert run(suite, tmp_path / "r") == 0
-        assert summary in capsys.readouterr().out
-    versions = {cell.settings["version"] for cell in Store.read(tmp_path / "r").cells()}
-    assert {text.rpartition("+")[2] for text in versions} == {"pushpkg==0.1", "pushpkg==0.2"}
-    assert len(versions) == 3
-    for name in [name for name in sys.modules if name.partition(".")[0] == "pushpkg"]:
-        del sys.modules[name]
+    assert found[0] == found[1]
+    assert found[3] == found[4]
+    assert len(set(found)) == 3
+    assert [text.rpartition("+")[2] for text in found] == [f"pushpkg==0.{minor}" for minor in (1, 1, 2, 2, 2)]
 
 
 ARCHITECTURE = """
@@ -313,8 +328,6 @@ TARGET = '[targets.mine-target]\ncheckpoint = "weights.pth.tar"\nsigma = 0.5\nda
 
 def test_an_edited_architecture_is_another_target_and_another_surrogate(tmp_path: Path):
     """Though neither the checkpoint nor a hyper-parameter changed."""
-    import torch
-
     from attacks.surrogate import Substitute
     from benchmark.cell import Cell
     from benchmark.suite import Suite
