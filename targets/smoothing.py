@@ -76,7 +76,11 @@ class SmoothedClassifier:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What its results depend on, for the keys of what is stored: a name may be given twice, with another σ."""
+        """What its results depend on, for the keys of what is stored: a name may be given twice, with another σ.
+
+        The one place for a way of computing that gives other votes. Today there is one a target: the name says its
+        precision, and compiled code serves only where it gives the same bits.
+        """
         return {"target": self.name, "data": self.data, "sigma": self.sigma, "weights": self.digest}
 
     def votes(
