@@ -1,18 +1,26 @@
-"""Every command in the README is run, in order, in one empty folder, on its own files. The `run` commands get few
-images and noise samples; the two install commands are run word for word by `.ci/run`."""
+"""Every command in the README is run, in order, in one empty folder, on its own files, in this process. Those that
+sample or train get few images, noise samples and epochs; the two install commands are run as they are by `.ci/run`."""
 
 from __future__ import annotations
 
+import io
 import re
+import runpy
 import shlex
-import subprocess
-import sys
+import traceback
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
+from benchmark_helpers import as_before
 
+from benchmark.cli import main
+from targets.cifar10 import VARIABLE
 from targets.resnet import ResNet
+from targets.training import train
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,10 +36,20 @@ COMMANDS = [line for block in blocks("bash") for line in block.splitlines()]
 INSTALL = [line for line in COMMANDS if line.startswith("python -m pip install")]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """An empty folder with the README's files, each named by its first line."""
-    folder = tmp_path_factory.mktemp("readme")
+PROGRAM = ["python", "-m", "benchmark"]
+
+
+@dataclass
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def made(folder: Path) -> Path:
+    """The folder with the README's files in it, each named by its first line."""
     for block in blocks("python") + blocks("toml"):
         name = re.match(r"# (\S+)\n", block)
         assert name, f"a block without a file name:\n{block}"
@@ -50,16 +68,66 @@ def small(command: str) -> str:
     return f"{command} {SMALL}" if any(verb in command for verb in SAMPLING) else command
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if not c.endswith("pytest")])
-def test_command(command, folder, request):
-    if "mine.toml" in command:
-        request.getfixturevalue("cifar10")
-    words = shlex.split(small(command))
-    assert words[0] == "python"
-    done = subprocess.run([sys.executable, *words[1:]], cwd=folder, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert "failed" not in done.stdout.replace("0 failed", "")
-    assert done.stdout
+def called(words: list[str]) -> Done:
+    """What a shell would have started, here."""
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err, as_before():
+        warnings.simplefilter("default")  # as in a process of its own
+        try:
+            if words[:3] == PROGRAM:
+                code = main(words[3:])
+            else:
+                (script,) = words[1:]
+                runpy.run_path(script, run_name="__main__")
+                code = 0
+        except (Exception, SystemExit):
+            traceback.print_exc()
+            code = 1
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+RUN = [command for command in COMMANDS if not command.endswith("pytest")] + ["python rates.py"]
+ON_CIFAR10 = [command for command in RUN if "mine.toml" in command]
+
+
+def trained_briefly(module, split, sigma, recipe, **options):
+    return train(module, split, sigma, replace(recipe, epochs=1), **options)
+
+
+def has_cifar10(request: pytest.FixtureRequest) -> bool:
+    try:
+        request.getfixturevalue("cifar10_folder")
+    except pytest.skip.Exception:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory, request) -> tuple[Path, dict[str, Done]]:
+    """The folder in which all commands were run, one after the other, and how each ended."""
+    folder = made(tmp_path_factory.mktemp("readme"))
+    done = {}
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.chdir(folder)
+        patch.setattr("attacks.surrogate.train", trained_briefly)
+        patch.setattr("benchmark.commands.train.train", trained_briefly)
+        if has_cifar10(request):
+            patch.setenv(VARIABLE, str(request.getfixturevalue("cifar10_folder")))
+        for command in RUN:
+            if command not in ON_CIFAR10 or has_cifar10(request):
+                words = shlex.split(small(command))
+                assert words[0] == "python"
+                done[command] = called(words)
+    return folder, done
+
+
+@pytest.mark.parametrize("command", RUN)
+def test_command(command, ran, request):
+    if command in ON_CIFAR10:
+        request.getfixturevalue("cifar10_folder")
+    done = ran[1][command]
+    assert done.code == 0, done.err
+    assert "failed" not in done.out.replace("0 failed", "")
+    assert done.out
 
 
 def test_the_install_commands_are_run_by_ci():
@@ -69,7 +137,8 @@ def test_the_install_commands_are_run_by_ci():
         assert f"readme_command '{line.partition('&& ')[2]}'" in script
 
 
-def test_the_plugins_of_the_readme_reached_the_board(folder):
+def test_the_plugins_of_the_readme_reached_the_board(ran):
+    folder, _ = ran
     page = (folder / "published" / "LEADERBOARD.md").read_text(encoding="utf-8")
     assert "margin" in page  # published before the plugins ran
     page = (folder / "results" / "LEADERBOARD.md").read_text(encoding="utf-8")
@@ -83,7 +152,5 @@ def test_links_lead_somewhere():
             assert (ROOT / link).is_file(), link
 
 
-def test_the_records_give_the_rates(folder):
-    done = subprocess.run([sys.executable, "rates.py"], cwd=folder, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert "cross-and-land" in done.stdout
+def test_the_records_give_the_rates(ran):
+    assert "cross-and-land" in ran[1]["python rates.py"].out

@@ -26,7 +26,7 @@ def test_without_errors_it_is_the_chance_that_predict_abstains(p: float, n: int)
 @pytest.mark.parametrize("gap", [0.0, 0.5, -0.5, 2.0])
 def test_with_errors_it_is_the_share_of_a_normal_that_falls_into_the_band(gap: float):
     """Errors of 0.6 in each of two classes: their gap has a standard deviation of 0.6 √2, and so many votes show it."""
-    n, errors = 10**6, 0.6 * torch.randn(1, 200_000, 2, generator=torch.Generator().manual_seed(0))
+    n, errors = 10**5, 0.6 * torch.randn(1, 200_000, 2, generator=torch.Generator().manual_seed(0))
     width = 2 * half_band(n, ALPHA)
     exact = ndtr((width - gap) / (0.6 * 2**0.5)) - ndtr((-width - gap) / (0.6 * 2**0.5))
     assert float(tie_chance(torch.tensor([[gap, 0.0]]), errors, n, ALPHA)[0]) == pytest.approx(

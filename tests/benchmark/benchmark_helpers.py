@@ -28,11 +28,14 @@ ROOT = Path(__file__).parents[2]
 TARGET = "digits-sigma0.50"
 TIMINGS = ("seconds_per_image",)
 """Keys of a board row that differ between two runs of the same suite."""
+PATIENCE = 600
+"""Seconds until a process that hangs is given up. Nothing is measured by it: a busy machine may take most of it."""
 
 # Small enough to be quick, large enough that every attack moves some image. Given to attacks that have the field.
 CHEAP = {
     "steps": 10,
-    "epochs": 4,
+    "epochs": 2,
+    "queries": 16,
     "samples": 20,
     "search_steps": 2,
     "evaluations": 4,
@@ -115,7 +118,7 @@ def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
 def program(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """The real program, run to its end."""
     process = start(*arguments, **options)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from benchmark_helpers import ROOT, TARGET, command, environment, error_line, suite_file
+from benchmark_helpers import PATIENCE, ROOT, TARGET, command, environment, error_line, suite_file
 from benchmark_helpers import run as run_suite
 from torch import Tensor
 
@@ -125,7 +125,7 @@ def test_killed_at_random_instants_and_run_to_the_end(tmp_path: Path):
     assert command("certify", TARGET, *SMALL, "--output", whole) == 0
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, "certify", TARGET, *map(str, SMALL), "--output", str(path)],
-        capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=120,
+        capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.splitlines()[0]) >= 3  # the kills hit a living run

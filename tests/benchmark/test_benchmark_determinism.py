@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
+import benchmark_helpers
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benchmark_helpers import STEADY, TARGET, cheap_settings, program, records, run, suite_file
-from benchmark_helpers import images as returned
+from benchmark_helpers import STEADY, TARGET, cheap_settings, program, run, suite_file
 from pandas.testing import assert_frame_equal
 
 from attacks import ATTACKS
@@ -55,6 +56,11 @@ def elsewhere(folder: Path) -> Path:
     done = program("run", "--suite", suite, "--results", results, "--plugin", STEADY)
     assert done.returncode == 0, done.stderr
     return results
+
+
+# Each is read once, and asked for by every attack.
+records = lru_cache(maxsize=None)(benchmark_helpers.records)
+returned = lru_cache(maxsize=None)(benchmark_helpers.images)
 
 
 def assert_same(name: str, first: Path, second: Path, wanted: list[int] | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -75,9 +76,9 @@ def test_publish_writes_a_page_json_and_a_picture_of_the_rows_that_run_printed(
 
 
 def test_publish_of_other_settings_keeps_both(
-    finished: tuple[Path, subprocess.CompletedProcess[str]], capsys: pytest.CaptureFixture[str]
+    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    folder, _ = finished
+    folder = shutil.copytree(finished[0], tmp_path / "copy")  # the other tests' board stays as it is
     assert command(
         "run", "--suite", folder / "small.toml", "--results", folder / "results", "--samples", 120, "--quiet",
         "--attacks", "clean", "--epsilons", 0.5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -246,11 +247,13 @@ def test_a_target_that_cannot_be_loaded_is_found_before_anything_runs(
 
 def test_settings_provenance_and_seconds_are_stored_with_the_cell(tmp_path: Path):
     suite = suite_file(tmp_path / "s.toml", attacks=["clean"], seed=5)
+    begun = time.perf_counter()
     assert run(suite, tmp_path / "r") == 0
+    elapsed = time.perf_counter() - begun
     cell = by_attack(tmp_path / "r")["clean"]
     assert (cell.settings["seed"], cell.settings["n"], cell.settings["images"]) == (5, 100, [0, 99, 198, 297])
     assert {"commit", "torch", "numpy", "device", "python", "threads"} <= cell.provenance.keys()
-    assert 0 < cell.seconds < 60
+    assert 0 < cell.seconds < elapsed
     assert cell.status == "ok"
 
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 import tqdm
-from benchmark_helpers import TARGET, command, error_line, start
+from benchmark_helpers import PATIENCE, TARGET, command, error_line, start
 from safetensors.torch import load_file
 from torch import nn
 
@@ -300,13 +300,13 @@ def test_the_real_program_stops_soon_and_says_how_to_go_on(tmp_path: Path):
     checkpoint = tmp_path / "w" / f"{TARGET}.checkpoint"
     process = start("train", TARGET, "--output", tmp_path / "w", "--device", "cpu")
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while not checkpoint.exists():
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() < end
             time.sleep(0.005)
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
         process.communicate()
