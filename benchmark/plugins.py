@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import sys
 import traceback
+from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from attacks import ATTACKS
 from benchmark import sources
 from benchmark.held import HELD, Source
+from benchmark.rooms import ROOMS
 from benchmark.target_file import register_targets
 from targets import DATA, TARGETS, InputError
 from targets.isolation import isolated
@@ -73,26 +75,27 @@ def load_file(path: Path) -> list[str]:
 def _import(path: Path) -> None:
     """Run a Python file under a name of its own; what it registers has a digest of its code in its version."""
     code = sources.of_file(path, HELD.folders)
-    module_name = f"abstention_bench_plugin_{path.stem}_{code.digest}"
+    package = _package(path, code.digest)
+    module_name = f"{package}.{path.stem.replace('.', '_')}"
     loader = Source(module_name, path, code.content) if path.suffix == ".py" else None
     spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
     if spec is None or spec.loader is None:
         raise InputError("neither Python nor TOML; give a file that ends in .py or .toml")
     module = importlib.util.module_from_spec(spec)
     before = _registered()
-    HELD.hold(code, module_name, str(path.resolve().parent))
+    HELD.hold(code, package, str(path.resolve().parent))
     sys.modules[module_name] = module  # dataclasses look their module up
     try:
         with isolated(0, environment=False):  # libraries are told by environment variables what to be later
             spec.loader.exec_module(module)
             _check(_registered() - before)
         code = sources.of_file(path, HELD.folders, code)  # again: it may have put folders on sys.path
-        HELD.hold(code, module_name, str(path.resolve().parent))
+        HELD.hold(code, package, str(path.resolve().parent))
     except InputError:
-        HELD.forget(code, module_name)
+        HELD.forget(code, package)
         raise
     except (Exception, SystemExit) as error:
-        HELD.forget(code, module_name)
+        HELD.forget(code, package)
         raise InputError(f"does not import: {_where(error, path)}") from error
     new = _registered() - before
     if not new:
@@ -122,6 +125,18 @@ def _version(entry: EntryPoint) -> str:
     return sources.of_installed(entry.module, name).version
 
 
+def _package(path: Path, digest: str) -> str:
+    """Make a package of the files beside a plugin, so that it reaches them whatever they are called; returns its name.
+
+    ``from .attacks import helper`` is from ``attacks.py`` beside it, ``from attacks import Attack`` is ours.
+    """
+    name = f"abstention_bench_plugin_{path.stem}_{digest}".replace(".", "_")
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = [str(path.resolve().parent)]
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    return name
+
+
 def _check(new: set[tuple[str, str]]) -> None:
     """Raise :class:`InputError` for an attack that no cell could be made of."""
     for name in sorted(name for kind, name in new if kind == "attack"):
@@ -136,11 +151,20 @@ def _check(new: set[tuple[str, str]]) -> None:
 
 def _where(error: BaseException, path: Path) -> str:
     """The error in one line, with the plugin's line that it comes from."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    plugin = str(path.absolute())
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == plugin]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     at = f" (line {line})" if line else ""
-    return f"{type(error).__name__}: {message}".replace("\n", " ") + at
+    return f"{type(error).__name__}: {message}".replace("\n", " ") + at + _theirs(error, path)
+
+
+def _theirs(error: BaseException, path: Path) -> str:
+    """What to write where a plugin looked in a room of ours for what is in a file of its own."""
+    room = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
+    if room in ROOMS and any((path.parent / name).exists() for name in (f"{room}.py", room)):
+        return f"; {room} is the benchmark's own, write `from .{room} import …` for the one beside {path.name}"
+    return ""
 
 
 def _registered() -> set[tuple[str, str]]:
