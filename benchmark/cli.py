@@ -55,6 +55,20 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--samples", type=int, metavar="N", help="PREDICT's n (default: the suite's)")
     run.add_argument("--alpha", type=float, metavar="A", help="PREDICT's level (default: the suite's)")
     run.add_argument("--seed", type=int, metavar="S", help="keys every random stream (default: the suite's)")
+    run.add_argument(
+        "--ceiling-samples", type=int, metavar="N", help="noise samples a ceiling rests on (default: the suite's)"
+    )
+    run.add_argument(
+        "--no-best-of", dest="best_of", action="store_false", default=None, help="no rows of the best of each access"
+    )
+    run.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="ATTACK.NAME=VALUE",
+        help="a hyper-parameter, as margin.steps=30 (default: the suite's, else the attack's)",
+    )
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     run.add_argument(
         "--workers",

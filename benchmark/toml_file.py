@@ -28,8 +28,6 @@ def read(path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise InputError("not TOML that can be read: its brackets are nested too deep") from error
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"not TOML: not written in UTF-8 ({error.reason} at byte {error.start}); save it so"
-        ) from error
+        raise InputError(f"not TOML: no UTF-8 ({error.reason} at byte {error.start}); save it so") from error
     except ValueError as error:  # tomllib's own, or one of Python for a number of 5,000 digits
         raise InputError(f"not TOML: {error}") from error

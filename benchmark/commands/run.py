@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from attacks import ATTACKS
 from benchmark.cell import settings_key
 from benchmark.cli import INTERRUPTED
+from benchmark.commands.asked import asked_options, chosen_suite
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import said_damage, write_board
 from benchmark.commands.signals import interrupt_on_sigterm
 from benchmark.progress import reporter
 from benchmark.runner import Summary, count_cells, run
-from benchmark.suite import DEFAULT, Suite, load_suite, suite_names
+from benchmark.suite import Suite
 from leaderboard import Store, matrices, rows, terminal
 from leaderboard.check_tables import lines
 from leaderboard.checks import check
@@ -29,53 +28,10 @@ from targets.target import device_named
 
 MOST_WORKERS = 1024
 
-OVERRIDES = ("targets", "attacks", "epsilons", "images", "samples", "alpha", "seed", "query_budgets")
-
-
-def chosen_suite(arguments: argparse.Namespace) -> Suite:
-    """The suite asked for, with the command line's values over the file's."""
-    given: dict[str, Any] = {name: getattr(arguments, name) for name in OVERRIDES}
-    given = {name: value for name, value in given.items() if value is not None}
-    if not (arguments.all or arguments.suite or given):
-        raise InputError("say what to run: --all, --suite NAME, or --targets and --attacks")
-    for name in ("targets", "attacks", "epsilons", "query_budgets"):
-        if name in given:
-            given[name] = tuple(dict.fromkeys(given[name]))
-    suite = dataclasses.replace(load_suite(arguments.suite or DEFAULT), **given)
-    suite.check()
-    return suite
-
 
 def _wanted(suite: Suite) -> dict[str, Any]:
     """What the cells and rows of a suite, run as it is here, have in common."""
     return {"suite": suite.name, "n": suite.samples, "alpha": suite.alpha, "seed": suite.seed}
-
-
-PLUGIN = "--plugin"
-WORDS = (
-    PLUGIN,
-    "--targets",
-    "--attacks",
-    "--epsilons",
-    "--query-budgets",
-    "--images",
-    "--samples",
-    "--alpha",
-    "--seed",
-)
-"""The options that decide what is run, beside the suite: in the order that they are repeated in."""
-
-
-def asked_options(arguments: argparse.Namespace, suite: Suite) -> list[str]:
-    """The words that ask for the same again: no folders, which are of this machine, and no more than was said."""
-    by_name = arguments.suite in (None, *suite_names())
-    words = ["--suite", suite.name if by_name else Path(arguments.suite).name]
-    for option in WORDS:
-        values = getattr(arguments, option.removeprefix("--").replace("-", "_"))
-        if values not in (None, []):
-            given = values if isinstance(values, list) else [values]
-            words += [option, *(Path(value).name if option == PLUGIN else str(value) for value in given)]
-    return words
 
 
 def other_sets(suite: Suite, store: Store) -> list[int]:

@@ -40,9 +40,9 @@ def test_help_imports_nothing_heavy(verb: str):
 
 def test_help_names_every_verb_and_option(capsys: pytest.CaptureFixture[str]):
     for verb, names in {
-        (): "run list publish train certify predict",
-        ("run",): "--all --suite --targets --attacks --epsilons --images --samples --alpha --seed --device --results "
-        "--data --plugin --quiet",
+        (): "run list publish adopt remove train certify predict reproduce",
+        ("run",): "--all --suite --targets --attacks --epsilons --query-budgets --images --samples --alpha --seed "
+        "--ceiling-samples --no-best-of --set --device --workers --results --data --plugin --tables --quiet",
         ("list",): "targets attacks suites --json",
         ("publish",): "--suite --results --output",
         ("train",): "TARGET --data",

@@ -41,6 +41,8 @@ BY_HAND: dict[str, tuple[list[str], Any]] = {
     "alpha": (["--alpha", "0.05"], 0.05),
     "seed": (["--seed", "11"], 11),
     "query_budgets": (["--query-budgets", "10", "30"], (10, 30)),
+    "ceiling_samples": (["--ceiling-samples", "400"], 400),
+    "best_of": (["--no-best-of"], False),
 }
 
 
@@ -81,6 +83,44 @@ def test_the_command_line_goes_over_the_file_and_changes_nothing_else(key: str, 
     assert plain == load_suite(str(path))
     assert getattr(suite, key) == value != getattr(plain, key)
     assert dataclasses.replace(suite, **{key: getattr(plain, key)}) == plain
+
+
+def test_settings_by_hand_go_over_those_of_the_file(tmp_path: Path):
+    path = suite_file(
+        tmp_path / "s.toml", {"margin": {"steps": 3, "samples": 9}}, attacks=["margin", "cw-transfer", "clean"]
+    )
+    suite = chosen(
+        *("--suite", path, "--set", "margin.steps=30", "margin.step_size=2"),
+        *("--set", "cw-transfer.architecture=12", "--set", "margin.steps=31"),
+    )
+    assert suite.settings == {
+        "margin": {"steps": 31, "samples": 9, "step_size": 2},
+        "cw-transfer": {"architecture": "12"},
+    }
+    assert suite.attack("margin").parameters()["step_size"] == 2.0
+    assert load_suite(str(path)).settings == {"margin": {"steps": 3, "samples": 9}}
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("margin", "--set margin: give ATTACK.NAME=VALUE, as margin.steps=30"),
+        ("steps=30", "--set steps=30: give ATTACK.NAME=VALUE"),
+        ("margni.steps=30", "unknown attack 'margni'; did you mean 'margin'?"),
+        ("margin.step=30", "unknown hyper-parameter of margin 'step'; did you mean 'steps'?"),
+        ("margin.steps=thirty", "settings.margin.steps is 'thirty'; give a whole number"),
+        ("margin.steps=3.5", "settings.margin.steps is 3.5; give a whole number"),
+        ("margin.steps=", "settings.margin.steps is ''; give a whole number"),
+        ("margin.steps=" + 9000 * "[", "; give a whole number"),
+        ("margin.steps=-1", "settings.margin.steps is -1; give a number that is not negative"),
+        ("cw.steps=3", "--set cw.steps=3: cw is not run; leave it out, or name it among --attacks"),
+    ],
+)
+def test_settings_by_hand_that_cannot_be_are_one_clear_line(word: str, message: str):
+    with pytest.raises(InputError) as caught:
+        chosen("--attacks", "margin", "--set", word)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_all_is_the_default_suite_and_patterns_alone_narrow_it():

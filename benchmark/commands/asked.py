@@ -1,0 +1,102 @@
+"""What a command line asks ``run`` for: a suite, and the words that ask for the same again."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attacks import ATTACKS
+from benchmark.suite import DEFAULT, Suite, load_suite, suite_names
+from targets import InputError
+
+OVERRIDES = (
+    "targets",
+    "attacks",
+    "epsilons",
+    "images",
+    "samples",
+    "alpha",
+    "seed",
+    "query_budgets",
+    "ceiling_samples",
+    "best_of",
+)
+
+
+def chosen_suite(arguments: argparse.Namespace) -> Suite:
+    """The suite asked for, with the command line's values over the file's."""
+    given: dict[str, Any] = {name: getattr(arguments, name) for name in OVERRIDES}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not (arguments.all or arguments.suite or given or arguments.set):
+        raise InputError("say what to run: --all, --suite NAME, or --targets and --attacks")
+    for name in ("targets", "attacks", "epsilons", "query_budgets"):
+        if name in given:
+            given[name] = tuple(dict.fromkeys(given[name]))
+    suite = dataclasses.replace(load_suite(arguments.suite or DEFAULT), **given)
+    suite = dataclasses.replace(suite, settings=with_settings(suite, arguments.set))
+    suite.check()
+    return suite
+
+
+def with_settings(suite: Suite, words: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """A suite's settings by attack, with those of ``ATTACK.NAME=VALUE`` over them.
+
+    A value is read as in a suite file, where it is no text: 30, 0.5, true.
+
+    Raises:
+        InputError: no such word, or an attack that does not exist or is not run. What the attack says of a name and a
+            value is :meth:`Suite.check`'s.
+    """
+    settings = dict(suite.settings)
+    for word in words:
+        key, equals, value = word.partition("=")
+        name, dot, parameter = key.rpartition(".")
+        if not (equals and dot):
+            raise InputError(f"--set {word}: give ATTACK.NAME=VALUE, as margin.steps=30")
+        fields = {field.name: field.default for field in dataclasses.fields(ATTACKS[name])}  # type: ignore[arg-type]
+        if name not in suite.attack_names():
+            raise InputError(f"--set {word}: {name} is not run; leave it out, or name it among --attacks")
+        text = isinstance(fields.get(parameter), str)
+        settings[name] = {**settings.get(name, {}), parameter: value if text else _value(value)}
+    return settings
+
+
+def _value(text: str) -> Any:
+    """What TOML reads there; the text itself where it is no TOML."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        return text
+
+
+PLUGIN = "--plugin"
+WORDS = (
+    PLUGIN,
+    "--targets",
+    "--attacks",
+    "--epsilons",
+    "--query-budgets",
+    "--images",
+    "--samples",
+    "--alpha",
+    "--seed",
+    "--ceiling-samples",
+    "--set",
+)
+"""The options that decide what is run, beside the suite: in the order that they are repeated in."""
+
+
+def asked_options(arguments: argparse.Namespace, suite: Suite) -> list[str]:
+    """The words that ask for the same again: no folders, which are of this machine, and no more than was said."""
+    by_name = arguments.suite in (None, *suite_names())
+    words = ["--suite", suite.name if by_name else Path(arguments.suite).name]
+    for option in WORDS:
+        values = getattr(arguments, option.removeprefix("--").replace("-", "_"))
+        if values not in (None, []):
+            given = values if isinstance(values, list) else [values]
+            words += [option, *(Path(value).name if option == PLUGIN else str(value) for value in given)]
+    return words if suite.best_of or arguments.best_of is None else [*words, "--no-best-of"]
