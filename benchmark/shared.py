@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from attacks.access import Fit, SameDataFit
 from benchmark.cell import CEILING_VERSION, PROTOCOL, key_of
 from benchmark.pieces import Arrays, Tell, computed_once, silent
+from benchmark.provenance import provenance
+from benchmark.shipped import shipped
 from leaderboard import Store
 from targets import DATA, SmoothedClassifier
 from targets.digest import content
@@ -107,6 +109,9 @@ def travels(key: str, settings: dict[str, Any]) -> bool:
     return settings.get("what") in TRAVELS and key_of(settings) == key
 
 
+SHIPPED = "shipped with the program"
+"""The origin of surrogates that nobody need train."""
+
 SHARD = 250
 """Images of the adversary whose answers are stored together: a minute's work on two cores at n = 1,000."""
 
@@ -118,6 +123,7 @@ class Surrogates:
     Attributes:
         queries: decision queries behind the answers that were used since this was set to 0, by one surrogate or more.
         seconds: time that training has taken.
+        origins: where those come from that were used since this was emptied: `SHIPPED`, or what trained them.
         tell: hears of answers and epochs.
     """
 
@@ -128,8 +134,9 @@ class Surrogates:
     seed: int
     queries: int = 0
     seconds: float = 0.0
+    origins: set[str] = field(default_factory=set)
     tell: Tell = silent
-    _trained: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
+    _trained: dict[str, tuple[Arrays, str]] = field(default_factory=dict)
 
     def of_answers(self, recipe: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
         """The surrogate of that recipe, trained on the target's answers, if it is not in memory or store."""
@@ -194,9 +201,11 @@ class Surrogates:
             begun = time.perf_counter()
             self._trained[key] = self._weights(key, seed, settings, build, train)
             self.seconds += time.perf_counter() - begun
+        weights, origin = self._trained[key]
+        self.origins.add(origin)
         with isolated(seed):
             module = build().to(self.target.device)
-        module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self._trained[key].items()})
+        module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
         return module.eval().requires_grad_(False)
 
     def _weights(
@@ -206,13 +215,14 @@ class Surrogates:
         settings: dict[str, Any],
         build: Callable[[], nn.Module],
         train: Callable[[nn.Module, int, Path], None],
-    ) -> dict[str, NDArray[Any]]:
-        """The trained weights by name, from the store or trained and stored now."""
-        stored = self.store.shared(key)
-        if stored is not None:
-            return stored
-        with self.store.turn(key):
-            return self.store.shared(key) or self._trained_now(key, seed, settings, build, train)
+    ) -> tuple[Arrays, str]:
+        """The trained weights by name, and their origin: of the store, else of the package, else trained and stored."""
+        if (weights := self.store.shared(key)) is None and (weights := shipped(key)) is not None:
+            return weights, SHIPPED
+        if weights is None:
+            with self.store.turn(key):
+                weights = self.store.shared(key) or self._trained_now(key, seed, settings, build, train)
+        return weights, self.store.made_by(key)
 
     def _trained_now(
         self,
@@ -221,12 +231,13 @@ class Surrogates:
         settings: dict[str, Any],
         build: Callable[[], nn.Module],
         train: Callable[[nn.Module, int, Path], None],
-    ) -> dict[str, NDArray[Any]]:
+    ) -> Arrays:
         with isolated(seed):
             module = build().to(self.target.device)
             train(module, seed, self.store.checkpoint(key))
         weights = {name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
-        self.store.write_shared(key, settings, weights)
+        facts = provenance(self.target.device)
+        self.store.write_shared(key, settings, weights, made_by=f"{facts['device']}, torch {facts['torch']}")
         return weights
 
     def _answers(self, images: Tensor) -> NDArray[np.int64]:

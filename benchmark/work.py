@@ -125,6 +125,7 @@ class Work:
         """Run a cell and store it, or store why it failed."""
         begun = time.perf_counter()
         self._surrogates.queries = 0
+        self._surrogates.origins.clear()
         try:
             with isolated():  # beside the attack, what a base classifier does to the process's state
                 records, images, observed = run_cell(
@@ -138,7 +139,7 @@ class Work:
             cell.settings(),
             frame(records),
             images,
-            provenance=self._facts,
+            provenance=self._facts | ({"surrogates": sorted(origins)} if (origins := self._surrogates.origins) else {}),
             seconds=seconds,
             surrogate_queries=_surrogate_queries(cell, self.store, self._surrogates),
             observed=observed,

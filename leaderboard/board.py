@@ -187,6 +187,8 @@ def _row(store: Store, variant: Variant) -> Row:
         "parameters": settings["parameters"],
         "error": error,
     }
+    if origins := {origin for cell in done for origin in cell.provenance.get("surrogates", ())}:
+        row["surrogates"] = sorted(origins)
     if names := {name for cell in done for name in cell.observed}:
         row["observed"] = {name: sum(cell.observed.get(name, 0) for cell in done) for name in sorted(names)}
     return row

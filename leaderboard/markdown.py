@@ -101,7 +101,7 @@ def markdown(
     parts += [_mean_shares(group) for group in _together(main, *_DEPLOYMENT)]
     parts += section(checks)
     parts += curves
-    parts += ["## Every row", _superseded(rows), _outdated(outdated)]
+    parts += ["## Every row", _superseded(rows), _outdated(outdated), _surrogates(rows)]
     for group in grouped(rows, "suite", "target", *_DEPLOYMENT[1:], "epsilon"):
         parts += [f"### {_title(group[0], group[0]['target'])}", _details(group)]
     parts += ["## Failures", _failures(rows)]
@@ -275,6 +275,16 @@ def _superseded(rows: Sequence[Row]) -> str:
 
 def _outdated(count: int) -> str:
     return f"Left out, as their data set has other images or labels by now: {count:,} stored cells." if count else ""
+
+
+def _surrogates(rows: Sequence[Row]) -> str:
+    """Where the surrogates of transfer and hybrid rows come from: others' differ by more than rounding."""
+    origins: dict[str, dict[str, None]] = defaultdict(dict)
+    for row in rows:
+        if found := row.get("surrogates"):
+            origins["; ".join(found)][row["attack"]] = None
+    lines = [f"- {escape(origin)}: {', '.join(map(escape, attacks))}" for origin, attacks in origins.items()]
+    return "\n".join(["Surrogates, by where they were trained:", "", *lines]) if lines else ""
 
 
 def _failures(rows: Sequence[Row]) -> str:

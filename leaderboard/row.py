@@ -72,6 +72,7 @@ class Row(Statistics):
     superseded_cells: int  # in the store, left out: the same row by other settings, and older
     parameters: dict[str, Any]
     error: str | None  # last line of the traceback
+    surrogates: NotRequired[list[str]]  # where they were trained, or that they are shipped; absent without any
     observed: NotRequired[dict[str, int]]  # counts, see `leaderboard.checks.OBSERVED`; absent where none were made
 
 

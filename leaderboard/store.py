@@ -41,6 +41,8 @@ SCHEMA_VERSION = 2
 """Version 1 knew no digests and no requests; it is read, and becomes 2 when it is opened to be written to."""
 FIRST_RUN = "run `python -m benchmark run --all` first"
 
+NOT_RECORDED = "not recorded where"
+
 _log = logging.getLogger("abstention_bench")
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]*")
 _NEXT = "next.parquet"
@@ -319,11 +321,24 @@ class Store:
             _log.warning("shared arrays %s are damaged and are made again: %s", key, _line(error))
             return None
 
-    def write_shared(self, key: str, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    def shared_settings(self) -> dict[str, dict[str, Any]]:
+        """By key, the settings of all that `write_shared` stored."""
+        paths = sorted((self.folder / "shared").glob("*.json"))
+        return {path.stem: json.loads(path.read_bytes())["settings"] for path in paths}
+
+    def made_by(self, key: str) -> str:
+        """What trained or computed the arrays under `key`, as far as it was recorded."""
+        found: str = json.loads(self._path("shared", key, "json").read_bytes()).get("made_by", NOT_RECORDED)
+        return found
+
+    def write_shared(
+        self, key: str, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], made_by: str | None = None
+    ) -> None:
         """Store named arrays, any shape and dtype, under `key`. Raises StoreError where writing fails."""
         data = _npz(arrays)
         atomic.write(self._path("shared", key, "npz"), data)
         content = {"key": key, "settings": dict(settings), "created": _now()}
+        content |= {} if made_by is None else {"made_by": made_by}
         atomic.write(self._path("shared", key, "json"), _dump(digest.sealed(content, arrays=data)))
         self.checkpoint(key).unlink(missing_ok=True)
 
