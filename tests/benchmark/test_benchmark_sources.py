@@ -38,6 +38,11 @@ def plugin(outer: str = "", inner: str = "pass") -> str:
 
 # A plugin, and the modules beside it, of which each sets STRENGTH in the end.
 CASES: dict[str, tuple[str, dict[str, str]]] = {
+    "beside, of a name that is ours": (plugin("from .attacks import STRENGTH"), {"attacks.py": "STRENGTH = 0.25"}),
+    "relative": (
+        plugin(inner="from .helper import STRENGTH"),
+        {"helper.py": "from .second import STRENGTH", "second.py": "STRENGTH = 0.25"},
+    ),
     "direct": (plugin("from helper import STRENGTH"), {"helper.py": "STRENGTH = 0.25"}),
     "import": (plugin("import helper\nSTRENGTH = helper.STRENGTH"), {"helper.py": "STRENGTH = 0.25"}),
     "nested": (
@@ -149,6 +154,32 @@ def test_a_plugin_alone_has_the_version_that_it_always_had(tmp_path: Path):
     load_file(tmp_path / "mine.py")
     assert ATTACKS["push"].version == "1+73d7500b9592d7de"
     assert ATTACKS["push"].__module__ == "abstention_bench_plugin_mine_73d7500b9592d7de"
+
+
+NETWORK = """
+import targets
+from torch import nn
+
+
+class Scaled(nn.Flatten):
+    def forward(self, images):
+        return super().forward(images)[:, :10]
+
+
+@targets.register("mine", sigma=0.5, data="digits")
+def build():
+    return Scaled()
+"""
+
+
+def test_a_target_whose_classes_are_the_plugins_has_the_digest_that_it_always_had(tmp_path: Path):
+    """The name of a class's module is in it."""
+    write(tmp_path, {"mine.py": NETWORK})
+    load_file(tmp_path / "mine.py")
+    assert (
+        load("mine", "cpu").digest
+        == "3064bca048ca8d836dd6e2c4b7536b0c665ba67503330c7988a9ce1679000b88+3f545eff75f3803f"
+    )
 
 
 def test_relative_imports_of_the_plugin_itself_are_followed(tmp_path: Path):
