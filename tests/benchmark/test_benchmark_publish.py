@@ -128,6 +128,7 @@ def test_the_page_names_the_command_with_what_it_asks_otherwise_than_its_suite(c
         images=suite.images,
         epsilons=list(suite.epsilons),
         query_budgets=list(suite.query_budgets),
+        options=None,
     )
     text = run_command({**plain, **changes})
     assert text == "python -m benchmark run --suite " + ("mine.toml" if options is None else f"digits{options}")

@@ -12,6 +12,7 @@ from pyarrow import parquet
 from leaderboard import Store, StoreError, rows
 from leaderboard.archive import RECORDS, adopt, archive, read
 from leaderboard.audit import audit
+from leaderboard.store import Request
 
 OBSERVED = {"gradients": 9, "zero_gradients": 4}
 
@@ -103,10 +104,11 @@ def test_the_same_cells_give_the_same_bytes_however_they_came(filled, file, othe
 def test_the_records_say_in_which_rows_they_count(store, add, tmp_path):
     first, second = [0, 2, 4], [1, 3, 5]
     add({"outcome": -1}, images=first, version=0)  # replaced
-    add({}, images=first, of=[3])
+    add({}, images=first, of=[3, 6])
     add({"outcome": -1}, images=second, of=[6])
     add({}, images=second, attack="cw", of=[6])
-    store.write_failure("broken", make_settings(attack="cw", images=first), "Oops", provenance={}, seconds=1.0)
+    asked, settings = [Request(images=6, options=[])], make_settings(attack="cw", images=first)
+    store.write_failure("broken", settings, "Oops", provenance={}, seconds=1.0, asked=asked)
     (tmp_path / RECORDS).write_bytes(archive(store, store.cells()))
     frame = pd.read_parquet(tmp_path / RECORDS).explode("of_images")
     rates = frame.groupby(["attack", "of_images"]).outcome.apply(lambda outcome: (outcome == -1).mean()).to_dict()

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 from leaderboard_data import make_records, make_settings
 
 from leaderboard import Store, StoreError
+from leaderboard.store import Request
 
 HERE = Path(__file__).parent
 
@@ -22,7 +25,9 @@ HERE = Path(__file__).parent
 def write(store, key="a", images=3, **columns):
     records = make_records(range(images), **columns)
     pixels = np.random.default_rng(0).random((images, 1, 8, 8))
-    store.write_cell(key, make_settings(), records, pixels, provenance={"torch": "2"}, seconds=1.5)
+    store.write_cell(
+        key, make_settings(images=list(range(images))), records, pixels, provenance={"torch": "2"}, seconds=1.5
+    )
     return records, pixels
 
 
@@ -36,7 +41,7 @@ def test_a_cell_comes_back_as_it_went_in(store):
     records, pixels = write(store, l2=[0.0, np.nan, 1.0])
     cell = Store.read(store.folder).cell("a")
     assert (cell.key, cell.status, cell.error, cell.seconds) == ("a", "ok", None, 1.5)
-    assert (cell.settings, cell.provenance) == (make_settings(), {"torch": "2"})
+    assert (cell.settings, cell.provenance) == (make_settings(images=[0, 1, 2]), {"torch": "2"})
     assert cell.surrogate_queries == 0
     assert cell.created == "2024-01-01T00:00:00.000000+00:00"
     assert store.records("a").equals(records)
@@ -266,3 +271,155 @@ def test_a_writer_killed_at_any_instant_leaves_no_torn_cell(tmp_path, caplog):
             seen += 1
     assert seen > 0
     assert "damaged" not in caplog.text
+
+
+def rewrite(path, change):
+    """A JSON file, edited."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def edited(store, **columns):
+    """Cell a's records with other columns, as pandas writes them."""
+    frame = store.records("a")
+    return frame.assign(**columns) if columns else frame.iloc[:-1]
+
+
+SPOILT = {
+    "records of another cell": lambda cells, store: shutil.copy(cells / "b.parquet", cells / "a.parquet"),
+    "an outcome edited": lambda cells, store: edited(store, outcome=-1).to_parquet(cells / "a.parquet"),
+    "records deleted": lambda cells, store: edited(store).to_parquet(cells / "a.parquet"),
+    "a norm over ε that is valid": lambda cells, store: edited(store, l2=50.0, changed=True).to_parquet(
+        cells / "a.parquet"
+    ),
+    "ε edited": lambda cells, store: rewrite(cells / "a.json", lambda c: c["settings"].update(epsilon=0.25)),
+    "α edited": lambda cells, store: rewrite(cells / "a.json", lambda c: c["settings"].update(alpha=0.5)),
+    "a setting missing": lambda cells, store: rewrite(cells / "a.json", lambda c: c["settings"].pop("sigma")),
+    "no number": lambda cells, store: rewrite(cells / "a.json", lambda c: c["settings"].update(epsilon=math.nan)),
+    "text for a number": lambda cells, store: rewrite(cells / "a.json", lambda c: c["settings"].update(n="many")),
+    "images cut": lambda cells, store: (cells / "a.npz").write_bytes((cells / "a.npz").read_bytes()[:-40]),
+    "images of another cell": lambda cells, store: shutil.copy(cells / "b.npz", cells / "a.npz"),
+    "another cell's JSON": lambda cells, store: shutil.copy(cells / "b.json", cells / "a.json"),
+    "no JSON object": lambda cells, store: (cells / "a.json").write_text("[1]", encoding="utf-8"),
+}
+UNSEEN = {"images of another cell", "records of another cell"}
+"""What only digests tell: the other cell is of the same images, and a run has written it."""
+
+
+def key_of(settings):
+    """The key that a cell of these tests has where its settings are those it was written with."""
+    return settings["attack"] if (settings["epsilon"], settings["alpha"]) == (1.0, 0.001) else "another"
+
+
+@pytest.fixture(params=["as it is", "of a version without digests"])
+def two(request, store):
+    """Cells a and b of different attacks, with what a run writes in them."""
+    for key, images in (("a", 3), ("b", 3)):
+        write(store, key, images, outcome=[3, 4, 5] if key == "b" else [0, 1, 2])
+        settings = make_settings(attack=key, images=list(range(images)))
+        pixels = np.random.default_rng(ord(key)).random((images, 1, 8, 8))
+        store.write_cell(key, settings, store.records(key), pixels, provenance={}, seconds=1.5)
+        if request.param != "as it is":
+            path = store.folder / "cells" / f"{key}.json"
+            rewrite(path, lambda content: [content.pop(name) for name in ("digests", "asked")])
+    return store, request.param == "as it is"
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_what_was_not_written_so_is_named_and_counts_as_not_run(two, what):
+    store, has_digests = two
+    if not has_digests and what in UNSEEN:
+        pytest.skip("nothing tells")
+    assert [cell.key for cell in Store.read(store.folder, key_of).cells()] == ["a", "b"]
+    SPOILT[what](store.folder / "cells", store)
+    cells, damaged = Store.read(store.folder, key_of).survey()
+    assert [cell.key for cell in cells] == ["b"]
+    [damage] = damaged
+    if "JSON" not in what:
+        assert (damage.key, damage.suite, damage.target, damage.attack) == ("a", "toy", "toy-sigma0.50", "a")
+    assert damage.reason
+    assert "\n" not in str(damage)
+    write(store, "a")
+    assert [cell.key for cell in Store.read(store.folder).cells()] == ["a", "b"]
+
+
+def test_a_damage_is_said_once(store, caplog):
+    write(store, "a")
+    rewrite(store.folder / "cells" / "a.json", lambda content: content["settings"].update(epsilon=0.25))
+    with caplog.at_level(logging.WARNING, "abstention_bench"):
+        for _ in range(3):
+            assert store.cells() == []
+    line = "cell a (margin, suite toy, target toy-sigma0.50) is damaged and counts as not run: "
+    assert caplog.messages == [f"{line}Changed: its settings were edited"]
+
+
+@pytest.mark.parametrize("step", range(3))
+def test_a_cell_whose_renewal_is_killed_is_the_old_one_or_the_new_one(store, monkeypatch, step):
+    records, _ = write(store, "a")
+    cell, calls, replace = store.cell("a"), [], os.replace
+
+    def killed(*arguments):
+        if len(calls) == step:
+            raise KeyboardInterrupt
+        calls.append(arguments)
+        replace(*arguments)
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.renew_cell(cell, {"ceiling_samples": 40_000}, records.assign(ceiling=0.25))
+    monkeypatch.undo()
+    again = Store.read(store.folder)
+    renewed = again.cell("a").settings.get("ceiling_samples") == 40_000
+    assert renewed == (step == 2)
+    assert set(again.records("a").ceiling) == {0.25 if renewed else 0.5}
+    store.renew_cell(store.cell("a"), {"ceiling_samples": 80_000}, records.assign(ceiling=0.125))
+    assert set(Store.read(store.folder).records("a").ceiling) == {0.125}
+    assert Store.read(store.folder).images("a").shape == (3, 1, 8, 8)
+    assert sorted(path.name for path in (store.folder / "cells").iterdir()) == ["a.json", "a.npz", "a.parquet"]
+
+
+def test_requests_are_kept_in_their_order_and_once(store):
+    write(store, "a")
+    first, second = Request(images=3, options=["--images", "3"]), Request(images=9, options=[])
+    for request in (first, second, first):
+        assert store.ask(store.cell("a"), request) == store.cell("a")
+    assert Store.read(store.folder).cell("a").asked == [first, second]
+    store.forget(store.cell("a"), 3)
+    assert Store.read(store.folder).cell("a").asked == [second]
+
+
+def test_a_cell_of_a_version_without_digests_gets_them_when_it_is_asked_for(store):
+    write(store, "a")
+    path = store.folder / "cells" / "a.json"
+    rewrite(path, lambda content: [content.pop(name) for name in ("digests", "asked")])
+    assert Store.read(store.folder).cell("a").digests == {}
+    store.ask(store.cell("a"), Request(images=3, options=[]))
+    assert {"records", "images", "settings"} < Store.read(store.folder).cell("a").digests.keys()
+
+
+def test_a_folder_of_the_first_version_is_read_and_becomes_one_of_this(store):
+    (store.folder / "store.json").write_text('{"project": "abstention-bench", "schema_version": 1}', encoding="utf-8")
+    write(store, "a")
+    assert Store.read(store.folder).cell("a") is not None
+    assert '"schema_version": 1' in (store.folder / "store.json").read_text(encoding="utf-8")
+    assert Store.open(store.folder).cell("a") is not None
+    assert '"schema_version": 2' in (store.folder / "store.json").read_text(encoding="utf-8")
+
+
+def test_shared_arrays_that_were_exchanged_are_made_again(store, caplog):
+    for key in ("v", "w"):
+        store.write_shared(key, {}, {"counts": np.full(3, ord(key))})
+    shutil.copy(store.folder / "shared" / "w.npz", store.folder / "shared" / "v.npz")
+    assert store.shared("v") is None
+    assert "shared arrays v are damaged and are made again: Changed: its arrays are not those" in caplog.text
+
+
+def test_a_removed_cell_leaves_nothing(store):
+    write(store, "a")
+    write(store, "b")
+    store.remove("a")
+    assert [cell.key for cell in store.cells()] == ["b"]
+    assert {path.stem for path in (store.folder / "cells").iterdir()} == {"b"}
+    with pytest.raises(ValueError, match="not a key"):
+        store.remove("../b")
