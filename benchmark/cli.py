@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from benchmark.console import tolerant
+from benchmark.message import one_line
 
 INTERRUPTED = 130
 REPRODUCED = "cifar10-sigma0.50-bf16"
@@ -20,7 +23,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+        self.exit(2, f"error: {one_line(message)}; see {self.prog} --help\n")
 
 
 def program() -> str:
@@ -153,12 +156,55 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+ELSEWHERE = {
+    "--samples": ("--n", "--num-samples", "--n-samples"),
+    "--n0": ("--n0",),
+    "--images": ("--skip", "--max", "--num", "--n-examples", "--n-ex", "--num-images", "--num-examples"),
+    "--output": ("--outfile", "--out", "--output-file", "--log", "--log-path"),
+    "--epsilons": ("--eps", "--epsilon", "--norm-thresh", "--threshold"),
+    "--query-budgets": ("--n-queries", "--max-queries", "--queries", "--query-budget"),
+    "--attacks": ("--attack", "--attacks-to-run", "--version"),
+    "--targets": ("--target", "--model", "--model-name"),
+    "--device": ("--gpu", "--cuda"),
+    "--data": ("--data-dir", "--dataset-dir", "--root"),
+}
+"""Our options, and what the field's scripts (Cohen's, RobustBench's, AutoAttack's) call them, in small letters."""
+
+NOT_OPTIONS = {
+    ("--batch", "--batch-size", "--bs"): "the batch is chosen by itself and changes no result",
+    ("--sigma", "--noise", "--noise-sd"): "σ belongs to the target, and is given where that is registered",
+    ("--split", "--dataset"): "images are those of the target's evaluation split",
+    ("--norm", "--threat-model"): "budgets are ℓ2, in [0, 1] pixel units",
+}
+"""What those scripts ask for and we do not."""
+
+
 def _did_you_mean(option: str, verb: argparse.ArgumentParser) -> str:
-    words = verb.format_help().split()
-    if option == "--n" and "--samples" in words:  # as the papers call it
-        return "; did you mean --samples?"
-    close = difflib.get_close_matches(option, words, n=1)
-    return f"; did you mean {close[0]}?" if close and close[0].startswith("--") else ""
+    """A hint for an option that the verb lacks: the field's name for one of ours, or a misspelling; else nothing."""
+    known = re.findall(r"--[a-z0-9-]+", verb.format_usage())
+    asked = option.partition("=")[0].lower().replace("_", "-")
+    for ours, names in ELSEWHERE.items():
+        if asked in names and ours in known:
+            return f"; did you mean {ours}?"
+    for names, reason in NOT_OPTIONS.items():
+        if asked in names:
+            return f"; {reason}"
+    close = difflib.get_close_matches(asked, known, n=1, cutoff=0.8)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _check_paths(chosen: argparse.Namespace) -> None:
+    """End with one line for a path that no file can have: Python's own errors for those come late and unexplained."""
+    for name, value in vars(chosen).items():
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path):
+                try:
+                    os.lstat(path)
+                except ValueError:
+                    chosen.parser.error(f"{name}: {str(path)!r} is no path, since it holds a zero character")
+                except OSError as error:
+                    if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
+                        chosen.parser.error(f"{name}: {path} is no path: {error.strerror}")
 
 
 def _add_answers(verb: argparse.ArgumentParser, name: str, samples: int) -> None:
@@ -244,6 +290,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         if not strange[0].startswith("-"):
             chosen.parser.error(f"{strange[0]!r} is one argument too many")
         chosen.parser.error(f"unknown option {strange[0]}{_did_you_mean(strange[0], chosen.parser)}")
+    _check_paths(chosen)
     # By default OpenMP threads spin while they wait, which on a machine shared with another program costs a factor
     # of ten. It must be said before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -262,7 +309,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         code: int = command.main(chosen)
     except (InputError, TargetError, StoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return INTERRUPTED

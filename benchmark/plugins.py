@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from attacks import ATTACKS
-from benchmark import sources
+from benchmark import sources, toml_file
 from benchmark.held import HELD, Source
 from benchmark.rooms import ROOMS
 from benchmark.target_file import register_targets
@@ -57,7 +57,7 @@ def load_file(path: Path) -> list[str]:
         InputError: no such file, it does not import, it registers nothing, or takes a registered name. What it
             had registered until then is taken out again.
     """
-    if not path.is_file():
+    if not toml_file.exists(path):
         raise InputError(f"there is no plugin file {path}")
     before = _registered()
     try:

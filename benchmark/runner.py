@@ -13,6 +13,7 @@ import torch
 from attacks import ATTACKS
 from benchmark.best_of import count_best_of
 from benchmark.cell import budgets
+from benchmark.notices import announce
 from benchmark.progress import Quiet
 from benchmark.suite import Suite
 from benchmark.work import Done, Progress, Work
@@ -80,6 +81,8 @@ def run(
     """
     # All first: the last target's damaged weights should not be found after hours.
     loaded = [load(name, device) for name in suite.target_names()]
+    for target in loaded:
+        announce(target)
     request = Request(images=suite.images, options=list(options))
     works = [Work(suite, target, store, request, progress) for target in loaded]
     summary = Summary()

@@ -12,7 +12,8 @@ from attacks import ATTACKS, Attack, Decision, Transfer
 from benchmark import toml_file
 from targets import DATA, TARGETS, InputError
 from targets.data import evenly_spaced
-from targets.registry import unknown
+from targets.limits import check_length, check_samples, check_whole, is_finite
+from targets.registry import check_name, unknown
 from targets.smoothing import check_test
 
 FOLDER = Path(__file__).parent / "suites"
@@ -57,21 +58,23 @@ class Suite:
         for name in ("targets", "attacks", "epsilons"):
             if not getattr(self, name):
                 raise InputError(f"suite {self.name!r} names no {name}; give at least one in the file or by --{name}")
+        check_name("suite", self.name)
         for epsilon in self.epsilons:
-            if not 0 < epsilon < float("inf"):
-                raise InputError(f"epsilon is {epsilon:g}; give a number above 0")
-        for name, least in {"images": 1, "ceiling_samples": 2, "shard": 1}.items():
-            if getattr(self, name) < least:
-                raise InputError(f"{name} is {getattr(self, name)}; give a number of at least {least}")
+            check_length("epsilon", epsilon)
+        for name in ("images", "shard"):
+            check_whole(name, getattr(self, name), least=1)
         for budget in self.query_budgets:
-            if budget < 1:
-                raise InputError(f"a query budget is {budget}; give numbers of at least 1")
+            check_whole("a query budget", budget, least=1)
+        check_whole("seed", self.seed)
+        check_samples("ceiling_samples", self.ceiling_samples, least=2)
         check_test(self.samples, self.alpha)
         for name in self.settings:
             self.attack(name)
         owners = [name for name in self.attack_names() if issubclass(ATTACKS[name].access, Transfer | Decision)]
         for name in self.target_names():
             data = DATA[TARGETS[name].data]
+            if owners:
+                data.split("adversary")  # if it is none, that is said here and not in every row that needs it
             if data.exposed(self.indices(name)) and owners:
                 available = len(data.split("evaluation").images)
                 raise InputError(
@@ -106,29 +109,37 @@ class Suite:
             default: Any = defaults[key]
             if isinstance(default, int) and default > 0 > value:
                 raise InputError(f"settings.{name}.{key} is {value}; give a number that is not negative")
+            if isinstance(value, int):
+                check_whole(f"settings.{name}.{key}", value)
             # 1 and 1.0 are the same setting, so they must give the same key.
             values[key] = float(value) if isinstance(defaults[key], float) else value
-        return cls(**values)
+        try:
+            return cls(**values)
+        except InputError:
+            raise
+        except Exception as error:  # whatever a plugin's attack says of its hyper-parameters
+            raise InputError(f"settings.{name}: {type(error).__name__}: {error}") from error
 
 
 def _check_type(key: str, value: Any, example: Any) -> None:
     """Whether a value from TOML can stand where ``example`` stands."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(example, bool):
         fits = isinstance(value, bool)
     elif isinstance(example, int):
-        fits = number and isinstance(value, int)
+        fits = isinstance(value, int) and not isinstance(value, bool)
     elif isinstance(example, float):
-        fits = number
+        fits = is_finite(value)
+    elif example is None:
+        fits = isinstance(value, bool | int | str) or is_finite(value)
     else:
-        fits = example is None or isinstance(value, type(example))
+        fits = isinstance(value, type(example))
     if not fits:
         raise InputError(f"{key} is {value!r}; give {_article(example)}")
 
 
 def _article(example: Any) -> str:
     kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list"}
-    return kinds.get(type(example), "a table")
+    return "a text or a number" if example is None else kinds.get(type(example), "a table")
 
 
 def suite_names() -> list[str]:
@@ -144,7 +155,7 @@ def load_suite(name: str) -> Suite:
     """
     if name.endswith(".toml") or "/" in name:
         path = Path(name)
-        if not path.is_file():
+        if not toml_file.exists(path):
             raise InputError(f"there is no suite file {name}; give a TOML file or one of: {', '.join(suite_names())}")
     elif name in suite_names():
         path = FOLDER / f"{name}.toml"

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmark import toml_file
 from targets import InputError, register_checkpoint
+from targets.limits import is_number
 from targets.registry import unknown
 
 NEEDED = {"checkpoint": "a file", "sigma": "a number"}
@@ -25,7 +26,7 @@ def register_targets(path: Path) -> None:
     """Register each target that a file's ``[targets.NAME]`` tables describe.
 
     Raises:
-        InputError: not TOML, an unknown or missing key, a value of the wrong type, or what
+        InputError: not readable, not TOML, an unknown or missing key, a value of the wrong type, or what
             :func:`targets.register_checkpoint` refuses.
     """
     content = toml_file.read(path)
@@ -59,11 +60,7 @@ def _arguments(name: str, table: Any, folder: Path) -> dict[str, Any]:
 
 def _fits(key: str, value: Any) -> bool:
     if KINDS[key] == "a number":
-        return _is_number(value)
+        return is_number(value)
     if KINDS[key] == "a list of numbers":
-        return isinstance(value, list) and all(map(_is_number, value))
+        return isinstance(value, list) and all(map(is_number, value))
     return isinstance(value, str)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

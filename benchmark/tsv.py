@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leaderboard import atomic
+from leaderboard.records import ABSTAIN
 from targets.errors import InputError
 
 Columns = tuple[str, ...]
@@ -44,8 +45,8 @@ class Row:
 
     @property
     def correct(self) -> bool:
-        """Whether the answer is the true label."""
-        return self.predict == self.label
+        """Whether the answer is the true label; ABSTAIN is none."""
+        return self.predict == self.label and self.predict != ABSTAIN
 
     def line(self) -> str:
         """The row as it stands in the file, without the line's end."""

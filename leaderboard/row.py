@@ -88,7 +88,8 @@ def measure(records: DataFrame, alpha: float) -> Statistics:
     """The statistics of at least one record (columns: `leaderboard.records.COLUMNS`)."""
     n = len(records)
     abstains, clean_abstains = records.outcome == ABSTAIN, records.clean_outcome == ABSTAIN
-    right = records.outcome == records.label
+    right = ~abstains & (records.outcome == records.label)
+    clean_right = ~clean_abstains & (records.clean_outcome == records.label)
     low, high = clopper_pearson(int(abstains.sum()), n)
     abstention_rate, ceiling = int(abstains.sum()) / n, float(records.ceiling.mean())
 
@@ -103,7 +104,7 @@ def measure(records: DataFrame, alpha: float) -> Statistics:
         clean_abstention_rate=rate(int(clean_abstains.sum()), n),
         mcnemar_p=mcnemar(int((abstains & ~clean_abstains).sum()), int((~abstains & clean_abstains).sum())),
         accuracy=rate(int(right.sum()), n),
-        clean_accuracy=rate(int((records.clean_outcome == records.label).sum()), n),
+        clean_accuracy=rate(int(clean_right.sum()), n),
         confident_wrong_rate=rate(int((~abstains & ~right).sum()), n),
         valid_rate=rate(int((records.validity == "valid").sum()), n),
         not_finite=int((records.validity == "not-finite").sum()),

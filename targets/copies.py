@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from targets.isolation import isolated
-
-if TYPE_CHECKING:
-    from targets.data import Split, SplitName
+from targets.split import Split, SplitName
 
 
 def copy_of(split: Split) -> Split:

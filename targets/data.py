@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from numbers import Integral
 
 import numpy as np
-from torch import Tensor
 
 from targets.copies import Copies, Kept
 from targets.errors import InputError
 from targets.registry import Registry
+from targets.split import Checked, Split, SplitName
 
-SplitName = Literal["train", "adversary", "evaluation"]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images (N, C, H, W) float32 in [0, 1] and labels (N,) int64."""
-
-    images: Tensor
-    labels: Tensor
+__all__ = ["DATA", "DataSet", "Split", "SplitName", "evenly_spaced"]
 
 
 @dataclass(frozen=True)
@@ -32,11 +24,15 @@ class DataSet:
         shape: (C, H, W).
         split: loads one split. "train" trains the target and shares no image with the others; "adversary" is what
             a transfer attacker trains on; "evaluation" is what attacks are evaluated on. What is given here is asked
-            once for each, and every call gets a copy (see :mod:`targets.copies`).
+            once for each and checked when it comes in (:class:`targets.split.Checked`), and every call gets a copy
+            (:mod:`targets.copies`).
         held_back: "adversary" holds no evaluation image whose index this divides. It may hold the others, and a
             transfer attack on those would attack what it was trained on; with 1 it holds none.
         verified: whether ``split`` itself checks that images and labels are the registered ones, so that the name
             says what they are. Of any other, digests of what they use are in the keys of results.
+
+    Raises:
+        InputError: fewer than two classes, or a shape that is not three numbers above 0.
     """
 
     name: str
@@ -47,12 +43,31 @@ class DataSet:
     verified: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.split, Copies):
-            object.__setattr__(self, "split", Kept(self.split))
+        sizes = tuple(self.shape)
+        if len(sizes) != 3 or not all(_counts(size, 1) for size in sizes):
+            raise InputError(f"data set {self.name!r} has shape {sizes}; give (C, H, W), three whole numbers above 0")
+        if not _counts(self.num_classes, 2):
+            raise InputError(f"data set {self.name!r} has {self.num_classes!r} classes; give 2 or more")
+        if not _counts(self.held_back, 1):
+            raise InputError(f"held_back of data set {self.name!r} is {self.held_back!r}; give 1 or more")
+        shape, num_classes = (int(sizes[0]), int(sizes[1]), int(sizes[2])), int(self.num_classes)
+        copies = type(self.split) if isinstance(self.split, Copies) else Kept
+        load = self.split.load if isinstance(self.split, Copies) else self.split
+        load = load.load if isinstance(load, Checked) else load
+        for name, value in {
+            "shape": shape,
+            "num_classes": num_classes,
+            "split": copies(Checked(load, self.name, shape, num_classes)),
+        }.items():
+            object.__setattr__(self, name, value)
 
     def exposed(self, indices: Iterable[int]) -> list[int]:
         """Those of the evaluation images' indices that the adversary may know."""
         return [index for index in indices if index % self.held_back]
+
+
+def _counts(value: object, least: int) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
 DATA: Registry[DataSet] = Registry("data set")

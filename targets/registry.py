@@ -11,13 +11,22 @@ from targets.errors import InputError
 
 T = TypeVar("T")
 
+LONGEST_NAME = 100
+"""Characters of a name: it becomes part of file names, which end at 255 bytes."""
+
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not ``known``, with "did you mean" where one is close."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name[:LONGEST_NAME], known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
     return InputError(f"unknown {kind} {name!r}; {hint}")
+
+
+def check_name(kind: str, name: str) -> None:
+    """Raise :class:`InputError` for a name that cannot be printed in one short line."""
+    if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+        raise InputError(f"{name!r} is no {kind} name: give 1 to {LONGEST_NAME} printable characters")
 
 
 class Registry(Generic[T]):
@@ -32,8 +41,9 @@ class Registry(Generic[T]):
         self._entries: dict[str, T] = {}
 
     def add(self, name: str, entry: T) -> None:
-        """Register ``entry``. Raises :class:`InputError` where the name is empty or taken."""
-        if not name or any(c.isspace() or c in "*?[]/" for c in name):
+        """Register ``entry``. Raises :class:`InputError` where the name is none, or taken."""
+        check_name(self.kind, name)
+        if any(c.isspace() or c in "*?[]/" for c in name):
             raise InputError(f"{name!r} is no {self.kind} name: use letters, digits, '-', '_' and '.'")
         if name in self._entries:
             raise InputError(f"the {self.kind} name {name!r} is taken; register yours under another name")

@@ -17,6 +17,7 @@ from targets.binomial import always_abstains, smallest_sufficient
 from targets.engine import Engine
 from targets.errors import InputError
 from targets.gradient import HalfSums, Halves
+from targets.limits import check_length, check_samples, check_whole, is_number, number
 from targets.noise import Key, Noise
 from targets.stopping import ABSTAIN as ABSTAIN
 from targets.stopping import FixedN, Rule, Sequential, log_evidence
@@ -25,15 +26,18 @@ from targets.votes import Observer, Tally, count_votes
 
 def check_test(n: int, alpha: float) -> None:
     """Raise :class:`InputError` unless PREDICT can answer with ``n`` samples at level ``alpha``."""
-    if not 0 < alpha < 1:
-        raise InputError(f"alpha is {alpha:g}; give a number strictly between 0 and 1")
-    if n < 1:
-        raise InputError(f"n is {n}; give at least 1 noise sample")
+    _check_alpha(alpha)
+    check_samples("n", n)
     if always_abstains(n, alpha):
         raise InputError(
             f"with n = {n} at alpha = {alpha:g} PREDICT would always abstain; "
             f"give n of at least {smallest_sufficient(alpha)}"
         )
+
+
+def _check_alpha(alpha: float) -> None:
+    if not is_number(alpha) or not 0 < alpha < 1:
+        raise InputError(f"alpha is {number(alpha)}; give a number strictly between 0 and 1")
 
 
 @dataclass
@@ -49,6 +53,7 @@ class SmoothedClassifier:
         data: name of the data set that the target classifies.
         batch: noisy images a pass of the base classifier; the engine's own rule without. It changes no result.
         stream: keys the noise in place of ``name``, so that a target in another precision sees the same noise.
+        note: what its user should be told, e.g. by which constants a checkpoint's images are normalised.
     """
 
     base_classifier: nn.Module
@@ -60,11 +65,11 @@ class SmoothedClassifier:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     batch: int | None = None
     stream: str | None = None
+    note: str = ""
     engine: Engine = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.sigma > 0:
-            raise InputError(f"sigma of target {self.name!r} is {self.sigma:g}; give a number above 0")
+        check_length(f"sigma of target {self.name!r}", self.sigma)
         if self.num_classes < 2:
             raise InputError(f"target {self.name!r} has {self.num_classes} classes; PREDICT compares two")
         # Only gradients with respect to images are ever wanted.
@@ -119,8 +124,7 @@ class SmoothedClassifier:
         Raises:
             InputError: as :meth:`votes` does, and for ``n`` below 2.
         """
-        if n < 2:
-            raise InputError(f"n is {n}; give at least 2 noise samples, one for each half")
+        check_samples("n", n, least=2)  # one for each half
         self._check(images)
         pixels = images.detach().to("cpu", torch.float32).numpy()
         sums = HalfSums(pixels, n, self.sigma, self.num_classes)
@@ -146,8 +150,8 @@ class SmoothedClassifier:
         observer: Observer | None = None,
     ) -> Tally:
         self._check(images)
-        if n < 0:
-            raise InputError(f"n is {n}; give at least 1 noise sample")
+        check_samples("n", n, least=0)
+        check_whole("seed", seed)
         keys = range(len(images)) if indices is None else indices
         if len(keys) != len(images):
             raise InputError(f"{len(images)} images and {len(keys)} indices; give one for each image")
@@ -210,8 +214,8 @@ class SmoothedClassifier:
         Returns:
             Labels (N,), ``ABSTAIN`` where ``n`` samples cannot settle it, and the samples (N,) that were used.
         """
-        if not 0 < alpha < 1:
-            raise InputError(f"alpha is {alpha:g}; give a number strictly between 0 and 1")
+        _check_alpha(alpha)
+        check_samples("n", n)
         least = 1
         while float(log_evidence(least, 0)) < np.log(self.num_classes / alpha):
             least += 1
@@ -234,10 +238,9 @@ class SmoothedClassifier:
 
         With probability 1 - ``alpha`` an image, g answers that label everywhere inside the radius.
         """
-        if not 0 < alpha < 1:
-            raise InputError(f"alpha is {alpha:g}; give a number strictly between 0 and 1")
-        if n0 < 1 or n < 1:
-            raise InputError(f"n0 = {n0} and n = {n}; give at least 1 noise sample each")
+        _check_alpha(alpha)
+        check_samples("n0", n0)
+        check_samples("n", n)
         if alpha ** (1 / n) <= 0.5:  # the lower bound on n hits of n
             least = int(np.log(alpha) / np.log(0.5)) + 1
             raise InputError(f"with n = {n} at alpha = {alpha:g} CERTIFY certifies nothing; give n of at least {least}")

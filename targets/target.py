@@ -13,7 +13,9 @@ from torch import nn
 from targets.data import DATA, DataSet
 from targets.errors import InputError, TargetError
 from targets.isolation import isolated
+from targets.limits import check_length
 from targets.precision import SUFFIX, Precision, in_precision
+from targets.probe import probe
 from targets.registry import Registry, unknown
 from targets.smoothing import SmoothedClassifier
 from targets.training import Recipe
@@ -79,11 +81,10 @@ def register(
         precision: what the base classifier is to compute in; "bfloat16" is for names that end in "-bf16".
 
     Raises:
-        InputError: the name is taken or does not fit the precision, sigma is not above 0, or the data set or the
-            precision is unknown.
+        InputError: the name is taken or does not fit the precision, sigma is not above 0 and finite, or the data set
+            or the precision is unknown.
     """
-    if not sigma > 0:
-        raise InputError(f"sigma of target {name!r} is {sigma:g}; give a number above 0")
+    check_length(f"sigma of target {name!r}", sigma)
     if precision not in get_args(Precision):
         raise unknown("precision", precision, get_args(Precision))
     if name.endswith(SUFFIX) != (precision == "bfloat16"):
@@ -120,7 +121,8 @@ def load(name: str, device: str = "auto") -> SmoothedClassifier:
 
     Raises:
         InputError: unknown name or device.
-        TargetError: its weights are missing or damaged, or its builder does not return an ``nn.Module``.
+        TargetError: its weights are missing or damaged, its builder does not return an ``nn.Module``, or that is no
+            function of one image to finite logits of its data set's classes (:func:`targets.probe.probe`).
     """
     target = TARGETS[name]
     with isolated(0):
@@ -130,7 +132,8 @@ def load(name: str, device: str = "auto") -> SmoothedClassifier:
     if target.sha256 is not None:
         module = load_weights(module, target.weights, target.sha256)
     digest = target.sha256 or module_digest(module)
-    return SmoothedClassifier(
+    note = vars(module).get("normalisation", "")
+    loaded = SmoothedClassifier(
         in_precision(module, target.precision),
         sigma=target.sigma,
         num_classes=target.data_set.num_classes,
@@ -139,4 +142,7 @@ def load(name: str, device: str = "auto") -> SmoothedClassifier:
         data=target.data,
         device=device_named(device),
         stream=target.stem,
+        note=note,
     )
+    probe(loaded, target.data_set.shape)
+    return loaded

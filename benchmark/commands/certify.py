@@ -11,6 +11,7 @@ from benchmark import tsv
 from benchmark.answers import Answers, Sweep, share
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.signals import interrupt_on_sigterm
+from benchmark.notices import announce, warn_at_chance
 from benchmark.tsv import Row
 from targets import ABSTAIN, SmoothedClassifier, load
 
@@ -23,6 +24,7 @@ def main(arguments: argparse.Namespace) -> int:
     interrupt_on_sigterm()
     load_plugins(arguments.plugin)
     target = load(arguments.target, arguments.device)
+    announce(target)
     n0, n, alpha, seed = arguments.n0, arguments.samples, arguments.alpha, arguments.seed
 
     def ask(target: SmoothedClassifier, images: Tensor, indices: Sequence[int]) -> Answers:
@@ -35,6 +37,8 @@ def main(arguments: argparse.Namespace) -> int:
     print(f"{target.name} · n0 = {n0:,}, n = {n:,}, α = {alpha:g} · {len(rows):,} images [95% CI]")
     print(summary(rows))
     print(f"\n{path}")
+    answered = sum(row.predict != ABSTAIN for row in rows)
+    warn_at_chance(target.name, sum(row.correct for row in rows), answered, target.num_classes)
     return 0
 
 

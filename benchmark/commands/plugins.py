@@ -6,12 +6,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmark.message import one_line
 from benchmark.plugins import load_file, load_installed
 
 
 def load_plugins(files: Iterable[Path]) -> None:
     """Load every plugin; a bad installed one is warned of, a bad file is an :class:`InputError`."""
     for problem in load_installed():
-        print(f"warning: {problem}", file=sys.stderr)
+        print(f"warning: {one_line(problem)}", file=sys.stderr)
     for path in files:
         load_file(path)

@@ -11,6 +11,7 @@ from benchmark import tsv
 from benchmark.answers import Answers, Sweep, share
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.signals import interrupt_on_sigterm
+from benchmark.notices import announce, warn_at_chance
 from targets import ABSTAIN, SmoothedClassifier, load
 
 
@@ -19,6 +20,7 @@ def main(arguments: argparse.Namespace) -> int:
     interrupt_on_sigterm()
     load_plugins(arguments.plugin)
     target = load(arguments.target, arguments.device)
+    announce(target)
     n, alpha, seed = arguments.samples, arguments.alpha, arguments.seed
 
     def fixed(target: SmoothedClassifier, images: Tensor, indices: Sequence[int]) -> Answers:
@@ -42,4 +44,6 @@ def main(arguments: argparse.Namespace) -> int:
         used = [row.samples for row in rows if row.samples is not None]
         print(f"samples    {sum(used) / len(used):,.0f} an image, {max(used):,} at most")
     print(f"\n{path}")
+    answered = sum(row.predict != ABSTAIN for row in rows)
+    warn_at_chance(target.name, sum(row.correct for row in rows), answered, target.num_classes)
     return 0

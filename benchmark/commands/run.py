@@ -15,6 +15,7 @@ from benchmark.commands.asked import asked_options, chosen_suite
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import said_damage, write_board
 from benchmark.commands.signals import interrupt_on_sigterm
+from benchmark.notices import warn_of_rows
 from benchmark.progress import reporter
 from benchmark.runner import Summary, count_cells, run
 from benchmark.suite import Suite
@@ -101,6 +102,7 @@ def main(arguments: argparse.Namespace) -> int:
     if summary.left_out:
         print(f"{summary.left_out} best-of cells left out: attacks whose records were adopted have no images here.")
     said_damage(store)
+    warn_of_rows(ran)
     if summary.failed:
         print(
             f"{summary.failed} cells failed; the board says why. The next run tries them again.",

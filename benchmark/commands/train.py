@@ -17,6 +17,7 @@ from benchmark.model_card import Measured, Pace, model_card
 from leaderboard import atomic
 from targets import ABSTAIN, TARGETS, InputError, SmoothedClassifier, Target
 from targets.data import evenly_spaced
+from targets.limits import check_whole
 from targets.precision import in_precision
 from targets.target import device_named
 from targets.training import train
@@ -37,6 +38,7 @@ def main(arguments: argparse.Namespace) -> int:
     if target.recipe is None:
         raise InputError(f"target {target.name!r} comes from a plugin that says nothing of its training")
     device = device_named(arguments.device)
+    check_whole("seed", arguments.seed)
     path = arguments.output / target.weights.name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from attacks import ATTACKS
 from benchmark.evaluation import take
+from benchmark.notices import announce
 from benchmark.provenance import provenance
 from benchmark.reproduce import paper, tables
 from benchmark.reproduce.adversarial import Attacked, attacked, outcomes
@@ -75,6 +76,7 @@ def reproduce(settings: Settings, store: Store, device: str = "auto", *, quiet: 
     """
     settings.check()
     target = load(settings.target, device)
+    announce(target)
     everything = settings.data_set.split("evaluation")
     indices = settings.attacked(len(everything.images))
     chosen, labels = take(everything.images, indices), take(everything.labels, indices)

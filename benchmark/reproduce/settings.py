@@ -12,6 +12,7 @@ from benchmark.reproduce import paper
 from benchmark.suite import Suite
 from targets import DATA, TARGETS, InputError
 from targets.data import DataSet, evenly_spaced
+from targets.limits import check_whole
 from targets.smoothing import check_test
 from targets.training import Recipe
 
@@ -76,8 +77,8 @@ class Settings:
         if list(self.samples) != sorted(set(self.samples)):
             raise InputError(f"samples are {', '.join(map(str, self.samples))}; give each once, smallest first")
         for name in ("images", "epochs"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; give a number of at least 1")
+            check_whole(name, getattr(self, name), least=1)
+        check_whole("seed", self.seed)
         if self.data_set.name == DATA[self.unrelated].name:
             raise InputError(
                 f"target {self.target!r} classifies {self.unrelated}, which are the unrelated queries here"

@@ -98,5 +98,5 @@ def test_what_is_printed_names_the_settings(table: Path, capsys: pytest.CaptureF
 
 def test_n0_below_one_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert command("certify", TARGET, "--n0", 0, "--output", tmp_path / "t.tsv") == 2
-    assert "n0 = 0" in capsys.readouterr().err
+    assert "n0 is 0; give at least 1 noise sample" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

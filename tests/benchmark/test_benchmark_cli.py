@@ -146,6 +146,10 @@ BAD: dict[str, tuple[list[str], list[str]]] = {
     "alpha 2": (["--all", "--alpha", "2"], ["alpha is 2", "between 0 and 1"]),
     "images 0": (["--all", "--images", "0"], ["images is 0"]),
     "images -1": (["--all", "--images", "-1"], ["images is -1"]),
+    "seed": (["--all", "--seed", "99999999999999999999"], ["seed is 99999999999999999999", "64 bits"]),
+    "samples": (["--all", "--samples", "9" * 30], ["n is 9999", "at most 10,000,000 noise samples"]),
+    "budget": (["--all", "--query-budgets", "9" * 20], ["a query budget is 9999", "64 bits"]),
+    "epsilon inf": (["--all", "--epsilons", "inf"], ["epsilon is inf", "above 0"]),
     "too many images": (["--all", "--images", "398"], ["398 images", "from 1 to 397"]),
     "plugin": (["--all", "--plugin", "absent.py"], ["there is no plugin file absent.py"]),
 }
@@ -321,6 +325,30 @@ def test_the_evaluation_images_are_spread_over_the_split(tmp_path: Path):
         (["run", "--epsilon", "0.5"], "did you mean --epsilons?; see python -m benchmark run --help"),
         (["publish", "--result", "x"], "did you mean --results?; see python -m benchmark publish --help"),
         (["certify", TARGET, "--n", "9"], "did you mean --samples?; see python -m benchmark certify --help"),
+        (
+            ["certify", TARGET, "--N", "9"],
+            "unknown option --N; did you mean --samples?; see python -m benchmark",
+        ),
+        (["certify", TARGET, "--N=9"], "did you mean --samples?; see python -m benchmark certify --help"),
+        (["certify", TARGET, "--N0", "9"], "did you mean --n0?; see python -m benchmark certify --help"),
+        (["predict", TARGET, "--N0", "9"], "unknown option --N0; see python -m benchmark predict --help"),
+        (["certify", TARGET, "--skip", "20"], "unknown option --skip; did you mean --images?; see "),
+        (["certify", TARGET, "--max", "100"], "unknown option --max; did you mean --images?; see "),
+        (["certify", TARGET, "--batch", "400"], "unknown option --batch; the batch is chosen by itself and changes no"),
+        (["certify", TARGET, "--batch_size", "400"], "; the batch is chosen by itself and changes no result; see "),
+        (["certify", TARGET, "--outfile", "x"], "unknown option --outfile; did you mean --output?; see "),
+        (["certify", TARGET, "--sigma", "0.5"], "unknown option --sigma; σ belongs to the target, and is given where"),
+        (["certify", TARGET, "--eps", "0.5"], "unknown option --eps; see python -m benchmark certify --help"),
+        (["run", "--all", "--eps", "0.5"], "unknown option --eps; did you mean --epsilons?; see "),
+        (["run", "--all", "--n-examples", "10"], "unknown option --n-examples; did you mean --images?; see "),
+        (["run", "--all", "--n_ex", "10"], "unknown option --n_ex; did you mean --images?; see "),
+        (["run", "--all", "--norm", "L2"], "unknown option --norm; budgets are ℓ2, in [0, 1] pixel units; see "),
+        (["run", "--all", "--n_queries", "10"], "unknown option --n_queries; did you mean --query-budgets?; see "),
+        (["run", "--all", "--attack", "cw"], "unknown option --attack; did you mean --attacks?; see "),
+        (["run", "--all", "--sampels", "9"], "unknown option --sampels; did you mean --samples?; see "),
+        (["run", "--all", "--epsilion", "9"], "unknown option --epsilion; did you mean --epsilons?; see "),
+        (["run", "--all", "--split", "test"], "unknown option --split; images are those of the target's evaluation"),
+        (["run", "--all", "--lr", "1"], "unknown option --lr; see python -m benchmark run --help"),
         (["train", TARGET, "--zzz"], "unknown option --zzz; see python -m benchmark train --help"),
     ],
 )
@@ -328,4 +356,4 @@ def test_a_misspelt_option_is_one_line_with_a_hint(words: list[str], hint: str, 
     with pytest.raises(SystemExit) as stop:
         command(*words)
     assert stop.value.code == 2
-    assert error_line(capsys.readouterr().err).endswith(hint)
+    assert hint in error_line(capsys.readouterr().err)

@@ -158,3 +158,42 @@ def test_the_refusal_reaches_the_command_line(hundred: Suite, tmp_path: Path, ca
     assert run(suite, tmp_path / "r") == 2
     assert "give a number that divides 20" in error_line(capsys.readouterr().err)
     assert not (tmp_path / "r").exists()
+
+
+def test_a_split_that_is_none_ends_the_command_in_one_line_before_anything_is_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Labels of -1 gave 100% abstention and 100% accuracy in one row; a damaged adversary a failed row an attack."""
+
+    def unlabelled(name: str) -> Split:
+        return Split(torch.rand(20, 1, 8, 8), torch.full((20,), -1))
+
+    def one_sided(name: str) -> Split:
+        return Split(torch.rand(20, 1, 8, 8) + (name == "adversary"), torch.arange(20) % 10)
+
+    def absent(name: str) -> Split:
+        raise FileNotFoundError(2, "No such file or directory", "digits.npz")
+
+    for name, split, words in [
+        ("unlabelled", unlabelled, "split 'evaluation' of data set 'unlabelled': labels go from -1 to -1; give 0 to 9"),
+        ("one-sided", one_sided, "split 'adversary' of data set 'one-sided': images go from 1"),
+        (
+            "absent",
+            absent,
+            ": FileNotFoundError: [Errno 2] No such file or directory: 'digits.npz'",
+        ),
+    ]:
+        DATA.add(name, DataSet(name, num_classes=10, shape=(1, 8, 8), split=split))
+        try:
+            targets.register(f"{name}-cnn", sigma=0.5, data=name)(SmallCNN)
+            suite = suite_file(tmp_path / "s.toml", targets=[f"{name}-cnn"], attacks=["level-set"], images=2)
+            assert run(suite, tmp_path / "r") == 2
+            assert words in error_line(capsys.readouterr().err)
+            assert not (tmp_path / "r").exists()
+            if name != "one-sided":
+                for verb in ("predict", "certify"):
+                    assert command(verb, f"{name}-cnn", "--images", 2, "--output", tmp_path / "t.tsv") == 2
+                    assert words in error_line(capsys.readouterr().err)
+                    assert not (tmp_path / "t.tsv").exists()
+        finally:
+            DATA.remove(name)

@@ -15,7 +15,7 @@ from benchmark.plugins import load_file
 from leaderboard import Store
 from targets import DATA, TARGETS, InputError, load
 from targets.models import ARCHITECTURES
-from targets.resnet import ResNet
+from targets.resnet import DEVIATIONS, MEANS, ResNet
 
 # A data set of 32×32 colour images that no file is needed for, and a module of one's own.
 PLUGIN = '''
@@ -55,6 +55,11 @@ def _registries() -> Iterator[None]:
             registry.remove(name)
 
 
+COHENS = {"means": list(MEANS), "sds": list(DEVIATIONS)}
+CONSTANTS = "".join(f"{key} = {values}\n" for key, values in COHENS.items())
+"""What the checkpoints below do not hold."""
+
+
 def checkpoint(path: Path, seed: int = 0, depth: int = 20, **content: Any) -> Path:
     """As Cohen's code saves one."""
     torch.manual_seed(seed)
@@ -71,8 +76,12 @@ def toml(folder: Path, content: str, name: str = "mine.toml") -> Path:
 
 def describe(folder: Path, **values: Any) -> Path:
     """A file of one target, with these values over the shortest."""
-    table = {"checkpoint": "noise_0.50/checkpoint.pth.tar", "sigma": 0.5, "data": "colours", **values}
-    return toml(folder, "[targets.mine]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items()))
+    table = {"checkpoint": "noise_0.50/checkpoint.pth.tar", "sigma": 0.5, "data": "colours", **COHENS, **values}
+    return toml(
+        folder,
+        "[targets.mine]\n"
+        + "\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items() if value is not None),
+    )
 
 
 @pytest.fixture
@@ -144,8 +153,8 @@ def test_several_targets_and_a_name_with_a_dot(folder: Path):
     names = load_file(
         toml(
             folder,
-            '[targets."mine-sigma0.25"]\ncheckpoint = "noise_0.50/checkpoint.pth.tar"\nsigma = 0.25\n'
-            '[targets.other]\ncheckpoint = "other.pth.tar"\nsigma = 0.5\n',
+            f'[targets."mine-sigma0.25"]\ncheckpoint = "noise_0.50/checkpoint.pth.tar"\nsigma = 0.25\n{CONSTANTS}'
+            f'[targets.other]\ncheckpoint = "other.pth.tar"\nsigma = 0.5\n{CONSTANTS}',
         )
     )
     assert names == ["mine-sigma0.25", "other"]
@@ -180,8 +189,10 @@ def test_another_checkpoint_under_the_same_name_has_cells_of_its_own(folder: Pat
     saved = {"0.means": torch.zeros(3), "0.sds": torch.ones(3)}
     state = torch.load(path)["state_dict"]
     checkpoint(path, seed=1, state_dict={**state, **saved})
+    describe(folder, means=None, sds=None)
     assert "1 cells run, 0 held already" in summary()
     checkpoint(path, seed=0)
+    describe(folder)
     assert "0 cells run, 1 held already" in summary()
     assert len(weights_of_cells(folder / "r")) == 3
 
@@ -230,7 +241,7 @@ BAD = {
     "data": (f"[targets.mine]\n{CHECKPOINT}sigma = 1\ndata = 'cifar'\n", ["unknown data set 'cifar'; did you mean"]),
     "architecture": (
         f"[targets.mine]\n{CHECKPOINT}sigma = 1\narchitecture = 'cifar_resnet56'\n",
-        ["unknown architecture 'cifar_resnet56'; did you mean"],
+        ["unknown architecture 'cifar_resnet56'; known: "],
     ),
     "after a good one": (
         f"[targets.first]\n{CHECKPOINT}sigma = 1\n[targets.second]\n{CHECKPOINT}",

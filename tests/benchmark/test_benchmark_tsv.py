@@ -132,3 +132,10 @@ def test_a_table_that_git_or_an_editor_rewrote_is_gone_on_with(tmp_path: Path, b
     mend(path, CERTIFY)
     append(path, ROWS[3:])
     assert path.read_bytes() == ("\n".join(LINES) + "\n").encode()
+
+
+def test_abstain_is_never_the_true_label():
+    """Whatever a label says: a table may be older than the check of the labels."""
+    assert Row(5, 1, 1, "0:00:01").correct
+    assert not Row(5, -1, -1, "0:00:01").correct
+    assert Row(5, -1, -1, "0:00:01").line() == "5\t-1\t-1\t0\t0:00:01"

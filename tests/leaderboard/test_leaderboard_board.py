@@ -46,6 +46,13 @@ def test_statistics_of_a_row(store, add):
     assert row["parameters"] == {"steps": 10, "rate": 0.1}
 
 
+def test_abstain_is_never_right_whatever_a_label_says(store, add):
+    add({"label": -1, "outcome": [-1] * 5 + [1] * 5, "clean_outcome": -1})
+    [row] = rows(store)
+    assert (row["abstention_rate"], row["accuracy"], row["clean_accuracy"]) == (0.5, 0.0, 0.0)
+    assert row["confident_wrong_rate"] == 0.5
+
+
 def test_rows_are_safe_as_json_and_complete(store, add, fail):
     add({"ceiling": 0.0, "l2": np.nan, "validity": "not-finite"})
     fail(attack="broken")

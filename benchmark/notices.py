@@ -1,0 +1,56 @@
+"""What a reader should know of a target before believing its numbers: how it normalises, and that it knows its data."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+import numpy as np
+
+from benchmark.message import one_line
+from leaderboard.row import Row
+from targets import SmoothedClassifier
+from targets.data import DATA
+from targets.smoothing import upper_confidence_bound
+
+LEVEL = 0.05
+"""Of the one-sided bound on the accuracy: a few images warn of nothing."""
+
+HOPELESS = 0.05
+"""An accuracy that is no better than chance in effect, where there are many classes."""
+
+
+def announce(target: SmoothedClassifier) -> None:
+    """Say on standard error what was found out when the target was loaded."""
+    if target.note:
+        print(one_line(f"{target.name}: {target.note}"), file=sys.stderr)
+
+
+def warn_at_chance(name: str, right: int, answered: int, num_classes: int) -> None:
+    """Warn on standard error where a target's answers to clean images are hardly better than drawn by lot.
+
+    Args:
+        right: how many of the ``answered`` images, on which it did not abstain, got their true label.
+    """
+    chance = 1 / num_classes
+    limit = max(HOPELESS, chance + min(chance, 0.1))
+    if answered and upper_confidence_bound(np.array([right]), np.array([answered]), LEVEL)[0] < limit:
+        print(
+            one_line(
+                f"warning: {name} is right on {right} of the {answered} clean images that it answers, which is chance "
+                f"for {num_classes} classes; is its normalisation (means, sds), its σ or the order of labels another?"
+            ),
+            file=sys.stderr,
+        )
+
+
+def warn_of_rows(rows: Iterable[Row]) -> None:
+    """The same for each target of a board's rows, from the clean run of the row with the most images."""
+    largest: dict[str, Row] = {}
+    for row in rows:
+        if row["clean_accuracy"] is not None and (held := largest.get(row["target"], row))["images"] <= row["images"]:
+            largest[held["target"]] = row
+    for name, row in largest.items():
+        right = round((row["clean_accuracy"] or 0.0) * row["images"])
+        answered = row["images"] - round((row["clean_abstention_rate"] or 0.0) * row["images"])
+        warn_at_chance(name, right, answered, DATA[row["data"]].num_classes)

@@ -1,0 +1,60 @@
+"""How large a number may be: what fits its type, and what a computation can hold."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from targets.errors import InputError
+
+LARGEST = 2**63 - 1
+"""Of whole numbers: they are stored in 64 bits."""
+
+MOST_SAMPLES = 10_000_000
+"""Of noise samples an image: PREDICT's test keeps a number for every count, and some ten while it makes them (0.8 GB
+here). So many passes of a ResNet-20 take an hour an image on two cores."""
+
+SMALLEST, GREATEST = 1e-6, 1e6
+"""Of lengths in [0, 1] pixel units (σ, ε): beyond them noise and perturbations are none, or no numbers, in float32."""
+
+
+def check_whole(name: str, value: int, least: int = -LARGEST) -> None:
+    """Raise :class:`InputError` for a whole number below ``least``, or too large to be stored."""
+    if value < least:
+        raise InputError(f"{name} is {value}; give a number of at least {least}")
+    if value > LARGEST:
+        raise InputError(f"{name} is {value}; give a number of at most {LARGEST}, which 64 bits can hold")
+
+
+def check_samples(name: str, value: int, least: int = 1) -> None:
+    """Raise :class:`InputError` for a number of noise samples that is too small, or too large to be held in memory."""
+    if value < least:
+        raise InputError(f"{name} is {value}; give at least {max(least, 1)} noise sample{'s' if least > 1 else ''}")
+    if value > MOST_SAMPLES:
+        raise InputError(f"{name} is {value}; give at most {MOST_SAMPLES:,} noise samples, which memory can hold")
+
+
+def check_length(name: str, value: float) -> float:
+    """A length in [0, 1] pixel units, as it was given. Raises :class:`InputError` for one that float32 cannot hold."""
+    if not is_number(value) or not SMALLEST <= value <= GREATEST:
+        raise InputError(
+            f"{name} is {number(value)}; give a number above 0, from {SMALLEST:g} to {GREATEST:g} in [0, 1] pixel units"
+        )
+    return value
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number that a float can hold; true and false are none, NaN and infinity are."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, float) or abs(value) <= LARGEST
+
+
+def is_finite(value: Any) -> bool:
+    """The same without NaN and infinity."""
+    return is_number(value) and math.isfinite(value)
+
+
+def number(value: Any) -> str:
+    """A value in a message: ``0.1``, ``10``, ``'text'``."""
+    return f"{value:g}" if is_number(value) else repr(value)

@@ -1,0 +1,119 @@
+"""A first look at a target: what its base classifier says of an image must depend on nothing but the image.
+
+PREDICT counts independent answers f(x + ε), each a function of its own noisy image. A network that normalises with the
+statistics of its batch, drops units at random or keeps a state between calls breaks that: its votes change with the
+batch size and from run to run, and neither a certificate nor a ceiling holds for it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from targets.engine import SMALLEST_BATCH, finite
+from targets.errors import TargetError
+from targets.noise import keyed_generator
+
+if TYPE_CHECKING:
+    from targets.smoothing import SmoothedClassifier
+
+NEIGHBOURS = 12
+"""Rows of zeros among which images are shown again: unlike noisy images, so that batch statistics notice, and what
+small batches are padded with anyway."""
+
+TOLERANCE = {"run": 1e-3, "batch": 1e-2}
+"""Largest difference that counts as none, over the largest logit: of the same batch again, which rounds alike, and of
+another one, which may round otherwise (float32 by 1e-6 to 1e-4). What is looked for is ten times as large."""
+
+COARSE = 5e-2
+"""The same in arithmetic of 8 to 11 bits."""
+
+MOST_ROWS = 0.25
+"""Share of rows that may differ: a network that rounds inside may turn over on one image by what a processor rounds."""
+
+
+def probe(target: SmoothedClassifier, shape: Sequence[int]) -> None:
+    """Ask a target's base classifier of some noisy images three times, in two kinds of company.
+
+    Args:
+        shape: (C, H, W). The images are random: no data set is needed.
+
+    Raises:
+        TargetError: it raises, its logits are not (N, K) finite floating numbers, or they depend on the batch or on
+            what went before.
+    """
+    generator = keyed_generator("probe")
+    noise = generator.standard_normal((SMALLEST_BATCH, *shape), dtype=np.float32)
+    images = torch.from_numpy(generator.random(noise.shape, dtype=np.float32) + np.float32(target.sigma) * noise)
+    half = images[: SMALLEST_BATCH // 2].flip(0)
+    company = torch.cat([torch.zeros_like(images[:1]).expand(NEIGHBOURS, *shape), half])
+    with _as_it_was(target.device):
+        first, again, elsewhere = (_logits(target, batch) for batch in (images, images, company))
+    if _differ(first, again, "run"):
+        raise TargetError(
+            f"the base classifier of target {target.name!r} says another thing of the same images when it is asked "
+            "again (dropout or noise in forward, or a state that it keeps?); PREDICT needs a fixed function: use "
+            "modules that .eval() switches off"
+        )
+    if _differ(first[: len(half)].flip(0), elsewhere[NEIGHBOURS:], "batch"):
+        raise TargetError(
+            f"what the base classifier of target {target.name!r} says of an image depends on the others of its batch "
+            "(batch statistics in forward, track_running_stats=False?); PREDICT needs a function of the image: keep "
+            "running statistics, or normalise image by image"
+        )
+
+
+def _logits(target: SmoothedClassifier, batch: Tensor) -> Tensor:
+    """The logits of a batch, which is the base classifier's to keep."""
+    try:
+        with torch.no_grad():
+            logits: object = target.base_classifier(batch.clone().to(target.device))
+    except Exception as error:  # whatever a user's base classifier raises
+        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        raise TargetError(
+            f"the base classifier of target {target.name!r} fails on images of shape {tuple(batch.shape)}: {reason}"
+        ) from error
+    expected = (len(batch), target.num_classes)
+    if not isinstance(logits, Tensor) or tuple(logits.shape) != expected or not logits.is_floating_point():
+        found = (
+            f"{logits.dtype} of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        )
+        raise TargetError(
+            f"the base classifier of target {target.name!r} returns {found.removeprefix('torch.')} for {len(batch)} "
+            f"images; give floating logits of shape {expected}, one column a class of {target.data or 'its data'}"
+        )
+    try:
+        return finite(logits)
+    except TargetError as error:
+        raise TargetError(f"target {target.name!r}: {error}") from error
+
+
+def _differ(one: Tensor, other: Tensor, how: str) -> bool:
+    """Whether two sets of logits (N, K) of the same images say other things of more than a few of them."""
+    tolerance = max(TOLERANCE[how], COARSE if _coarse(one) else 0.0)
+    one, other = one.double(), other.double()
+    apart = (one - other).abs().amax(1) > tolerance * one.abs().max()
+    return float(apart.double().mean()) >= MOST_ROWS
+
+
+def _coarse(logits: Tensor) -> bool:
+    """Whether logits come from arithmetic of few bits, whatever they are stored as."""
+    return any(torch.equal(logits, logits.to(kind).to(logits.dtype)) for kind in (torch.bfloat16, torch.float16))
+
+
+@contextmanager
+def _as_it_was(device: torch.device) -> Iterator[None]:
+    """Put the global random generators back, which a base classifier may draw from."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
