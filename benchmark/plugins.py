@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import sys
 import traceback
+from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -74,30 +75,31 @@ def load_file(path: Path) -> list[str]:
 def _import(path: Path) -> None:
     """Run a Python file under a name of its own; what it registers has a digest of its code in its version."""
     code = sources.of_file(path, HELD.folders)
-    # Of this name since there are plugins: it is in the digest of a target whose classes are the plugin's.
-    module_name = f"abstention_bench_plugin_{path.stem}_{code.digest}"
-    loader = Source(module_name, path, code.content) if path.suffix == ".py" else None
-    folder = str(path.resolve().parent)
-    # As if it were a package of the files beside it, so that it reaches them whatever they are called:
-    # `from .attacks import helper` is from `attacks.py` beside it, `from attacks import Attack` is ours.
-    spec = importlib.util.spec_from_file_location(module_name, path, loader=loader, submodule_search_locations=[folder])
+    package = _package(path, code.digest)
+    module_name = f"{package}.{path.stem.replace('.', '_')}"
+    loader = Source(module_name, path.absolute(), code.content) if path.suffix == ".py" else None
+    spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
     if spec is None or spec.loader is None:
         raise InputError("neither Python nor TOML; give a file that ends in .py or .toml")
     module = importlib.util.module_from_spec(spec)
+    if loader is not None:
+        # So it was called before it was in a package, and the digest of a target with classes of its own holds it.
+        module.__name__ = f"abstention_bench_plugin_{path.stem}_{code.digest}"
     before = _registered()
-    HELD.hold(code, module_name, folder)
-    sys.modules[module_name] = module  # dataclasses look their module up
+    HELD.hold(code, package, str(path.resolve().parent))
+    for name in (module_name, module.__name__):  # dataclasses look their module up
+        sys.modules[name] = module
     try:
         with isolated(0, environment=False):  # libraries are told by environment variables what to be later
             spec.loader.exec_module(module)
             _check(_registered() - before)
         code = sources.of_file(path, HELD.folders, code)  # again: it may have put folders on sys.path
-        HELD.hold(code, module_name, folder)
+        HELD.hold(code, package, str(path.resolve().parent))
     except InputError:
-        HELD.forget(code, module_name)
+        HELD.forget(code, package)
         raise
     except (Exception, SystemExit) as error:
-        HELD.forget(code, module_name)
+        HELD.forget(code, package)
         raise InputError(f"does not import: {_where(error, path)}") from error
     new = _registered() - before
     if not new:
@@ -125,6 +127,19 @@ def _version(entry: EntryPoint) -> str:
     """Of the code behind an entry point."""
     name = f"{entry.dist.name}=={entry.dist.version}" if entry.dist is not None else None
     return sources.of_installed(entry.module, name).version
+
+
+def _package(path: Path, digest: str) -> str:
+    """Make a package of the files beside a plugin, so that it reaches them whatever they are called; returns its name.
+
+    ``from .attacks import helper`` is from ``attacks.py`` beside it, ``from attacks import Attack`` is ours. The plugin
+    is not that package itself: its name ``attacks`` would then be the file beside it.
+    """
+    name = f"abstention_bench_plugin_beside_{path.stem}_{digest}".replace(".", "_")
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = [str(path.resolve().parent)]
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    return name
 
 
 def _check(new: set[tuple[str, str]]) -> None:
