@@ -1,0 +1,274 @@
+"""Worker processes: the records of one process, a death that costs one cell, and an end within seconds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from benchmark_helpers import by_attack, command, error_line, images, records, start, suite_file
+from pandas.testing import assert_frame_equal
+
+from benchmark.best_of import BestOf
+from benchmark.runner import _workers
+from benchmark.workers import _Queue
+
+PLUGIN = '''
+import os
+import signal
+import time
+from pathlib import Path
+
+import torch
+from attacks import Attack, NoAccess, Transfer, register
+
+HERE = Path(__file__).parent
+
+
+def told(word):
+    with open(HERE / "told.txt", "a") as file:
+        file.write(f"{word} {os.getpid()}\\n")
+
+
+class Step(Attack):
+    """A random direction."""
+
+    access = NoAccess
+
+    def __call__(self, model, images, labels, epsilon, generator):
+        step = generator.normal(images.shape[1:])
+        return (images + 0.9 * epsilon * step / step.flatten(1).norm(dim=1)[:, None, None, None]).clamp(0, 1)
+
+
+@register("dies-once")
+class DiesOnce(Step):
+    """Its process is killed the first time."""
+
+    def __call__(self, model, images, labels, epsilon, generator):
+        if not (HERE / "died").exists():
+            (HERE / "died").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(model, images, labels, epsilon, generator)
+
+
+@register("dies")
+class Dies(Step):
+    """Its process is killed whenever it runs."""
+
+    def __call__(self, model, images, labels, epsilon, generator):
+        told("dies")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@register("waits")
+class Waits(Step):
+    """Does not end."""
+
+    def __call__(self, model, images, labels, epsilon, generator):
+        told("waits")
+        time.sleep(600)
+
+
+def fit(module, images, answers, seed):
+    told("fit")
+    time.sleep(0.5)
+    with torch.no_grad():
+        module[1].weight.copy_(torch.randn(module[1].weight.shape))
+
+
+class Uses(Step):
+    """Trains a surrogate, or has it."""
+
+    access = Transfer
+
+    def __call__(self, model, images, labels, epsilon, generator):
+        made = model.surrogate("its-own", lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3)), fit)
+        shift = made(images).detach().mean().tanh()
+        return (images + shift * 0.01).clamp(0, 1)
+
+
+for number in range(4):
+    register(f"uses-{number}")(type(f"Uses{number}", (Uses,), {"__doc__": Uses.__doc__, "__module__": __name__}))
+'''
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Path:
+    path = tmp_path / "plugin.py"
+    path.write_text(PLUGIN, encoding="utf-8")
+    return path
+
+
+def told(folder: Path, word: str) -> list[str]:
+    """The processes that said so."""
+    path = folder / "told.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [line.split()[1] for line in lines if line.startswith(word)]
+
+
+def test_two_workers_give_the_records_of_one_process_and_train_a_surrogate_once(tmp_path: Path, plugin: Path):
+    suite = suite_file(
+        tmp_path / "s.toml",
+        targets=["digits-sigma0.25", "digits-sigma0.50"],
+        attacks=["clean", "gaussian", "nes", "uses-*"],
+        best_of=True,
+        query_budgets=[3],
+        shard=2,
+    )
+    for workers in (1, 2):
+        run = ["run", "--suite", suite, "--plugin", plugin, "--quiet", "--workers", workers]
+        assert command(*run, "--results", tmp_path / f"{workers}") == 0
+        (tmp_path / f"told{workers}.txt").write_text("\n".join(told(tmp_path, "fit")), encoding="utf-8")
+        (tmp_path / "told.txt").unlink()
+    names = ["clean", "gaussian", "nes", *(f"uses-{number}" for number in range(4)), "best-of transfer"]
+    for name in names:
+        one, two = records(tmp_path / "1", name), records(tmp_path / "2", name)
+        assert len(one) == 8
+        order = ["image", "clean_first_votes", "first_votes"]
+        assert_frame_equal(
+            one.sort_values(order, ignore_index=True), two.sort_values(order, ignore_index=True), check_exact=True
+        )
+        for index, pixels in images(tmp_path / "1", name).items():
+            assert (pixels == images(tmp_path / "2", name)[index]).all()
+    trainers = [(tmp_path / f"told{workers}.txt").read_text(encoding="utf-8").split() for workers in (1, 2)]
+    assert [len(found) for found in trainers] == [2, 2]  # one a target
+    assert str(os.getpid()) not in trainers[1]
+    assert not [path for path in (tmp_path / "2" / "shared").iterdir() if path.name.startswith(".")]  # no lock is left
+
+
+def test_a_worker_that_dies_costs_its_cell_which_is_tried_once_more(
+    tmp_path: Path, plugin: Path, capsys: pytest.CaptureFixture[str]
+):
+    suite = suite_file(tmp_path / "s.toml", attacks=["clean", "dies-once", "dies", "gaussian"])
+    run = ["run", "--suite", suite, "--plugin", plugin, "--quiet", "--workers", 2, "--results", tmp_path / "r"]
+    assert command(*run) == 1
+    cells = by_attack(tmp_path / "r")
+    assert {name: cell.status for name, cell in cells.items()} == {
+        "clean": "ok",
+        "dies-once": "ok",
+        "gaussian": "ok",
+        "dies": "error",
+    }
+    assert len(set(told(tmp_path, "dies"))) == 2
+    reason = cells["dies"].error or ""
+    assert reason.startswith("WorkerDied: the process that ran this cell ended 2 times before it was done")
+    assert "SIGKILL" in reason
+    assert "dies failed: WorkerDied" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_workers_end_within_seconds_when_the_run_does(tmp_path: Path, plugin: Path, number: signal.Signals):
+    suite = suite_file(tmp_path / "s.toml", attacks=["clean", "waits"], epsilons=[0.5, 1.0])
+    run = start("run", "--suite", suite, "--plugin", plugin, "--results", tmp_path / "r", "--workers", 2)
+    waiting = _until(lambda: len(told(tmp_path, "waits")) == 2)
+    assert waiting, run.communicate(timeout=5)
+    begun = time.monotonic()
+    run.send_signal(number)
+    _, err = run.communicate(timeout=60)
+    assert _until(lambda: not any(map(_alive, told(tmp_path, "waits"))))
+    assert time.monotonic() - begun < 20
+    if number != signal.SIGKILL:
+        assert run.returncode == 130
+        assert "Run the same command again to go on." in err
+        assert "Traceback" not in err
+
+
+def _until(happens: Any, seconds: float = 60.0) -> bool:
+    end = time.monotonic() + seconds
+    while not happens():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    return (
+        "zombie" not in Path(f"/proc/{process}/status").read_text(encoding="utf-8") if Path("/proc").exists() else True
+    )
+
+
+@pytest.mark.parametrize("workers", ["0", "-1", "99999999999"])
+def test_a_number_of_workers_that_cannot_be_is_one_line(workers: str, capsys: pytest.CaptureFixture[str]):
+    assert command("run", "--all", "--workers", workers) == 2
+    assert error_line(capsys.readouterr().err).startswith(f"error: --workers is {workers}; give a number from 1 to")
+
+
+class Made:
+    """Cells and targets by name, as far as the queue looks at them."""
+
+    def __init__(self, **cells: list[str]) -> None:
+        self.works: Any = [SimpleNamespace(target=SimpleNamespace(name=name)) for name in cells]
+        self.queue = _Queue(self.works)
+        for work, keys in zip(self.works, cells.values(), strict=True):
+            for key in keys:
+                self.queue.add(self.cell(work, key))
+
+    @staticmethod
+    def cell(work: Any, key: str) -> Any:
+        if key.startswith("best"):
+            cell = BestOf.__new__(BestOf)
+            members = tuple(SimpleNamespace(key=member) for member in key.removeprefix("best:").split("+"))
+            for name, value in {"target": work.target, "members": members}.items():
+                object.__setattr__(cell, name, value)
+            return cell
+        return SimpleNamespace(target=work.target, key=key)
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BestOf, "key", "best")
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_worker_stays_on_its_target_and_others_take_one_that_nobody_works_on():
+    made = Made(a=["1", "2"], b=["3", "4", "5"])
+    first = made.queue.take(None, [])
+    assert first is not None
+    assert first[1].key == "3"  # of the target with most left
+    second = made.queue.take(None, [first[0]])
+    assert second is not None
+    assert second[1].key == "1"
+    again = made.queue.take(second[0], [first[0]])
+    assert again is not None
+    assert again[1].key == "2"
+    helped = made.queue.take(second[0], [first[0]])
+    assert helped is not None
+    assert helped[1].key == "4"  # its own has no more
+
+
+@pytest.mark.usefixtures("keys")
+def test_the_best_of_some_waits_for_them():
+    made = Made(a=["1", "2", "best:1+2"])
+    assert [made.queue.take(None, [])[1].key for _ in range(2)] == ["1", "2"]  # type: ignore[index]
+    made.queue.unfinished.discard("1")
+    assert made.queue.take(None, []) is None
+    made.queue.unfinished.discard("2")
+    taken = made.queue.take(None, [])
+    assert taken is not None
+    assert isinstance(taken[1], BestOf)
+
+
+@pytest.mark.parametrize(
+    ("missing", "small", "cores", "expected"), [(0, True, 8, 1), (39, True, 8, 1), (40, True, 8, 2)]
+)
+def test_workers_are_as_many_as_there_is_enough_to_do_for(
+    monkeypatch: pytest.MonkeyPatch, missing: int, small: bool, cores: int, expected: int
+):
+    monkeypatch.setattr("benchmark.runner._cores", lambda: cores)
+    monkeypatch.setattr("benchmark.runner._small", lambda target: small)
+    cells = [SimpleNamespace(key=str(number)) for number in range(100)]
+    held = SimpleNamespace(status="ok")
+    store = SimpleNamespace(cell=lambda key: None if int(key) < missing else held)
+    work: Any = SimpleNamespace(target=SimpleNamespace(device=SimpleNamespace(type="cpu")), cells=cells, store=store)
+    assert _workers([work]) == expected
+    monkeypatch.setattr("benchmark.runner._small", lambda target: False)
+    assert _workers([work]) == 1
