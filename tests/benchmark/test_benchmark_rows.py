@@ -39,7 +39,7 @@ def test_rows_of_two_image_sets_stand_apart_on_console_and_page(two_sets: Path, 
     assert "· n = 12, α = 0.001 · 24 images\n" in said
     assert "16 images\n" not in said
     rate = next(row["abstention_rate"] for row in board(two_sets) if row["of_images"] == 24)
-    assert re.search(rf"lucky +none +{rate:.1%} ", said)
+    assert re.search(rf"lucky +{100 * rate:.1f} ", said)
     found = {(row["attack"], row["images"], row["of_images"], row["status"]) for row in board(two_sets)}
     assert found == {("clean", 16, 16, "ok"), ("lucky", 16, 16, "ok"), ("lucky", 24, 24, "ok")}
     page = (two_sets / "LEADERBOARD.md").read_text(encoding="utf-8")

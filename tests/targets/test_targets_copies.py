@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from targets import DATA, DataSet, Split
+from targets import DATA, DataSet, InputError, Split
 from targets.copies import Copies, Kept
 from targets.data import SplitName
 
@@ -85,6 +85,6 @@ def test_a_loader_that_fails_is_asked_again():
         return answer
 
     data = DataSet("held", num_classes=4, shape=(1, 2, 2), split=load)
-    with pytest.raises(OSError, match="no disk today"):
+    with pytest.raises(InputError, match="OSError: no disk today"):
         data.split("train")
     assert torch.equal(data.split("train").images, HELD)

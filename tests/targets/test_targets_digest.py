@@ -87,7 +87,7 @@ def test_what_there_is_none_of_is_no_error_but_for_what_attacks_are_evaluated_on
     assert found["training"] == ABSENT
     assert ABSENT not in (found["images"], found["labels"], found["adversary"])
     add(without="evaluation")
-    with pytest.raises(KeyError):
+    with pytest.raises(InputError, match="cannot load its split 'evaluation'"):
         content("mine", "images")
 
 
@@ -101,7 +101,7 @@ def test_a_split_is_read_once_so_that_a_run_has_one_content():
 
     def split(name: SplitName) -> Split:
         reads.append(name)
-        return Split(IMAGES + len(reads), LABELS)
+        return Split(IMAGES / len(reads), LABELS)
 
     data = DataSet("mine", num_classes=2, shape=(1, 3, 3), split=split)
     assert torch.equal(data.split("evaluation").images, data.split("evaluation").images)

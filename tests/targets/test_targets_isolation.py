@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import locale
 import logging
 import os
@@ -38,6 +39,14 @@ def entered(context: Any) -> object:
     """A context that is entered and never left."""
     context.__enter__()
     return context
+
+
+def forget(kept: list[object]) -> None:
+    """Leave the contexts that were entered: PyTorch's put back what they found when they are forgotten."""
+    with isolated():
+        kept.clear()
+        gc.collect()
+    logging.captureWarnings(False)
 
 
 DEEDS: dict[str, Callable[[], object]] = {
@@ -94,7 +103,7 @@ def test_each_is_as_it_was_before(deed):
         kept.append(DEEDS[deed]())
         raise ZeroDivisionError
     assert everything() == before
-    logging.captureWarnings(False)
+    forget(kept)
 
 
 def test_all_at_once_and_all_of_pytorch_s_old_and_new_switches():
@@ -103,7 +112,8 @@ def test_all_at_once_and_all_of_pytorch_s_old_and_new_switches():
     with isolated(3):
         kept += [deed() for deed in DEEDS.values()]
     assert everything() == before
-    logging.captureWarnings(False)
+    forget(kept)
+    assert everything() == before
 
 
 def test_what_user_code_finds_does_not_depend_on_what_was_done_outside():

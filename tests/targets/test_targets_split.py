@@ -13,6 +13,7 @@ from torch import Tensor
 
 from targets import DataSet, InputError, Split
 from targets.digits import split as digits
+from targets.split import Checked
 
 SHAPE, CLASSES = (2, 4, 6), 5
 IMAGES = torch.rand(10, *SHAPE, generator=torch.Generator().manual_seed(0))
@@ -151,17 +152,17 @@ def test_the_same_split_is_checked_once(monkeypatch: pytest.MonkeyPatch):
     whole = Tensor.aminmax
     monkeypatch.setattr(Tensor, "aminmax", lambda self: checks.append(self.dtype) or whole(self))
     held = {name: Split(IMAGES.double(), LABELS.clone()) for name in ("train", "evaluation")}
-    mine = data_set(split=held.__getitem__)
-    first = mine.split("evaluation")
+    checked = Checked(held.__getitem__, "mine", SHAPE, CLASSES)
+    first = checked("evaluation")
     assert checks == [torch.float32, torch.int64]
-    assert mine.split("evaluation") is first
+    assert checked("evaluation") is first
     assert len(checks) == 2
-    mine.split("train")
-    assert mine.split("evaluation") is first
+    checked("train")
+    assert checked("evaluation") is first
     assert len(checks) == 4
     held["evaluation"] = Split(IMAGES + 7, LABELS)  # another object: it is not taken for the one that was checked
     with pytest.raises(InputError, match="give finite numbers"):
-        mine.split("evaluation")
+        checked("evaluation")
 
 
 def test_what_is_right_comes_through_as_it_is_and_is_not_kept_alive():
@@ -169,8 +170,8 @@ def test_what_is_right_comes_through_as_it_is_and_is_not_kept_alive():
     import weakref
 
     held = [Split(IMAGES, LABELS)]
-    mine = data_set(split=lambda name: held[0])
-    assert mine.split("evaluation") is held[0]
+    checked = Checked(lambda name: held[0], "mine", SHAPE, CLASSES)
+    assert checked("evaluation") is held[0]
     gone = weakref.ref(held.pop())
     gc.collect()
     assert gone() is None
