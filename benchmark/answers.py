@@ -90,7 +90,8 @@ class Sweep:
         rows = tsv.read(path, self.columns)
         held = {row.idx for row in rows}
         missing = [index for index in indices if index not in held]
-        claim(path, bool(rows), self._settings(target, len(indices)), provenance(target.device) if missing else None)
+        facts = provenance(target.device, target.arithmetic) if missing else None
+        claim(path, bool(rows), self._settings(target, len(indices)), facts)
         if strange := held - set(indices):
             raise InputError(f"{path} holds image {min(strange)}, which its settings do not; delete it to begin anew")
         tsv.mend(path, self.columns)

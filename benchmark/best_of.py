@@ -18,7 +18,7 @@ from torch import Tensor
 
 from attacks import ATTACKS
 from attacks.access import Meter
-from benchmark.cell import Cell
+from benchmark.cell import Cell, settings_key
 from benchmark.suite import Suite
 from leaderboard import Store
 
@@ -52,9 +52,17 @@ class BestOf(Cell):
             "members": [member.key for member in self.members],
         }
 
+    def elsewhere(self) -> list[dict[str, Any]]:
+        """Likewise, with its members'."""
+        members = zip(*(member.elsewhere() for member in self.members), strict=True)
+        return [
+            {**settings, "members": [settings_key(member) for member in settings_of_members]}
+            for settings, settings_of_members in zip(super().elsewhere(), members, strict=True)
+        ]
+
     def lacks_images(self, store: Store) -> bool:
         """Whether a member was adopted from a published board, which has no images to choose from."""
-        return any((held := store.cell(member.key)) is not None and not held.has_images for member in self.members)
+        return any((held := member.held(store)) is not None and not held.has_images for member in self.members)
 
 
 def best_of_cells(suite: Suite, cells: Sequence[Cell]) -> list[BestOf]:

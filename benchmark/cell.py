@@ -10,7 +10,10 @@ from typing import Any
 
 from attacks import Access, Attack, Decision, Transfer
 from benchmark.suite import Suite
+from leaderboard import Store
+from leaderboard.store import StoredCell
 from targets import SmoothedClassifier
+from targets.arithmetic import elsewhere
 from targets.digest import Part, content
 from targets.models import VERSIONS
 
@@ -68,6 +71,21 @@ class Cell:
     def key(self) -> str:
         """The cell's name in the store."""
         return settings_key(self.settings())
+
+    def elsewhere(self) -> list[dict[str, Any]]:
+        """The settings that the same cell has on machines with another arithmetic."""
+        return elsewhere(self.settings())
+
+    def held(self, store: Store) -> StoredCell | None:
+        """The cell as the store holds it: run here, else adopted from a machine with another arithmetic, else failed.
+
+        What such a machine found is the same up to floating-point ties, as what any other machine finds.
+        """
+        held = store.cell(self.key)
+        if held is not None and held.status == "ok":
+            return held
+        others = (store.cell(settings_key(settings)) for settings in self.elsewhere())
+        return next((other for other in others if other and other.status == "ok" and not other.has_images), held)
 
 
 def parts(access: type[Access]) -> list[Part]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from targets.arithmetic import Arithmetic
+
 DISTRIBUTION = "abstention-bench"
 PACKAGES = ("torch", "numpy", "scipy", "foolbox", "adversarial-robustness-toolbox")
 
@@ -35,9 +37,11 @@ def commit() -> str:
         return f"v{version(DISTRIBUTION)}"
 
 
-def provenance(device: torch.device) -> dict[str, Any]:
-    """Versions, commit and device as JSON-able facts."""
+def provenance(device: torch.device, arithmetic: Arithmetic | None = None) -> dict[str, Any]:
+    """Versions, commit and device as JSON-able facts, and the arithmetic that a target was computed in."""
     import torch
+
+    from targets.processor import capability
 
     return {
         "version": version(DISTRIBUTION),
@@ -45,7 +49,9 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "capability": capability() if device.type == "cpu" else None,
         "threads": torch.get_num_threads(),
+        **({} if arithmetic is None else {"arithmetic": arithmetic.name}),
     }
 
 

@@ -20,7 +20,7 @@ from benchmark.work import Done, Progress, Work
 from leaderboard import Store
 from leaderboard.store import Request
 from targets import DATA, SmoothedClassifier, load
-from targets.engine import SMALL
+from targets.arithmetic import SMALL
 
 WORTH_WORKERS = 20
 """Missing cells for each worker process, below which starting them takes longer than they save."""
@@ -116,7 +116,7 @@ def _workers(works: Sequence[Work]) -> int:
     """As many as there are cores, as far as there is enough to do for each; 1 where one image's work fills them all."""
     if not all(work.target.device.type == "cpu" and _small(work.target) for work in works):
         return 1
-    held = [work.store.cell(cell.key) for work in works for cell in work.cells]
+    held = [cell.held(work.store) for work in works for cell in work.cells]
     missing = sum(cell is None or cell.status != "ok" for cell in held)
     return max(1, min(_cores(), missing // WORTH_WORKERS))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -107,16 +107,16 @@ class Work:
 
     @cached_property
     def _facts(self) -> dict[str, Any]:
-        return provenance(self.target.device)
+        return provenance(self.target.device, self.target.arithmetic)
 
     def held(self, cell: Cell) -> Done | None:
         """What there is of a cell without running it; None for one that is to be run."""
-        held = self.store.cell(cell.key)
+        held = cell.held(self.store)
         if held is not None and held.status == "ok":
             held = self.store.ask(held, self.request)
             with isolated():
                 renewed = renew(cell, held, self.store, self.progress.stage)
-            return self._done(cell, "stored", held.seconds, renewed=renewed)
+            return replace(self._done(cell, "stored", held.seconds, renewed=renewed), key=held.key)
         if isinstance(cell, BestOf) and cell.lacks_images(self.store):
             return self._done(cell, "left out")
         return None

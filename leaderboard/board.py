@@ -14,8 +14,8 @@ from leaderboard.store import Store, StoredCell
 
 _IDENTITY = ("suite", "target", "attack", "query_budget", "epsilon", "n", "alpha", "seed")
 # Settings that cells of one variant may differ in; a difference in any other would mix two experiments. The members
-# of an ensemble's cell are cells on the same shard.
-_NOT_VARIANT = {"images", "description", "members"}
+# of an ensemble's cell are cells on the same shard. Two arithmetics of one classifier differ in floating-point ties.
+_NOT_VARIANT = {"images", "description", "members", "arithmetic"}
 
 
 def rows(store: Store, keys: Collection[str] | None = None) -> list[Row]:

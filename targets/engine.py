@@ -1,16 +1,13 @@
 """The engine: a base classifier's answers and gradients, as fast as the machine gives them, in bounded memory.
 
-A bfloat16 base classifier is compiled (``torch.compile`` with frozen weights) once that pays. The compiled code is
-told to round where the module does (``emulate_precision_casts``, at no cost that could be measured) and used only
-where it then gives the module's own logits bit for bit: so answers depend neither on whether there is a compiler nor
-on what went before. A float32 one is never compiled: compiled code rounds it otherwise.
+One arithmetic for a base classifier, see :mod:`targets.arithmetic`. It is compiled once that pays, see
+:mod:`targets.compiled`, and the compiled code used only where it gives the same logits bit for bit: so answers depend
+neither on whether there is a compiler nor on what went before.
 """
 
 from __future__ import annotations
 
 import math
-import os
-import shutil
 import warnings
 from collections.abc import Callable
 
@@ -19,12 +16,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from targets.allocator import keep_freed_memory
-from targets.cache import compiled_folder
+from targets.arithmetic import Arithmetic, choose
+from targets.compiled import compiled_alike, compiler_present
 from targets.errors import TargetError
-from targets.precision import Bfloat16
-
-SMALL = 512
-"""Values an image, up to which a pass is too short to be worth compiling, cutting or sharing among threads."""
 
 VALUES = {"cpu": 200 * 3072, "cuda": 4096 * 3072}
 """Values a batch: on a CPU so that a layer of a ResNet-20 stays in its cache (measured, compiled: 200 CIFAR-10 images
@@ -47,12 +41,6 @@ NOT_FINITE = -1
 
 CPU = torch.device("cpu")
 
-VARIABLE = "ABSTENTION_BENCH_COMPILE"
-"""Environment variable: 0 switches the compiler off."""
-
-CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
-"""Torch's environment variable: the folder that compiled code is kept in."""
-
 
 def batch_size(shape: tuple[int, ...], device: torch.device) -> int:
     """Rows of a full batch for images of ``shape``."""
@@ -74,7 +62,8 @@ class Engine:
     """Runs a base classifier over batches of any size.
 
     Args:
-        base_classifier: images (N, C, H, W) float32 → logits (N, K), in evaluation mode, on ``device``.
+        base_classifier: images (N, C, H, W) float32 → logits (N, K), in evaluation mode, on ``device``. Its weights
+            are fixed from the first pass on.
         batch: rows a pass; without, :func:`batch_size` of the first images.
     """
 
@@ -87,7 +76,14 @@ class Engine:
         self.device = device
         self._passes = 0
         self._fast: Callable[[Tensor], Tensor] | None = None
+        self._arithmetic: dict[tuple[int, ...], Arithmetic] = {}
         keep_freed_memory()
+
+    def arithmetic(self, shape: tuple[int, ...]) -> Arithmetic:
+        """How images (C, H, W) of ``shape`` are computed, the first and the last alike. Raises :class:`InputError`."""
+        if shape not in self._arithmetic:
+            self._arithmetic[shape] = choose(self.base_classifier, shape, self.device)
+        return self._arithmetic[shape]
 
     def size(self, shape: tuple[int, ...]) -> int:
         """Rows a pass for images of ``shape``; halved for good where they did not fit in memory."""
@@ -149,23 +145,20 @@ class Engine:
 
     def _eager(self, images: Tensor) -> Tensor:
         batch = padded(images)
-        logits: Tensor = self.base_classifier(batch)
+        logits: Tensor = self.arithmetic(tuple(batch.shape[1:])).module(batch)
         if len(batch) > len(images) and isinstance(logits, Tensor) and logits.ndim and len(logits) == len(batch):
             return logits[: len(images)]
         return logits
 
     def _forward(self, images: Tensor) -> Tensor:
-        if len(images) == self.batch and isinstance(self.base_classifier, Bfloat16):
+        arithmetic = self.arithmetic(tuple(images.shape[1:]))
+        if len(images) == self.batch and arithmetic.compilable:
             self._passes += 1
-            if self._passes == COMPILE_AFTER and self._worth_compiling(images):
-                self._fast = compiled_alike(self.base_classifier, images)
+            if self._passes == COMPILE_AFTER and len(images) >= SMALLEST_BATCH and compiler_present(self.device):
+                self._fast = compiled_alike(arithmetic.module, images)
             if self._fast is not None:
                 return self._fast(images)
         return self._eager(images)
-
-    def _worth_compiling(self, images: Tensor) -> bool:
-        large = len(images) >= SMALLEST_BATCH and math.prod(images.shape[1:]) > SMALL
-        return large and compiler_present(self.device)
 
     def _shaped(self, logits: object, images: Tensor) -> Tensor:
         if not isinstance(logits, Tensor) or logits.shape != (len(images), self.num_classes):
@@ -192,41 +185,6 @@ def finite(logits: Tensor) -> Tensor:
     if not bool(torch.isfinite(logits).all()):
         raise TargetError("the base classifier returned NaN or infinite logits")
     return logits
-
-
-def compiler_present(device: torch.device) -> bool:
-    """Whether base classifiers can be compiled here, and :data:`VARIABLE` does not forbid it."""
-    if os.environ.get(VARIABLE) == "0":
-        return False
-    if device.type == "cuda":
-        from torch.utils._triton import has_triton
-
-        return bool(has_triton())
-    return any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "clang++"))
-
-
-def compiled_alike(module: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor] | None:
-    """The module compiled for batches of that size; None, said once, where that fails or changes a single logit.
-
-    What is compiled is kept in the user's cache folder, so that the next start only loads it.
-    """
-    plain: Tensor = module(images)
-    options: dict[str, str | int | bool | Callable[..., object]] = {"freezing": True, "emulate_precision_casts": True}
-    try:
-        if not os.environ.get(CACHE_VARIABLE):
-            os.environ[CACHE_VARIABLE] = str(compiled_folder())
-        fast: Callable[[Tensor], Tensor] = torch.compile(module, dynamic=False, options=options)
-        alike = torch.equal(fast(images), plain)
-    except torch.cuda.OutOfMemoryError:
-        raise
-    except Exception as error:  # torch's compiler, the one that it calls, or the folder they write to
-        warnings.warn(f"compiling the base classifier failed, going on without: {_line(error)}", stacklevel=2)
-        return None
-    if not alike:
-        warnings.warn(
-            "the compiled base classifier rounds otherwise than the plain one, going on without", stacklevel=2
-        )
-    return fast if alike else None
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -13,7 +13,9 @@ from scipy.special import ndtri
 from scipy.stats import beta
 from torch import Tensor, nn
 
+from targets.arithmetic import Arithmetic
 from targets.binomial import always_abstains, smallest_sufficient
+from targets.data import DATA
 from targets.engine import Engine
 from targets.errors import InputError
 from targets.gradient import HalfSums, Halves
@@ -81,12 +83,15 @@ class SmoothedClassifier:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What its results depend on, for the keys of what is stored: a name may be given twice, with another σ.
+        """What its results depend on, for the keys of what is stored: a name may be given twice, with another σ."""
+        arithmetic = self.arithmetic
+        own = {} if arithmetic is None else arithmetic.identity
+        return {"target": self.name, "data": self.data, "sigma": self.sigma, "weights": self.digest, **own}
 
-        The one place for a way of computing that gives other votes. Today there is one a target: the name says its
-        precision, and compiled code serves only where it gives the same bits.
-        """
-        return {"target": self.name, "data": self.data, "sigma": self.sigma, "weights": self.digest}
+    @property
+    def arithmetic(self) -> Arithmetic | None:
+        """How its data set's images are computed on this machine; None where it names no data set."""
+        return self.engine.arithmetic(tuple(DATA[self.data].shape)) if self.data in DATA else None
 
     def votes(
         self,

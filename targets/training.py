@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch.nn import functional
 from targets.allocator import keep_freed_memory
 from targets.data import Split
 from targets.errors import InputError
+from targets.processor import X86, bfloat16_instructions
 from targets.weights import write_whole
 
 
@@ -132,9 +134,8 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether the device computes in bfloat16 faster than in float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    # Releases of PyTorch that do not tell train in float32, which is right everywhere.
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name)() for name in names if hasattr(torch.cpu, name))
+    # Other CPUs, and releases of PyTorch that do not tell, train in float32, which is right everywhere.
+    return platform.machine() in X86 and bool(bfloat16_instructions())
 
 
 def _save(

@@ -12,6 +12,7 @@ from pandas.testing import assert_frame_equal
 from attacks import WhiteBox
 from benchmark.originals import CLEAN, PROVEN
 from leaderboard import Store
+from targets.arithmetic import VARIABLE
 
 
 @pytest.fixture
@@ -41,6 +42,33 @@ def test_a_run_goes_on_from_a_published_board(published: Path, tmp_path: Path, c
     assert board(tmp_path / "r") == board(tmp_path / "first")
     assert command("adopt", published / "records.parquet", "--results", tmp_path / "r") == 0
     assert "0 cells adopted, 4 held already" in capsys.readouterr().out
+
+
+def test_a_run_goes_on_where_the_cpu_has_another_arithmetic(
+    published: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv(VARIABLE, "folded")
+    assert command("adopt", published, "--results", tmp_path / "r") == 0
+    define("mine", WhiteBox, lambda model, originals: originals.clone())
+    suite = suite_file(tmp_path / "s.toml", attacks=["clean", "left", "right", "mine"])
+    capsys.readouterr()
+    assert run(tmp_path / "s.toml", tmp_path / "r") == 0
+    assert "1 cells run, 3 held already, 0 failed." in capsys.readouterr().out
+    cells = {cell.settings["attack"]: cell for cell in Store.read(tmp_path / "r").cells()}
+    assert [cells[name].settings.get("arithmetic") for name in ("left", "mine")] == [None, "folded"]
+    assert cells["mine"].provenance["arithmetic"] == "folded"
+    assert {row["attack"]: row["status"] for row in board(tmp_path / "r")} == dict.fromkeys(
+        ["clean", "left", "right", "mine", "best-of white-box"], "ok"
+    )
+    # The whole suite, best-of included; but not what this machine itself computed in the other arithmetic.
+    suite = suite_file(tmp_path / "s.toml", attacks=["clean", "left", "right"], best_of=True)
+    assert run(suite, tmp_path / "r") == 0
+    assert "0 cells run, 4 held already, 0 failed." in capsys.readouterr().out
+    assert run(suite, tmp_path / "first") == 0
+    assert "4 cells run, 0 held already, 0 failed." in capsys.readouterr().out
 
 
 def test_a_new_attack_joins_and_its_best_of_is_left_out(

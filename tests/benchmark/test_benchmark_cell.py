@@ -11,11 +11,13 @@ from benchmark_helpers import TARGET
 
 from attacks import ATTACKS, Attack
 from attacks.clean import Clean
-from benchmark.cell import Cell, cells, key_of
+from benchmark.cell import Cell, cells, key_of, settings_key
 from benchmark.suite import Suite
 from targets import DATA, SmoothedClassifier
+from targets.arithmetic import VARIABLE
 from targets.data import evenly_spaced
 from targets.models import SmallCNN
+from targets.precision import Bfloat16
 
 DATA.add("digits-again", dataclasses.replace(DATA["digits"], name="digits-again"))
 SUITE = Suite("s", targets=(TARGET,), attacks=("cw",), samples=100)
@@ -106,6 +108,25 @@ def test_the_hash_is_the_one_that_stored_results_were_named_by():
     # If this fails, every result ever stored is orphaned: raise PROTOCOL on purpose, never the hash by accident.
     assert key_of({"b": [1, 2.5], "a": None}) == key_of({"a": None, "b": [1, 2.5]})
     assert key_of({"b": [1, 2.5], "a": None}) == "953546ac48dbf2142414f4f6e41c0550"
+
+
+IN_BFLOAT16 = Bfloat16(SmallCNN())
+
+
+KEYS = {"as-is": "4249df50b146599cfe9994a5692b3a84", "rounded": "211264adb3c30c61b98899d5cb936a13"}
+"""Frozen; the first is older than the second."""
+
+
+@pytest.mark.parametrize("arithmetic", KEYS)
+def test_only_another_arithmetic_than_the_published_boards_is_part_of_the_key(arithmetic, monkeypatch):
+    monkeypatch.setenv(VARIABLE, arithmetic)
+    half = SmoothedClassifier(IN_BFLOAT16, 0.5, 10, name=TARGET, digest="abc", data="digits")
+    clean = cell(target=half, attack_name="clean", attack=Clean())
+    assert clean.key == KEYS[arithmetic]
+    other = {"as-is": "rounded", "rounded": "as-is"}[arithmetic]
+    elsewhere = {settings.get("arithmetic", "as-is"): settings_key(settings) for settings in clean.elsewhere()}
+    assert elsewhere[other] == KEYS[other]
+    assert set(elsewhere) == {"as-is", "folded", "rounded"} - {arithmetic}
 
 
 def test_settings_say_what_the_board_shows():

@@ -15,7 +15,7 @@ def full_size(request) -> bool:
 
 @pytest.fixture
 def plain(cifar10) -> SmoothedClassifier:
-    """In float32, uncompiled: what the public implementations run."""
+    """In float32; its base classifier, as it is, is what the public implementations run."""
     return load("cifar10-sigma0.50", "cpu")
 
 

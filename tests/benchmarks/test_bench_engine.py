@@ -15,6 +15,7 @@ import torch
 from bench_oracle import transcribed_predict
 
 from targets import ABSTAIN, engine, load, precision, votes
+from targets.arithmetic import AS_IS
 from targets.binomial import decide
 
 ALPHA = 0.001
@@ -104,6 +105,13 @@ def test_predict(benchmark, once, sized, deployed):
     np.testing.assert_array_equal(answers, decide(deployed.votes(images, n), ALPHA, ABSTAIN))
 
 
+def test_predict_in_float32(benchmark, once, sized, plain):
+    n, images = sized
+    describe(benchmark, images, n, "ours, in float32")
+    answers = once(plain.predict, images, n, warm=warm_up(plain))
+    np.testing.assert_array_equal(answers, decide(plain.votes(images, n), ALPHA, ABSTAIN))
+
+
 def test_sequential(benchmark, once, sized, deployed, clean_images, full_size):
     n, images = sized
     if full_size:
@@ -141,7 +149,7 @@ def test_what_each_part_buys(benchmark, clean_images, full_size, monkeypatch, ci
     with monkeypatch.context() as patch:
         patch.setattr(precision, "folded", lambda module: module)
         variant("the compiler and folding", load("cifar10-sigma0.50-bf16", "cpu"))
-    variant("bfloat16 (and so the compiler)", load("cifar10-sigma0.50", "cpu"))
+    variant("bfloat16 and the compiler", load("cifar10-sigma0.50", "cpu"))
     seconds: dict[str, list[float]] = {name: [] for name in variants}
 
     def one_round() -> None:
@@ -169,7 +177,8 @@ def product_rate(dtype: torch.dtype, size: int = 2048, repeats: int = 8) -> floa
 
 def test_share_of_the_matrix_product_rate(benchmark, once, deployed, full_size):
     batch = torch.rand(400, 3, 32, 32)
-    rate = product_rate(torch.bfloat16) if full_size else 1.0
+    as_is = deployed.engine.arithmetic((3, 32, 32)).name == AS_IS
+    rate = product_rate(torch.bfloat16 if as_is else torch.float32) if full_size else 1.0
     benchmark.group = "base classifier"
     once(deployed.engine.answers, batch, rounds=10, warm=warm_up(deployed))
     benchmark.extra_info.update(images=400, n=1, what="forward", flops=400 * 2 * 40.8e6, product_rate=rate)

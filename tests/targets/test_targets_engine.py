@@ -8,14 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from targets import SmoothedClassifier, TargetError, engine
-from targets.engine import Engine, batch_size, compiled_alike, compiler_present
+from targets import SmoothedClassifier, TargetError, arithmetic, engine
+from targets.engine import Engine, batch_size
 from targets.models import SmallCNN
 from targets.precision import Bfloat16, folded
 from targets.resnet import ResNet
 
 CPU = torch.device("cpu")
-needs_compiler = pytest.mark.skipif(not compiler_present(CPU), reason="no C++ compiler here")
 
 
 @pytest.fixture(scope="module")
@@ -81,21 +80,6 @@ def test_a_bfloat16_row_does_not_depend_on_its_batch(network, samples):
         assert torch.equal(torch.cat([half.logits(part) for part in samples.split(size)]), together), size
 
 
-@needs_compiler
-def test_compiled_answers_are_the_plain_ones_bit_for_bit_and_kept_for_the_next_start(network, samples, monkeypatch):
-    from torch._dynamo.utils import counters
-
-    base = Bfloat16(network).requires_grad_(False)
-    with torch.inference_mode():
-        fast = compiled_alike(base, samples[:60])
-        assert fast is not None
-        assert torch.equal(fast(samples[60:]), base(samples[60:]))
-        hits = counters["inductor"]["fxgraph_cache_hit"]
-        torch._dynamo.reset()  # all that a new process would not have either
-        compiled_alike(base, samples[:60])
-    assert counters["inductor"]["fxgraph_cache_hit"] == hits + 1
-
-
 @pytest.fixture
 def half(network) -> nn.Module:
     return Bfloat16(network).requires_grad_(False)
@@ -126,10 +110,12 @@ def test_it_compiles_only_once_that_pays_and_only_whole_batches(half, samples, p
     assert pretended == [50, 50]  # the third and the fourth whole batch
 
 
-def test_float32_is_never_compiled(network, samples, pretended):
-    under_test = Engine(network, 10, batch=20)
-    under_test.answers(samples)
-    assert pretended == []
+def test_float32_is_compiled_only_where_it_is_folded(network, samples, pretended, monkeypatch):
+    Engine(network, 10, batch=20).answers(samples)
+    assert pretended == [20] * 4
+    monkeypatch.setenv(arithmetic.VARIABLE, "as-is")
+    Engine(network, 10, batch=20).answers(samples)
+    assert pretended == [20] * 4
 
 
 @pytest.mark.parametrize(
@@ -158,14 +144,6 @@ def test_a_compiler_that_fails_or_rounds_is_said_once_and_done_without(half, sam
     assert len(caught) == 1
     assert under_test.batch == 40
     assert torch.equal(answers, half(samples).argmax(1))
-
-
-def test_the_compiler_can_be_switched_off(monkeypatch):
-    monkeypatch.setenv(engine.VARIABLE, "0")
-    assert not compiler_present(CPU)
-    monkeypatch.delenv(engine.VARIABLE)
-    monkeypatch.setattr(engine.shutil, "which", lambda name: None)
-    assert not compiler_present(CPU)
 
 
 class Cramped(nn.Module):
@@ -226,13 +204,15 @@ def gradient(function, images: Tensor) -> Tensor:
     return result
 
 
-def test_gradients_are_those_of_the_plain_module(network, samples):
+def test_gradients_are_those_of_the_plain_module(network, samples, monkeypatch):
+    monkeypatch.setenv(arithmetic.VARIABLE, "as-is")
     packed = gradient(Engine(network, 10, batch=50).logits, samples)
     alone = torch.cat([gradient(network, part) for part in samples.split(24)])
     torch.testing.assert_close(packed, alone, rtol=1e-4, atol=1e-7)
 
 
 def test_activations_beyond_the_bound_are_computed_again(network, samples, monkeypatch):
+    monkeypatch.setenv(arithmetic.VARIABLE, "as-is")  # the module itself tells of each pass
     direct = gradient(Engine(network, 10, batch=40).logits, samples)
     calls: list[int] = []
     handle = network.register_forward_pre_hook(lambda module, inputs: calls.append(len(inputs[0])))

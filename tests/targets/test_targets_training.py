@@ -297,6 +297,13 @@ def test_a_recipe_that_asks_for_nothing_draws_nothing():
 ASKED = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 
 
+@pytest.fixture
+def x86(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True, raising=False)
+
+
+@pytest.mark.usefixtures("x86")
 @pytest.mark.parametrize("answers", list(itertools.product([False, True], repeat=2)))
 def test_bfloat16_where_the_cpu_has_either_instruction_set(answers, monkeypatch):
     for name, answer in zip(ASKED, answers, strict=True):
@@ -304,6 +311,7 @@ def test_bfloat16_where_the_cpu_has_either_instruction_set(answers, monkeypatch)
     assert has_bfloat16(CPU) == any(answers)
 
 
+@pytest.mark.usefixtures("x86")
 def test_a_pytorch_that_does_not_tell_trains_in_float32(monkeypatch):
     for name in ASKED:
         monkeypatch.delattr(torch.cpu, name, raising=False)
@@ -312,6 +320,7 @@ def test_a_pytorch_that_does_not_tell_trains_in_float32(monkeypatch):
     assert has_bfloat16(CPU)
 
 
+@pytest.mark.usefixtures("x86")
 def test_an_error_of_pytorch_s_is_not_hidden(monkeypatch):
     def fails() -> bool:
         raise RuntimeError("cpuinfo")
