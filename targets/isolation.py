@@ -63,6 +63,21 @@ def _set_default_device(device: torch.device) -> None:
     torch.set_default_device(None if device.type == "cpu" else device)
 
 
+def _nesting() -> int:
+    """How many autocast contexts are entered: while one is, weights that were rounded once are not rounded again."""
+    deeper = torch.autocast_increment_nesting()
+    torch.autocast_decrement_nesting()
+    return int(deeper) - 1
+
+
+def _nest(depth: int) -> None:
+    while _nesting() > depth:
+        torch.autocast_decrement_nesting()
+    while _nesting() < depth:
+        torch.autocast_increment_nesting()
+    torch.clear_autocast_cache()
+
+
 def _attribute(owner: object, name: str) -> State:
     return State(partial(getattr, owner, name), partial(setattr, owner, name))
 
@@ -103,6 +118,7 @@ STATES = (
         State(partial(torch.is_autocast_enabled, kind), partial(torch.set_autocast_enabled, kind), False)
         for kind in ("cpu", "cuda")
     ),
+    State(_nesting, _nest),
     State(
         lambda: (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
         lambda mode: torch.use_deterministic_algorithms(mode[0], warn_only=mode[1]),

@@ -257,18 +257,13 @@ def test_the_best_of_some_waits_for_them():
     assert isinstance(taken[1], BestOf)
 
 
-@pytest.mark.parametrize(
-    ("missing", "small", "cores", "expected"), [(0, True, 8, 1), (39, True, 8, 1), (40, True, 8, 2)]
-)
-def test_workers_are_as_many_as_there_is_enough_to_do_for(
-    monkeypatch: pytest.MonkeyPatch, missing: int, small: bool, cores: int, expected: int
-):
-    monkeypatch.setattr("benchmark.runner._cores", lambda: cores)
-    monkeypatch.setattr("benchmark.runner._small", lambda target: small)
-    cells = [SimpleNamespace(key=str(number)) for number in range(100)]
-    held = SimpleNamespace(status="ok")
-    store = SimpleNamespace(cell=lambda key: None if int(key) < missing else held)
-    work: Any = SimpleNamespace(target=SimpleNamespace(device=SimpleNamespace(type="cpu")), cells=cells, store=store)
+@pytest.mark.parametrize(("missing", "expected"), [(0, 1), (39, 1), (40, 2), (100, 3)])
+def test_workers_are_as_many_as_there_is_enough_to_do_for(monkeypatch: pytest.MonkeyPatch, missing: int, expected: int):
+    monkeypatch.setattr("benchmark.runner._cores", lambda: 3)
+    monkeypatch.setattr("benchmark.runner._small", lambda target: True)
+    found = [None] * missing + [SimpleNamespace(status="ok")] * (100 - missing)
+    cells = [SimpleNamespace(held=lambda store, held=held: held) for held in found]
+    work: Any = SimpleNamespace(target=SimpleNamespace(device=SimpleNamespace(type="cpu")), cells=cells, store=None)
     assert _workers([work]) == expected
     monkeypatch.setattr("benchmark.runner._small", lambda target: False)
     assert _workers([work]) == 1
