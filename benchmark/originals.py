@@ -13,7 +13,7 @@ from benchmark.evaluation import take
 from benchmark.pieces import Tell, silent
 from benchmark.shared import shared_evidence, shared_votes
 from leaderboard import Store
-from leaderboard.store import StoredCell
+from leaderboard.stored_cell import StoredCell
 from targets import ABSTAIN, DATA
 from targets.binomial import decide, p_value, top_two
 from targets.ceiling import ceilings

@@ -18,7 +18,7 @@ from benchmark.progress import Quiet
 from benchmark.suite import Suite
 from benchmark.work import Done, Progress, Work
 from leaderboard import Store
-from leaderboard.store import Request
+from leaderboard.stored_cell import Request
 from targets import DATA, SmoothedClassifier, load
 from targets.arithmetic import SMALL
 

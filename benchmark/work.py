@@ -24,7 +24,7 @@ from benchmark.shared import Surrogates
 from benchmark.suite import Suite
 from leaderboard import Store
 from leaderboard.records import frame
-from leaderboard.store import Request, StoredCell
+from leaderboard.stored_cell import Request, StoredCell
 from targets import ABSTAIN, DATA, SmoothedClassifier
 from targets.isolation import isolated
 from targets.noise import Streams

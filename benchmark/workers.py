@@ -27,7 +27,7 @@ from benchmark.progress import Quiet, Stages
 from benchmark.suite import Suite
 from benchmark.work import Done, Progress, Work
 from leaderboard import Store
-from leaderboard.store import Request
+from leaderboard.stored_cell import Request
 from targets import load
 
 TRIES = 2

@@ -10,7 +10,8 @@ from leaderboard.errors import StoreError
 from leaderboard.matrix import matrices
 from leaderboard.page import publish
 from leaderboard.row import Row
-from leaderboard.store import Store, StoredCell
+from leaderboard.store import Store
+from leaderboard.stored_cell import StoredCell
 from leaderboard.tables import terminal
 
 __all__ = ["Row", "Store", "StoreError", "StoredCell", "matrices", "publish", "rows", "terminal"]

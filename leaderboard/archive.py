@@ -20,7 +20,8 @@ from leaderboard.board import variants
 from leaderboard.errors import StoreError
 from leaderboard.plausible import check_cell, check_records
 from leaderboard.records import COLUMNS, frame
-from leaderboard.store import PROJECT, Store, StoredCell
+from leaderboard.store import PROJECT, Store
+from leaderboard.stored_cell import StoredCell
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 from leaderboard.records import ABSTAIN
 from leaderboard.statistics import sum_quantile
-from leaderboard.store import Store, StoredCell
+from leaderboard.store import Store
+from leaderboard.stored_cell import StoredCell
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -15,7 +15,7 @@ from leaderboard.checks import Finding
 from leaderboard.machines import Machine
 from leaderboard.markup import code, escape, table
 from leaderboard.row import Row
-from leaderboard.store import Damage
+from leaderboard.stored_cell import Damage
 from leaderboard.tables import NONE, conditions, duration, grouped, interval, number, p_value, percent
 
 _INTRODUCTION = """\

@@ -19,7 +19,8 @@ from leaderboard.errors import StoreError
 from leaderboard.machines import Asked, machines
 from leaderboard.markdown import markdown
 from leaderboard.picture import svg
-from leaderboard.store import FIRST_RUN, PROJECT, Store, StoredCell
+from leaderboard.store import FIRST_RUN, PROJECT, Store
+from leaderboard.stored_cell import StoredCell
 
 SCHEMA_VERSION = 3
 """Of `leaderboard.json`, an object with these keys:

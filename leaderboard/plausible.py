@@ -16,7 +16,7 @@ from leaderboard.records import ABSTAIN, COLUMNS, VALIDITIES, frame
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from leaderboard.store import StoredCell
+    from leaderboard.stored_cell import StoredCell
 
 SLACK = 1e-5
 """Relative, of an ℓ2 norm over its budget: ten times what the budget rule allows, since norms are sums of floats."""

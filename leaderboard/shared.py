@@ -13,7 +13,8 @@ from typing import Any
 
 from leaderboard import atomic
 from leaderboard.errors import StoreError
-from leaderboard.store import Store, StoredCell, read_shared
+from leaderboard.store import Store, read_shared
+from leaderboard.stored_cell import StoredCell
 
 FOLDER = "shared"
 

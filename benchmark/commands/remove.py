@@ -12,7 +12,7 @@ from benchmark.cell import key_of, settings_key
 from benchmark.shared import TRAVELS
 from leaderboard import Store, StoredCell, shared
 from leaderboard.image_sets import TOGETHER, grouped, image_sets
-from leaderboard.store import Damage
+from leaderboard.stored_cell import Damage
 from targets import InputError
 from targets.registry import unknown
 

@@ -13,7 +13,7 @@ from leaderboard_data import make_records, make_settings
 
 import leaderboard.store
 from leaderboard import Store
-from leaderboard.store import Request
+from leaderboard.stored_cell import Request
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pyarrow import parquet
 from leaderboard import Store, StoreError, rows
 from leaderboard.archive import RECORDS, adopt, archive, read
 from leaderboard.audit import audit
-from leaderboard.store import Request
+from leaderboard.stored_cell import Request
 
 OBSERVED = {"gradients": 9, "zero_gradients": 4}
 
