@@ -17,6 +17,8 @@ NOT_RUN = ("stored", "left out")
 class Quiet:
     """Says nothing."""
 
+    workers = 1
+
     def start(self, cell: Cell, position: int) -> None: ...
 
     def tick(self) -> None: ...
@@ -39,10 +41,12 @@ class Forecast:
 
     def __init__(self, total: int, attacks: list[str]) -> None:
         self.left = {name: total / max(1, len(attacks)) for name in attacks}
+        self.cells = total
         self._seen: dict[str, list[float]] = defaultdict(list)
 
     def add(self, attack: str, seconds: float | None) -> None:
         """One cell of ``attack`` is done, in ``seconds``, or was not run (None)."""
+        self.cells = max(0, self.cells - 1)
         self.left[attack] = max(0.0, self.left.get(attack, 0.0) - 1)
         if seconds is not None:
             self._seen[attack].append(seconds)
@@ -52,12 +56,14 @@ class Forecast:
         times = self._seen.get(attack) or [s for seen in self._seen.values() for s in seen]
         return sum(times) / len(times) if times else None
 
-    def remaining(self) -> float | None:
-        """Expected seconds of all cells that are left."""
+    def remaining(self, workers: int = 1) -> float | None:
+        """Expected seconds until all cells that are left are done, so many at a time."""
         expected = {name: self.cell(name) for name in self.left}
         if any(seconds is None for seconds in expected.values()):
             return None
-        return sum(self.left[name] * (seconds or 0.0) for name, seconds in expected.items())
+        # Attacks have more cells and fewer than their share: best-of cells are among the total, and budgets.
+        scale = self.cells / max(sum(self.left.values()), 1e-9)
+        return scale / workers * sum(self.left[name] * (seconds or 0.0) for name, seconds in expected.items())
 
 
 def clock(seconds: float | None) -> str:
@@ -96,6 +102,7 @@ class Lines:
     """One line a finished cell, and one every so often from what cells share, where that takes long."""
 
     SMALLEST_WAIT = 10.0
+    workers = 1
 
     def __init__(self, total: int, attacks: list[str]) -> None:
         self.total = total
@@ -126,7 +133,7 @@ class Lines:
         rate = "" if abstention_rate is None else f", abstention {abstention_rate:.1%}"
         if invalid:
             rate += f" ({invalid} of {len(cell.images)} images break the budget rule: originals sent)"
-        left = clock(self.forecast.remaining())
+        left = clock(self.forecast.remaining(self.workers))
         self._say(f"{describe(cell)}: {status}{rate} ({seconds:.1f} s; {left} left)")
 
     def _say(self, text: str) -> None:
@@ -155,6 +162,7 @@ class Bars:
     """An overall bar and one for the current cell, both with the time left."""
 
     SMALLEST_WAIT = 0.1
+    workers = 1
 
     def __init__(self, total: int, attacks: list[str]) -> None:
         from tqdm import tqdm
@@ -211,7 +219,7 @@ class Bars:
             self.current.n = 0 if self.expected is None else min(99, round(100 * elapsed / max(self.expected, 1e-9)))
             self.current.postfix = [f"{clock(elapsed)} so far, {clock(left)} left"]
         self.current.refresh()
-        self.overall.postfix = [f"{clock(self.forecast.remaining())} left"]
+        self.overall.postfix = [f"{clock(self.forecast.remaining(self.workers))} left"]
         self.overall.refresh()
 
     def close(self) -> None:

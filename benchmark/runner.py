@@ -90,6 +90,7 @@ def run(
     if workers > 1:
         from benchmark.workers import Local, run_in_workers
 
+        progress.workers = workers
         local = Local(workers, suite, store.folder, device, request, tuple(plugins), quiet=isinstance(progress, Quiet))
         run_in_workers(works, local, progress, summary.add)
         return summary

@@ -31,7 +31,13 @@ from targets.noise import Streams
 
 
 class Progress(Protocol):
-    """What a run tells of itself."""
+    """What a run tells of itself.
+
+    Attributes:
+        workers: how many cells are at work at a time.
+    """
+
+    workers: int
 
     def start(self, cell: Cell, position: int) -> None:
         """A cell begins."""

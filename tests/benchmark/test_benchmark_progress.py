@@ -157,3 +157,14 @@ def test_lines_elsewhere(monkeypatch: pytest.MonkeyPatch):
 def test_describe():
     assert describe(cell("cw", 1.0)) == f"{TARGET} × cw × ε 1"
     assert describe(cell("nes", 0.5, 1000)) == f"{TARGET} × nes × ε 0.5 × ≤ 1,000 queries"
+
+
+def test_the_forecast_ends_at_nothing_whatever_cells_there_were_and_is_shared_by_workers():
+    forecast = Forecast(4, ["a", "b"])
+    forecast.add("a", 4.0)
+    forecast.add("a", 4.0)
+    assert forecast.remaining() == pytest.approx(8.0)
+    assert forecast.remaining(workers=2) == pytest.approx(4.0)
+    forecast.add("b", 1.0)
+    forecast.add("best-of none", 1.0)
+    assert forecast.remaining() == 0.0
