@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import dpotrf, dpotrs
 from scipy.special import log_ndtr, ndtr
 
 Floats = NDArray[np.float64]
@@ -41,6 +41,7 @@ class Belief:
         self.spread, self.band, self.blur = spread, band, blur
         self._scale = np.sqrt(weights) / length
         self._points = np.zeros((0, len(weights)))  # scaled
+        self._squares = np.zeros(0)  # their squared norms
         self._covariance = np.zeros((0, 0))
         self._values = np.zeros(0)
         self.answers = np.zeros(0)
@@ -49,8 +50,12 @@ class Belief:
         """Learn the answer at a point (m,)."""
         scaled = (point * self._scale)[None]
         column = self._kernel(scaled)[0]
-        self._covariance = np.block([[self._covariance, column[:, None]], [column, np.full(1, self.spread**2)]])
+        known, covariance = len(column), np.full((len(column) + 1, len(column) + 1), self.spread**2)
+        covariance[:known, :known] = self._covariance
+        covariance[known, :known] = covariance[:known, known] = column
+        self._covariance = covariance
         self._points = np.concatenate([self._points, scaled])
+        self._squares = (self._points**2).sum(1)
         self.answers = np.append(self.answers, answer)
         self._values = np.append(self._values, 0.0)
         self._fit()
@@ -64,7 +69,7 @@ class Belief:
         """The same at ``places`` (R,) times one direction (m,), at a fraction of the cost."""
         scaled = direction * self._scale
         along = -2 * places[:, None] * (self._points @ scaled) + places[:, None] ** 2 * (scaled @ scaled)
-        result: Floats = self._covariances((self._points**2).sum(1) + along) @ self._pull
+        result: Floats = self._covariances(self._squares + along) @ self._pull
         return result
 
     def gradient(self, point: Floats) -> Floats:
@@ -77,7 +82,7 @@ class Belief:
     def variance(self, points: Floats) -> Floats:
         """Posterior variance (M,) at points (M, m)."""
         weighed = self._root[:, None] * self._kernel(points * self._scale).T
-        explained = (weighed * cho_solve(self._factor, weighed)).sum(0)
+        explained = (weighed * _solve(self._factor, weighed)).sum(0)
         result: Floats = np.maximum(self.spread**2 - explained, 1e-12)
         return result
 
@@ -89,7 +94,7 @@ class Belief:
 
     def _kernel(self, scaled: Floats) -> Floats:
         products = -2 * scaled @ self._points.T
-        return self._covariances(products + (scaled**2).sum(1)[:, None] + (self._points**2).sum(1))
+        return self._covariances(products + (scaled**2).sum(1)[:, None] + self._squares)
 
     def _covariances(self, squared_distances: Floats) -> Floats:
         result: Floats = self.spread**2 * np.exp(-np.maximum(squared_distances, 0) / 2)
@@ -101,9 +106,9 @@ class Belief:
         for _ in range(ITERATIONS):
             slope, curvature = self._likelihood(values)
             root = np.sqrt(curvature)
-            factor = cho_factor(identity + root[:, None] * self._covariance * root)
+            factor = _factor(identity + root[:, None] * self._covariance * root)
             wanted = curvature * values + slope
-            pull = wanted - root * cho_solve(factor, root * (self._covariance @ wanted))
+            pull = wanted - root * _solve(factor, root * (self._covariance @ wanted))
             step = self._covariance @ pull - values
             longest = float(np.abs(step).max()) / self.spread
             if longest < SETTLED:
@@ -122,3 +127,23 @@ class Belief:
             np.where(tie, -values * precision, self.answers * hazard / self.blur),
             np.where(tie, precision, curvature),
         )
+
+
+def _factor(matrix: Floats) -> Floats:
+    """The Cholesky factor of a positive definite matrix, above the diagonal; by LAPACK itself, as a belief asks for one
+    of a few dozen rows after each answer, and SciPy's checks of it take longer.
+
+    Raises:
+        numpy.linalg.LinAlgError: it is not positive definite.
+    """
+    factor, info = dpotrf(matrix, clean=False)
+    if info:
+        raise np.linalg.LinAlgError(f"the belief's covariance is not positive definite (LAPACK's potrf says {info})")
+    result: Floats = factor
+    return result
+
+
+def _solve(factor: Floats, right: Floats) -> Floats:
+    """The solution (N,) or (N, M) of equations whose matrix has that factor."""
+    result: Floats = dpotrs(factor, right)[0]
+    return result

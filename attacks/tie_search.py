@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +55,8 @@ class TieSearch:
         self._started = 0
         self._since_attempt = settings.rest
         self._crossings: list[Floats] = []
+        self._nearest = np.inf  # distance of the nearest
+        self._places = np.zeros(0)  # along a direction, where its crossing is looked for
         self._tie: Floats | None = None
 
     def ask(self) -> Floats:
@@ -64,7 +67,7 @@ class TieSearch:
             self._asked = self._towards_another_class()
             return self._asked
         tie = self._nearest_tie()
-        distance = float(np.linalg.norm(tie))
+        distance = _norm(tie)
         self._since_attempt += 1
         near, far = distance <= self.settings.attempt * self.epsilon, distance > self._start
         if (near or far) and self._since_attempt > self.settings.rest:
@@ -84,7 +87,9 @@ class TieSearch:
         self._belief.add(point, outcome)
         if outcome != HOME and np.any(displacement):
             self._crossings.append(point)
-        if np.linalg.norm(displacement) <= self.epsilon:
+            if (distance := _norm(point)) < self._nearest:
+                self._nearest, self._places = distance, np.linspace(0, max(1.5 * self._start, distance), 46)
+        if _norm(displacement) <= self.epsilon:
             self._inside.append(self._asked)
             self._agreed = self._agreed + 1 if outcome == TIE else 0
             self.done = self._agreed > self.settings.confirm
@@ -100,7 +105,7 @@ class TieSearch:
 
     def _image_at(self, point: Floats, radius: float = np.inf) -> Floats:
         """The image (D,) at a point (m,), drawn into the radius and the box."""
-        shrink = min(1.0, WITHIN * radius / max(float(np.linalg.norm(point)), 1e-12))
+        shrink = min(1.0, WITHIN * radius / max(_norm(point), 1e-12))
         result: Floats = np.clip(self.image + self.own.directions @ (shrink * point), 0, 1)
         return result
 
@@ -108,12 +113,12 @@ class TieSearch:
         """Far out, towards an own image or along a random direction; a little farther each time."""
         if self._started < len(self._ways):
             way = self._ways[self._started]
-            farthest = float(np.linalg.norm(way))
+            farthest = _norm(way)
         else:
             way, farthest = self.own.directions @ self._sideways(1)[0], np.inf
         length = min(self._start * min(1 + self._started / 4, 2), farthest)
         self._started += 1
-        result: Floats = np.clip(self.image + length * way / max(float(np.linalg.norm(way)), 1e-12), 0, 1)
+        result: Floats = np.clip(self.image + length * way / max(_norm(way), 1e-12), 0, 1)
         return result
 
     def _sideways(self, count: int) -> Floats:
@@ -129,13 +134,13 @@ class TieSearch:
         sideways -= (sideways @ slope)[:, None] * slope
         points = tie + self._probe * sideways / np.linalg.norm(sideways, axis=1, keepdims=True).clip(1e-12)
         chosen: Floats = points[int(np.argmax(self._belief.variance(points)))]
-        length = float(np.linalg.norm(chosen))
+        length = _norm(chosen)
         crossing = self._crossing(chosen / length)
         return chosen if crossing is None else crossing / length * chosen
 
     def _nearest_tie(self) -> Floats:
         """The nearest point (m,) where the belief's mean is zero: a fixed point of following its gradient."""
-        nearest = min(self._crossings, key=lambda point: float(np.linalg.norm(point)))
+        nearest = min(self._crossings, key=_norm)
         point = nearest / 2 if self._tie is None else self._tie
         best: Floats | None = None
         for step in range(5):
@@ -146,7 +151,7 @@ class TieSearch:
             if length is None:
                 break
             point = length * direction
-            if best is None or length < float(np.linalg.norm(best)):
+            if best is None or length < _norm(best):
                 best = point
         if best is None:
             length = self._crossing(_unit(nearest))
@@ -156,8 +161,7 @@ class TieSearch:
 
     def _crossing(self, direction: Floats) -> float | None:
         """How far along a direction (m,) of norm 1 the belief's mean first falls to zero, if it does."""
-        nearest = min(float(np.linalg.norm(point)) for point in self._crossings)
-        places = np.linspace(0, max(1.5 * self._start, nearest), 46)
+        places = self._places
         mean = self._belief.mean_along(direction, places)
         below = np.flatnonzero(mean <= 0)
         if not len(below):
@@ -170,5 +174,10 @@ class TieSearch:
 
 
 def _unit(direction: Floats) -> Floats:
-    result: Floats = direction / max(float(np.linalg.norm(direction)), 1e-12)
+    result: Floats = direction / max(_norm(direction), 1e-12)
     return result
+
+
+def _norm(vector: Floats) -> float:
+    """The ℓ2 norm of a vector (m,), as ``np.linalg.norm`` computes it: there are dozens for each question."""
+    return math.sqrt(vector.dot(vector))
