@@ -179,23 +179,29 @@ def _count(
     shares = [share for share in shares if decisions[share.image.row] == PENDING]
     if not shares:
         return
-    # Votes after each piece of each image, one below the other; asked together, since asking costs more than counting.
-    sums = [votes[s.image.row] + _cumulative(classes[s.begin : s.end], piece, votes.shape[1]) for s in shares]
-    stacked = np.concatenate(sums)
-    found = np.full(len(stacked), PENDING) if rule is None else rule(stacked, stacked.sum(1))
-    begin = 0
-    for share, after in zip(shares, sums, strict=True):
-        decided = np.flatnonzero(found[begin : begin + len(after)] != PENDING)
-        last = int(decided[0]) if len(decided) else len(after) - 1
-        votes[share.image.row] = after[last]
-        decisions[share.image.row] = found[begin + last]
-        begin += len(after)
+    rows = np.array([share.image.row for share in shares])
+    lengths = np.array([share.end - share.begin for share in shares])
+    pieces = -(-lengths // piece)
+    ends = pieces.cumsum()
+    starts = ends - pieces
+    # All images' pieces, one below the other: what is done for each image by itself costs more than the sampling.
+    within = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
+    owners = np.repeat(starts, lengths) + within // piece
+    chosen = np.concatenate([classes[share.begin : share.end] for share in shares])
+    sums = _counts(owners, chosen, int(ends[-1]), votes.shape[1]).cumsum(0)
+    before = np.concatenate([np.zeros_like(sums[:1]), sums])[starts]
+    sums += np.repeat(votes[rows] - before, pieces, axis=0)
+    if rule is None:
+        last = ends - 1
+        found = np.full(len(sums), PENDING)
+    else:
+        found = rule(sums, sums.sum(1))
+        decided = np.where(found != PENDING, np.arange(len(found)), len(found))
+        last = np.minimum(np.minimum.reduceat(decided, starts), ends - 1)
+    votes[rows], decisions[rows] = sums[last], found[last]
 
 
-def _cumulative(classes: IntArray, piece: int, num_classes: int) -> IntArray:
-    """Counts (P, K) of the classes up to the end of each of P pieces."""
-    owner = np.arange(len(classes)) // piece
-    pieces = owner[-1] + 1
-    counts = np.bincount(owner * num_classes + classes, minlength=pieces * num_classes)
-    result: IntArray = counts.reshape(pieces, num_classes).cumsum(0)
-    return result
+def _counts(owners: IntArray, classes: IntArray, pieces: int, num_classes: int) -> IntArray:
+    """Counts (P, K) of the classes (M,) in each of the P pieces that they are of, by number (M,)."""
+    result: IntArray = np.bincount(owners * num_classes + classes, minlength=pieces * num_classes)
+    return result.reshape(pieces, num_classes)
