@@ -20,6 +20,9 @@ BLOCK = 100
 """Noise samples that are drawn together. Part of the streams' definition: changing it changes every result."""
 
 
+DIGEST = 16
+"""Bytes of a key's digest."""
+
 Key = int | str | tuple[int, int]
 
 
@@ -32,8 +35,17 @@ def _plain(part: Any) -> Any:
 
 def keyed_generator(*key: Key) -> np.random.Generator:
     """A NumPy generator that is a pure function of ``key`` (128 bits of BLAKE2b seed SFC64)."""
-    digest = hashlib.blake2b(repr(_plain(key)).encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.SFC64(int.from_bytes(digest, "little")))
+    return _generator(hashlib.blake2b(repr(_plain(key)).encode(), digest_size=DIGEST).digest())
+
+
+def _generator(digest: bytes) -> np.random.Generator:
+    """The generator whose seed is the number that the digest is, its lowest byte first.
+
+    NumPy splits a number into words of 32 bits; to be given the words is half the work, and sampling asks for a
+    generator a block.
+    """
+    words = np.frombuffer(digest, "<u4")
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(words)))
 
 
 class Noise:
@@ -60,6 +72,9 @@ class Stream:
         self.image = image
         self._drawn = 0
         self._generator: np.random.Generator | None = None
+        # The key of each block is the same but for its end.
+        begun = repr(_plain((*noise.key, image))).removesuffix(")").removesuffix(",")
+        self._begun = hashlib.blake2b(f"{begun}, ".encode(), digest_size=DIGEST)
 
     def fill(self, rows: NDArray[np.float32]) -> None:
         """Overwrite ``rows`` (M, *shape), C-contiguous, with the next M samples."""
@@ -67,11 +82,17 @@ class Stream:
         while begin < len(rows):
             block, used = divmod(self._drawn, BLOCK)
             if used == 0 or self._generator is None:
-                self._generator = keyed_generator(*self.noise.key, self.image, block)
+                self._generator = self._of_block(block)
             take = min(BLOCK - used, len(rows) - begin)
             self._generator.standard_normal(dtype=np.float32, out=rows[begin : begin + take])
             begin += take
             self._drawn += take
+
+    def _of_block(self, index: int) -> np.random.Generator:
+        """``keyed_generator(*key, image, index)``."""
+        digest = self._begun.copy()
+        digest.update(f"{index})".encode())
+        return _generator(digest.digest())
 
 
 class Streams:

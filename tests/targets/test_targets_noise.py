@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from targets.noise import BLOCK, Noise, Streams, keyed_generator
+from targets.noise import BLOCK, DIGEST, Noise, Stream, Streams, _generator, keyed_generator
 
 SHAPE = (1, 8, 8)
 PINNED = [-0.06108599156141281, 0.20364966988563538, 0.2733157277107239]
@@ -24,6 +24,23 @@ def test_the_streams_of_this_version_are_those_of_every_version():
     assert BLOCK == 100
     values = keyed_generator(0, "digits-sigma0.50", "evaluation", 7, 0).standard_normal(3, dtype=np.float32)
     np.testing.assert_array_equal(values, np.array(PINNED, dtype=np.float32))
+
+
+@pytest.mark.parametrize("number", [0, 1, 2**31, 2**32, 2**64 - 1, 2**96, 2**128 - 1])
+def test_a_digest_seeds_as_the_number_that_it_is(number):
+    found = _generator(number.to_bytes(DIGEST, "little")).standard_normal(5)
+    np.testing.assert_array_equal(found, np.random.Generator(np.random.SFC64(number)).standard_normal(5))
+
+
+@pytest.mark.parametrize("key", [(), ("t",), (3, "it's", "a)")])
+@pytest.mark.parametrize("image", [3, np.int64(3), "3", (3, 4)])
+def test_an_image_drawn_a_few_samples_at_a_time_gets_the_blocks_of_its_key(key, image):
+    rows = np.empty((2 * BLOCK + 30, 5), dtype=np.float32)
+    stream = Stream(Noise(*key), image)
+    for begin, end in [(0, 30), (30, 130), (130, len(rows))]:
+        stream.fill(rows[begin:end])
+    expected = np.concatenate([Noise(*key).block(image, block, (5,)) for block in range(3)])
+    np.testing.assert_array_equal(rows, expected[: len(rows)])
 
 
 @pytest.mark.parametrize("same", [np.int64(3), np.int32(3), np.uint8(3), torch.tensor(3)])
