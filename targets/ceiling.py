@@ -54,7 +54,10 @@ def no_rejection(a: float, b: float, n: int, alpha: float) -> float:
     totals = np.arange(n + 1)
     loser = largest_loser(n, alpha)
     weight = binom.pmf(totals, n, total)
-    rejects = np.where(loser >= 0, bdtr(np.maximum(loser, 0).astype(np.float64), totals, b / total), 0.0)
+    # Most totals are so far from the likely ones that their weight is 0 in float64.
+    chosen = np.flatnonzero((loser >= 0) & (weight > 0))
+    rejects = np.zeros(n + 1)
+    rejects[chosen] = bdtr(loser[chosen].astype(np.float64), totals[chosen], b / total)
     return float(np.clip(1.0 - np.sum(weight * rejects), 0.0, 1.0))
 
 

@@ -7,6 +7,7 @@ purpose), so that results do not depend on batch size, shard, order, resume or n
 from __future__ import annotations
 
 import hashlib
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -120,6 +121,8 @@ class Streams:
         chosen = range(len(self)) if rows is None else rows
         if len(chosen) == 0:
             return torch.zeros((0, *shape))
-        return torch.from_numpy(
-            np.stack([self._generators[r].standard_normal(tuple(shape), dtype=np.float32) for r in chosen])
-        )
+        drawn = np.empty((len(chosen), *shape), dtype=np.float32)
+        # A row of values each, whatever the shape: NumPy fills arrays, and a draw of shape () would be none.
+        for row, values in zip(chosen, drawn.reshape(len(chosen), math.prod(shape)), strict=True):
+            self._generators[row].standard_normal(dtype=np.float32, out=values)
+        return torch.from_numpy(drawn)

@@ -102,3 +102,12 @@ def test_an_attack_s_streams_depend_on_the_image_alone():
 def test_streams_of_no_images():
     assert Streams((0,), []).normal((1, 8, 8)).shape == (0, 1, 8, 8)
     assert Streams((0,), [1, 2]).normal((1, 8, 8), rows=[]).shape == (0, 1, 8, 8)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3,), torch.Size((2, 3))])
+def test_an_attack_draws_row_by_row_whatever_the_shape(shape):
+    drawn = Streams(("t",), [4, 9]).normal(shape, [1, 0, 1])
+    four, nine = keyed_generator("t", 4), keyed_generator("t", 9)
+    expected = np.stack([g.standard_normal(tuple(shape), dtype=np.float32) for g in (nine, four, nine)])
+    assert drawn.dtype == torch.float32
+    np.testing.assert_array_equal(drawn.numpy(), expected)
