@@ -5,6 +5,7 @@ import pytest
 import torch
 from targets_exact import abstains, exact_abstention, simulated_abstention, trinomial
 
+from targets import abstention
 from targets.abstention import abstention_probability, log_abstention_probability
 
 ALPHA = 0.001
@@ -159,3 +160,59 @@ def test_the_gradient_points_from_the_leader_to_its_rival():
     leader, rival, third = p.grad[0].tolist()
     assert rival > third
     assert rival > leader
+
+
+def _with_gradient(p: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    p = p.clone().requires_grad_()
+    values = log_abstention_probability(p, n, ALPHA)
+    (gradient,) = torch.autograd.grad(values.sum(), p)
+    return values.detach(), gradient
+
+
+def _estimates(count: int, classes: int) -> torch.Tensor:
+    """Probabilities in float32, near a tie of two or of three and far from any."""
+    generator = np.random.default_rng(classes)
+    rows = [generator.dirichlet(np.full(classes, share)) for share in (0.1, 0.3, 1.0, 5.0) for _ in range(count)]
+    return torch.from_numpy(np.array(rows, dtype=np.float32))
+
+
+@pytest.mark.parametrize("n", [1000, 10_000])
+@pytest.mark.parametrize("classes", [3, 10])
+def test_what_is_left_out_changes_neither_value_nor_gradient(n, classes, monkeypatch):
+    p, summed = _estimates(40, classes), []
+    of_band = abstention._Band.log_sum
+    monkeypatch.setattr(abstention._Band, "log_sum", lambda band: summed.append(len(band.totals)) or of_band(band))
+    values, gradient = _with_gradient(p, n)
+    some = sum(summed)
+    summed.clear()
+    monkeypatch.setattr(abstention, "NEGLIGIBLE", np.inf)
+    every_value, every_gradient = _with_gradient(p, n)
+    assert sum(summed) == 3 * len(p)
+    assert some < 0.9 * sum(summed)
+    torch.testing.assert_close(values, every_value, rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradient, every_gradient, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("n", [100, 1000, 10_000])
+def test_a_pair_that_is_left_out_weighs_no_more_than_is_said(n, monkeypatch):
+    bands = []
+    of_band = abstention._Band.log_sum
+    monkeypatch.setattr(abstention, "NEGLIGIBLE", np.inf)  # leaves nothing out
+    monkeypatch.setattr(abstention._Band, "log_sum", lambda band: bands.append(band) or of_band(band))
+    log_abstention_probability(_estimates(100, 4), n, ALPHA)
+    assert len(bands) == 3
+    for band in bands:
+        assert bool((band.most() >= of_band(band)).all())
+
+
+def test_both_counts_gammas_have_their_own_gradients():
+    width = torch.linspace(1, 40, 5, dtype=torch.float64)[:, None].requires_grad_()
+    nodes = torch.tensor([-0.7, -0.2, 0.2, 0.7], dtype=torch.float64)
+    a, b = (100 + width * nodes) / 2 + 1, (100 - width * nodes) / 2 + 1
+    found, mirrored = abstention._LogGammas.apply(a, b)
+    torch.testing.assert_close(found, torch.lgamma(a), rtol=1e-12, atol=0)
+    torch.testing.assert_close(mirrored, torch.lgamma(b), rtol=1e-12, atol=0)
+    weight = torch.arange(1.0, 5.0)
+    (together,) = torch.autograd.grad((weight * found - 3 * mirrored).sum(), width, retain_graph=True)
+    (apart,) = torch.autograd.grad((weight * torch.lgamma(a) - 3 * torch.lgamma(b)).sum(), width)
+    assert torch.allclose(together, apart, rtol=1e-12)
