@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from targets import SmoothedClassifier
+from targets.kept_noise import KeptNoise
 from targets.noise import Key
 
 
@@ -24,12 +25,20 @@ class Memory:
     def __init__(self, target: SmoothedClassifier) -> None:
         self._target = target
         self._held: dict[bytes, Any] = {}
+        self._noise = KeptNoise()
 
-    def votes(self, images: Tensor, n: int, *, seed: int, purpose: str, indices: Sequence[Key]) -> NDArray[np.int64]:
-        """See :meth:`targets.SmoothedClassifier.votes`."""
+    def votes(
+        self, images: Tensor, n: int, *, seed: int, purpose: str, indices: Sequence[Key], again: bool = False
+    ) -> NDArray[np.int64]:
+        """See :meth:`targets.SmoothedClassifier.votes`.
+
+        Args:
+            again: whether the same noise will be asked for with other images.
+        """
+        noise = self._noise if again else None
 
         def ask(chosen: Tensor, keys: list[Key]) -> NDArray[np.int64]:
-            return self._target.votes(chosen, n, seed=seed, purpose=purpose, indices=keys)
+            return self._target.votes(chosen, n, seed=seed, purpose=purpose, indices=keys, kept=noise)
 
         kept = self._recall(("votes", n, seed, purpose), images, indices, ask)
         return np.stack(kept) if kept else ask(images, [])

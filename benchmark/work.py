@@ -210,7 +210,9 @@ def run_cell(
         seconds, purpose = np.full(len(images), spent / len(images)), "evaluation"
 
     sent = enforce(images, returned, cell.epsilon)
-    votes = memory.votes(sent.images, suite.samples, seed=suite.seed, purpose=purpose, indices=list(cell.images))
+    votes = memory.votes(
+        sent.images, suite.samples, seed=suite.seed, purpose=purpose, indices=list(cell.images), again=True
+    )
     records = {
         "image": np.array(cell.images),
         "label": labels.numpy(),

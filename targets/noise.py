@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from targets.kept_noise import KeptNoise
+
 BLOCK = 100
 """Noise samples that are drawn together. Part of the streams' definition: changing it changes every result."""
 
@@ -54,10 +56,12 @@ class Noise:
 
     Args:
         key: what keys the stream beside the image and the block: seed, target and purpose.
+        kept: keeps blocks that will be drawn again.
     """
 
-    def __init__(self, *key: Key) -> None:
+    def __init__(self, *key: Key, kept: KeptNoise | None = None) -> None:
         self.key = key
+        self.kept = kept
 
     def block(self, image: Key, index: int, shape: Sequence[int]) -> NDArray[np.float32]:
         """Samples ``index * BLOCK`` to ``(index + 1) * BLOCK`` of an image: (BLOCK, *shape) float32."""
@@ -82,18 +86,25 @@ class Stream:
         begin = 0
         while begin < len(rows):
             block, used = divmod(self._drawn, BLOCK)
-            if used == 0 or self._generator is None:
-                self._generator = self._of_block(block)
             take = min(BLOCK - used, len(rows) - begin)
-            self._generator.standard_normal(dtype=np.float32, out=rows[begin : begin + take])
+            if self.noise.kept is not None:
+                rows[begin : begin + take] = self._kept(self.noise.kept, block, rows.shape[1:])[used : used + take]
+            else:
+                if used == 0 or self._generator is None:
+                    self._generator = _generator(self._digest(block))
+                self._generator.standard_normal(dtype=np.float32, out=rows[begin : begin + take])
             begin += take
             self._drawn += take
 
-    def _of_block(self, index: int) -> np.random.Generator:
-        """``keyed_generator(*key, image, index)``."""
+    def _digest(self, index: int) -> bytes:
+        """Of a block's key: that of ``keyed_generator(*key, image, index)``."""
         digest = self._begun.copy()
         digest.update(f"{index})".encode())
-        return _generator(digest.digest())
+        return digest.digest()
+
+    def _kept(self, kept: KeptNoise, index: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        key = self._digest(index)
+        return kept.block(key, shape, lambda: _generator(key).standard_normal((BLOCK, *shape), dtype=np.float32))
 
 
 class Streams:

@@ -19,6 +19,7 @@ from targets.data import DATA
 from targets.engine import Engine
 from targets.errors import InputError
 from targets.gradient import HalfSums, Halves
+from targets.kept_noise import KeptNoise
 from targets.limits import check_length, check_samples, check_whole, is_number, number
 from targets.noise import Key, Noise
 from targets.stopping import ABSTAIN as ABSTAIN
@@ -101,6 +102,7 @@ class SmoothedClassifier:
         seed: int = 0,
         purpose: str = "predict",
         indices: Sequence[Key] | None = None,
+        kept: KeptNoise | None = None,
     ) -> NDArray[np.int64]:
         """SAMPLEUNDERNOISE: votes (N, K) over ``n`` noise samples an image.
 
@@ -108,12 +110,13 @@ class SmoothedClassifier:
             images: (N, C, H, W) in [0, 1].
             purpose: keys the noise; draws of two purposes are independent.
             indices: the images' indices in their data set, which key the noise; 0 … N-1 without.
+            kept: keeps the noise for whoever asks for the same again.
 
         Raises:
             InputError: an image outside [0, 1] or of the wrong rank.
             TargetError: the base classifier returns NaN or the wrong number of classes.
         """
-        return self._sample(images, n, None, seed, purpose, indices).votes
+        return self._sample(images, n, None, seed, purpose, indices, None, kept).votes
 
     def evidence(
         self,
@@ -153,6 +156,7 @@ class SmoothedClassifier:
         purpose: str,
         indices: Sequence[Key] | None,
         observer: Observer | None = None,
+        kept: KeptNoise | None = None,
     ) -> Tally:
         self._check(images)
         check_samples("n", n, least=0)
@@ -165,7 +169,7 @@ class SmoothedClassifier:
             images.detach().to("cpu", torch.float32),
             n,
             sigma=self.sigma,
-            noise=Noise(seed, self.stream or self.name, purpose),
+            noise=Noise(seed, self.stream or self.name, purpose, kept=kept),
             indices=keys,
             rule=rule,
             observer=observer,

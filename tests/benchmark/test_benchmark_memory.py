@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmark.memory import Memory
-from targets import SmoothedClassifier, load
+from targets import SmoothedClassifier, load, noise
 
 ASK = {
     "votes": lambda on, images, keys, n=200, purpose="p": on.votes(images, n, seed=0, purpose=purpose, indices=keys),
@@ -58,3 +58,16 @@ def test_another_image_index_purpose_or_n_is_another_question(target, ask):
 def test_no_images(target, ask):
     nothing = torch.zeros((0, 1, 8, 8))
     assert ask(Memory(target), nothing, []).shape == ask(target, nothing, []).shape
+
+
+def test_noise_that_is_asked_for_again_is_drawn_once(target, monkeypatch):
+    drawn = []
+    generator = noise._generator
+    monkeypatch.setattr(noise, "_generator", lambda digest: drawn.append(digest) or generator(digest))
+    memory, settings = Memory(target), {"seed": 0, "purpose": "evaluation", "indices": [3, 4]}
+    for pixel in (0.2, 0.5, 0.8):
+        images = torch.full((2, 1, 8, 8), pixel)
+        truth = target.votes(images, 250, **settings)
+        drawn.clear()
+        assert np.array_equal(memory.votes(images, 250, **settings, again=True), truth)
+        assert len(drawn) == (6 if pixel == 0.2 else 0)
