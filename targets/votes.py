@@ -129,7 +129,7 @@ def count_votes(
 
 def _next_batch(flight: list[_Image], waiting: Iterator[_Image], size: int, piece: int, n: int) -> list[_Share]:
     """Shares of a batch of ``size`` rows: piece by piece in turn, and new images join while there is room."""
-    while len(flight) < max(1, size // piece) and (image := next(waiting, None)) is not None:
+    while len(flight) < max(1, size // min(piece, n)) and (image := next(waiting, None)) is not None:
         flight.append(image)
     counts = [0] * len(flight)
     used, full = 0, False

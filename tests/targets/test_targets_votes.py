@@ -119,6 +119,12 @@ def test_the_noise_has_standard_deviation_sigma_and_is_not_clipped():
     assert seen.max() > 1.5
 
 
+def test_images_of_few_samples_fill_a_batch_together():
+    recorder = Recorder()
+    votes_of(recorder, image_at(*[0.0] * 40), 50, batch=1000, num_classes=2)
+    assert list(map(len, recorder.seen)) == [1000, 1000]
+
+
 def test_no_forward_pass_is_larger_than_the_batch():
     recorder = Recorder()
     votes_of(recorder, image_at(0.0, 1.0, 2.0), 250, batch=299, num_classes=2)
