@@ -425,6 +425,8 @@ def read_shared(folder: Path, key: str) -> dict[str, NDArray[Any]]:
     """The arrays under a key in a folder of what cells share. Where they are damaged it may raise anything."""
     content = json.loads((folder / f"{key}.json").read_bytes())
     digest.check(content)
+    if content["key"] != key:
+        raise digest.Changed(f"it is the JSON of {content['key']}")
     digest.check_file(content, "arrays", (folder / f"{key}.npz").read_bytes())
     return read_arrays(folder / f"{key}.npz")
 

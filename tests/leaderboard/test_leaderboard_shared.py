@@ -88,6 +88,20 @@ def test_arrays_that_are_missing_or_damaged_are_one_line(shared, spoil):
         read(shared, wanted)
 
 
+def test_files_that_exchanged_their_names_are_one_line(shared, store, other):
+    keys, _ = read(shared, wanted)
+    adopt(other, shared, keys)
+    for suffix in ("json", "npz"):
+        one, two = (shared / FOLDER / f"{key}.{suffix}" for key in keys)
+        one.rename(shared / "aside")
+        two.rename(one)
+        (shared / "aside").rename(two)
+    with pytest.raises(StoreError, match=r"is damaged or missing; get it again$"):
+        read(shared, lambda key, settings: True)
+    assert export(store, store.cells(), shared, wanted) == 2
+    assert read(shared, wanted)[0] == keys
+
+
 @pytest.mark.parametrize("spoil", [Path.unlink, cut])
 def test_damaged_arrays_are_replaced_on_either_side_and_never_published(shared, store, other, spoil, caplog):
     keys, _ = read(shared, wanted)

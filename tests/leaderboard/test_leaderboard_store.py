@@ -416,6 +416,16 @@ def test_shared_arrays_that_were_exchanged_are_made_again(store, caplog):
     assert "shared arrays v are damaged and are made again: Changed: its arrays are not those" in caplog.text
 
 
+def test_shared_arrays_are_believed_under_their_own_key_only(store, caplog):
+    """Whole as both files are."""
+    store.write_shared("w", {}, {"counts": np.zeros(3)})
+    for suffix in ("json", "npz"):
+        shutil.copy(store.folder / "shared" / f"w.{suffix}", store.folder / "shared" / f"v.{suffix}")
+    assert store.shared("v") is None
+    assert "shared arrays v are damaged and are made again: Changed: it is the JSON of w" in caplog.text
+    assert store.shared("w") is not None
+
+
 def test_a_removed_cell_leaves_nothing(store):
     write(store, "a")
     write(store, "b")
