@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
+from targets.attributes import plain_attributes
 from targets.errors import InputError, TargetError
 
 FOLDER = Path(__file__).parent / "weights"
@@ -76,7 +77,7 @@ def mark(module: nn.Module, version: str) -> None:
 
 
 def module_digest(module: nn.Module) -> str:
-    """A digest of a module's classes, weights and buffers: what a target brought by a user is known by."""
+    """A digest of a module's classes, weights, buffers and plain attributes: what a user's target is known by."""
     from safetensors.torch import save
 
     # Buffers outside the state dict too: two networks may differ in the constants of their normalisation alone.
@@ -84,4 +85,4 @@ def module_digest(module: nn.Module) -> str:
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     kinds = " ".join(f"{type(part).__module__}.{type(part).__qualname__}" for part in module.modules())
     kinds += getattr(module, "abstention_bench_code", "")
-    return hashlib.sha256(kinds.encode() + repr(module).encode() + save(state)).hexdigest()
+    return hashlib.sha256(kinds.encode() + repr(module).encode() + save(state) + plain_attributes(module)).hexdigest()
