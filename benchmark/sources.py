@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import sys
 import sysconfig
 import warnings
@@ -33,16 +34,44 @@ All other distributions hold code of attacks and networks, foolbox and the toolb
 DISTRIBUTIONS = {"PIL": "pillow", "art": "adversarial-robustness-toolbox", "yaml": "pyyaml"}
 """By module, where the names differ and asking all that is installed would take a second."""
 
-COMPUTED = {
+COMPUTING_IMPORTS = {
+    "SourceFileLoader",
+    "SourcelessFileLoader",
+    "__builtins__",
     "__import__",
-    "exec",
+    "builtins",
+    "exec_module",
     "import_module",
+    "importlib",
     "iter_modules",
+    "load_module",
+    "load_source",
+    "pkgutil",
+    "pydoc",
+    "run_module",
     "run_path",
+    "runpy",
     "spec_from_file_location",
     "walk_packages",
+    "zipimport",
+    "zipimporter",
 }
-"""Functions that import what the text need not name: with one of them all Python files of the folder count."""
+"""Names by which a module is imported, or a file is run, that the text need not name.
+
+Where one is mentioned, under whatever alias it is used, all Python files below the plugin's folder count.
+"""
+
+RUNNING = {"compile", "eval", "exec", "imp"}
+"""Names that do so where they stand alone: a method, as ``model.eval()`` or ``re.compile``, is another thing."""
+
+MOST_FILES = 2000
+"""Python files below a plugin's folder; where there are more, it does not lie in a folder of its own."""
+
+MOST_FOLDERS = 20_000
+
+INSTALLED = {"site-packages", "dist-packages"}
+LEFT_OUT = {*INSTALLED, "__pycache__", "node_modules"}
+"""Folders in which nothing of a plugin's lies, beside hidden ones, virtual environments and results."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +176,7 @@ class _Scan:
         self.modules: dict[str, Module] = {}
         self.distributions: set[str] = set()
         self.pending: list[Module] = []
+        self.taken: set[Path] = set()
 
     def code(self, content: bytes) -> Code:
         """What is found from the pending modules on."""
@@ -161,10 +191,12 @@ class _Scan:
                 tree = ast.parse(module.content)
         except (SyntaxError, ValueError):  # whoever imports it is told
             return
+        taken = False
         for node in ast.walk(tree):
             for name in _imported(node, module.package):
                 self.follow(name)
-            if isinstance(node, ast.Call) and _name(node.func) in COMPUTED and _named(node) is None:
+            if not taken and _computes(node):
+                taken = True
                 self._take_folder(module)
 
     def follow(self, name: str) -> bool:
@@ -212,7 +244,7 @@ class _Scan:
             where = Path(next(iter(spec.submodule_search_locations)))
         if where is None:
             return None
-        if {"site-packages", "dist-packages"} & set(where.parts):
+        if INSTALLED & set(where.parts):
             distributions = _distributions(name)
             self.distributions.update(distributions)
             return None if distributions else spec
@@ -220,14 +252,81 @@ class _Scan:
         return None if any(where.is_relative_to(folder) for folder in standard) else spec
 
     def _take_folder(self, module: Module) -> None:
-        """Take in all that a module could import by a name that it computes."""
-        folders = module.folders or ((str(module.path.parent),) if module.path else ())
+        """Take in all that a module could run without naming it: what lies below the plugin's folder, or its package's.
+
+        Raises:
+            InputError: that is more than a plugin's.
+        """
+        top = self.modules.get(module.name.partition(".")[0])
+        beside = self.folder is not None and module.path is not None and _below(module.path, self.folder)
+        if self.folder is not None and (beside or module.name.startswith(".")):
+            package, folders = ".", [self.folder]
+        elif top is not None and top.folders:
+            package, folders = top.name, list(top.folders)
+        else:
+            package, folders = "", [str(module.path.parent)] if module.path else []
         for folder in map(Path, folders):
-            # What is in no package may lie in the user's home.
-            whole_package = module.folders and module.name != "."
-            for path in sorted(folder.rglob("*.py") if whole_package else folder.glob("*.py")):
-                parts = path.relative_to(folder).with_suffix("").parts
-                self.follow(_join(module.package, ".".join(part for part in parts if part != "__init__")))
+            if folder not in self.taken:
+                self.taken.add(folder)
+                for path in _python_files(folder):
+                    self._take_file(path.absolute(), package, folder.absolute())
+
+    def _take_file(self, path: Path, package: str, folder: Path) -> None:
+        parts = path.relative_to(folder).with_suffix("").parts
+        name = _join(package, ".".join(part for part in parts if part != "__init__"))
+        if all(part.isidentifier() for part in parts):
+            self.follow(name)
+        if (found := self.modules.get(name)) is not None and found.path == path:
+            return
+        # It can be run, but not be imported by that name. No import is of a name like this one.
+        name = f"{package or folder.name}/{path.relative_to(folder).as_posix()}"
+        while name in self.modules:  # a package may lie in several folders
+            name += "+"
+        self.modules[name] = self.known.get(name) or Module(name, path, path.read_bytes())
+        self.pending.append(self.modules[name])
+
+
+def _below(path: Path, folder: str) -> bool:
+    return path.absolute().is_relative_to(folder) or path.resolve().is_relative_to(Path(folder).resolve())
+
+
+def _python_files(top: Path) -> list[Path]:
+    """Python files in a folder and below, sorted, without those that are nobody's plugin.
+
+    Raises:
+        InputError: there are too many to be one plugin's.
+    """
+    found: list[Path] = []
+    seen: set[str] = set()
+    if INSTALLED & {top.name}:  # of modules that lie there on their own, as of many distributions
+        return sorted(top.glob("*.py"))
+    for place, folders, files in os.walk(top, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen or (place != str(top) and {"store.json", "pyvenv.cfg"} & set(files)):
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in LEFT_OUT)
+        found += (Path(place, name) for name in files if name.endswith(".py"))
+        if len(found) > MOST_FILES or len(seen) > MOST_FOLDERS:
+            raise InputError(
+                f"it imports modules or runs files by names that it computes, and {top} has more than "
+                f"{MOST_FILES:,} Python files or {MOST_FOLDERS:,} folders below it; put it into a folder of its own"
+            )
+    return sorted(found)
+
+
+def _computes(node: ast.AST) -> bool:
+    """Whether a node mentions something that imports or runs what the text need not name."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        names = {part for alias in node.names for part in alias.name.split(".")}
+        names |= set((getattr(node, "module", None) or "").split("."))
+        return bool(names & (COMPUTING_IMPORTS | RUNNING))
+    if isinstance(node, ast.Attribute):
+        return node.attr in COMPUTING_IMPORTS
+    if isinstance(node, ast.Name):
+        return node.id in COMPUTING_IMPORTS | RUNNING - {"imp"}
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in COMPUTING_IMPORTS
 
 
 def _imported(node: ast.AST, package: str) -> Iterator[str]:

@@ -90,6 +90,63 @@ CASES: dict[str, tuple[str, dict[str, str]]] = {
             "pack/deep/inner.py": "STRENGTH = 0.25",
         },
     ),
+    "computed: its loader": (
+        plugin(
+            "import importlib.util\nfrom pathlib import Path\n"
+            "spec = importlib.util.spec_from_file_location('impl', Path(__file__).parent / 'impl' / 'strength.py')\n"
+            "impl = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(impl)\nSTRENGTH = impl.STRENGTH"
+        ),
+        {"impl/strength.py": "STRENGTH = 0.25"},
+    ),
+    "computed: a loader class": (
+        plugin(
+            "from importlib.machinery import SourceFileLoader as Loader\nfrom pathlib import Path\n"
+            "STRENGTH = Loader('impl', str(Path(__file__).parent / 'impl.d' / '1.py')).load_module().STRENGTH"
+        ),
+        {"impl.d/1.py": "STRENGTH = 0.25"},
+    ),
+    "computed: an alias": (
+        plugin("from importlib import import_module as get\nSTRENGTH = get('hel' + 'per').STRENGTH"),
+        {"helper.py": "STRENGTH = 0.25"},
+    ),
+    "computed: runpy": (
+        plugin(
+            "import runpy\nfrom pathlib import Path\nrun = runpy.run_path\n"
+            "STRENGTH = run(str(Path(__file__).parent / 'deep' / 'er' / 'strength.py'))['STRENGTH']"
+        ),
+        {"deep/er/strength.py": "STRENGTH = 0.25"},
+    ),
+    "computed: exec": (
+        plugin("from pathlib import Path\nexec((Path(__file__).parent / 'impl' / 'strength.py').read_text())"),
+        {"impl/strength.py": "STRENGTH = 0.25"},
+    ),
+    "computed: compile under another name": (
+        plugin(
+            "import builtins as b\nfrom pathlib import Path\nspace = {}\n"
+            "b.exec(b.compile((Path(__file__).parent / 'strength.py').read_text(), 'x', 'exec'), space)\n"
+            "STRENGTH = space['STRENGTH']"
+        ),
+        {"strength.py": "STRENGTH = 0.25"},
+    ),
+    "computed: eval": (
+        plugin("from pathlib import Path\nSTRENGTH = eval((Path(__file__).parent / 'n.py').read_text())"),
+        {"n.py": "0.25"},
+    ),
+    "computed: pydoc": (
+        plugin("from pydoc import locate\nSTRENGTH = locate('hel' + 'per.STRENGTH')"),
+        {"helper.py": "STRENGTH = 0.25"},
+    ),
+    "computed: by a name in a text": (
+        plugin("import sys\nSTRENGTH = getattr(sys.modules['importlib'], 'import_module')('hel' + 'per').STRENGTH"),
+        {"helper.py": "STRENGTH = 0.25"},
+    ),
+    "computed: in a helper": (
+        plugin("from helper import STRENGTH"),
+        {
+            "helper.py": "from pathlib import Path\nexec((Path(__file__).parent / 'a' / 'b.py').read_text())",
+            "a/b.py": "STRENGTH = 0.25",
+        },
+    ),
     "from a folder put on the path": (
         plugin(
             "import sys\nfrom pathlib import Path\nsys.path.insert(0, str(Path(__file__).parent / 'lib'))\n"
@@ -119,6 +176,7 @@ def pushed(folder: Path) -> tuple[str, float]:
         return str(ATTACKS["push"].version), round(float(moved.norm()), 3)
 
 
+@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")  # as long as Python has it, plugins do
 @pytest.mark.parametrize("case", CASES)
 def test_a_module_that_a_plugin_imports_is_in_its_version(case: str, tmp_path: Path):
     text, files = CASES[case]
@@ -132,6 +190,51 @@ def test_a_module_that_a_plugin_imports_is_in_its_version(case: str, tmp_path: P
     assert (weak, strong) == (0.25, other)
     assert first != second
     assert again == (first, weak)
+
+
+def test_folders_of_others_are_not_a_plugin_s(tmp_path: Path):
+    """Hidden ones, virtual environments, what is installed, results; nor is what no plugin mentions."""
+    write(tmp_path, {"mine.py": plugin("import importlib\nSTRENGTH = 0.25"), "impl/a.py": "", "1/b-c.py": ""})
+    alone = sources.of_file(tmp_path / "mine.py")
+    write(
+        tmp_path,
+        {
+            ".git/a.py": "",
+            "venv/pyvenv.cfg": "",
+            "venv/lib/a.py": "",
+            "lib/site-packages/a.py": "",
+            "results/store.json": "",
+            "results/a/a.py": "",
+            "data/a.txt": "",
+        },
+    )
+    (tmp_path / "impl" / "loop").symlink_to(tmp_path)
+    assert sources.of_file(tmp_path / "mine.py").version == alone.version
+    assert sorted(alone.modules) == ["./1/b-c.py", ".impl", ".impl.a", ".mine"]
+
+
+def test_methods_and_words_that_only_sound_like_it_change_no_version(tmp_path: Path):
+    """``model.eval()``, ``re.compile`` and the like are in many a plugin."""
+    text = 'import re\nx = re.compile("eval")\ny = x.eval\nz = "import it"\nSTRENGTH = 0.25  # importlib'
+    write(tmp_path, {"mine.py": plugin(text)})
+    alone = sources.of_file(tmp_path / "mine.py")
+    write(tmp_path, {"other.py": "", "impl/more.py": ""})
+    assert sources.of_file(tmp_path / "mine.py").version == alone.version
+    assert alone.modules == {}
+
+
+@pytest.mark.parametrize("limit", ["MOST_FILES", "MOST_FOLDERS"])
+def test_a_plugin_in_a_folder_of_much_else_is_refused(
+    limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sources, limit, 2)
+    write(tmp_path, {"mine.py": plugin("import runpy\nSTRENGTH = 0.25"), "a/1.py": "", "b/2.py": ""})
+    assert command("list", "attacks", "--plugin", tmp_path / "mine.py") == 2
+    line = error_line(capsys.readouterr().err)
+    assert line.startswith("error: plugin mine.py: it imports modules or runs files by names that it computes, and ")
+    assert line.endswith("put it into a folder of its own")
+    write(tmp_path, {"mine.py": plugin("STRENGTH = 0.25")})
+    load_file(tmp_path / "mine.py")
 
 
 def test_cells_of_an_edited_helper_are_run_again(tmp_path: Path, suite: Path, capsys: pytest.CaptureFixture[str]):
