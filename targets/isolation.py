@@ -8,27 +8,19 @@ from __future__ import annotations
 import locale
 import os
 import random
-import signal
 import sys
-import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
-AS_IT_IS = object()
-
-
-class State(NamedTuple):
-    """A piece of the process's state: how it is read and written, and what user code finds there."""
-
-    read: Callable[[], Any]
-    write: Callable[[Any], object]
-    found: Any = AS_IT_IS
+from targets.hooks import HOOKS
+from targets.interpreter import INTERPRETER
+from targets.state import AS_IT_IS, State, attribute
 
 
 def _folder() -> str | None:
@@ -54,15 +46,6 @@ def _set_filters(before: tuple[list[Any], Any]) -> None:
     warnings.filters[:], warnings.showwarning = before  # type: ignore[index]
 
 
-def _handle(number: int, handler: Any) -> None:
-    if handler is not None and threading.current_thread() is threading.main_thread():  # no other may
-        signal.signal(number, handler)
-
-
-def _set_default_device(device: torch.device) -> None:
-    torch.set_default_device(None if device.type == "cpu" else device)
-
-
 def _nesting() -> int:
     """How many autocast contexts are entered: while one is, weights that were rounded once are not rounded again."""
     deeper = torch.autocast_increment_nesting()
@@ -76,10 +59,6 @@ def _nest(depth: int) -> None:
     while _nesting() < depth:
         torch.autocast_increment_nesting()
     torch.clear_autocast_cache()
-
-
-def _attribute(owner: object, name: str) -> State:
-    return State(partial(getattr, owner, name), partial(setattr, owner, name))
 
 
 def _older(state: State) -> State:
@@ -102,18 +81,26 @@ def _precisions() -> Iterator[State]:
         for name in part.split(".")[1:]:
             owner = getattr(owner, name, None)
         if hasattr(owner, "fp32_precision"):
-            yield _attribute(owner, "fp32_precision")
+            yield attribute(owner, "fp32_precision")
+
+
+def _attention() -> Iterator[State]:
+    """Which kernels attention may take, each of which rounds otherwise."""
+    for name in ("flash", "mem_efficient", "math", "cudnn"):
+        if hasattr(torch.backends.cuda, f"enable_{name}_sdp"):
+            read = getattr(torch.backends.cuda, f"{name}_sdp_enabled")
+            yield State(read, getattr(torch.backends.cuda, f"enable_{name}_sdp"))
+    yield State(torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled)
 
 
 ENVIRONMENT = State(lambda: dict(os.environ), _set_environment)
 
 STATES = (
     State(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
-    State(torch.get_default_device, _set_default_device, torch.device("cpu")),
     # In this order: what is put back last of all is what the older switches, put back before, may have changed.
     *_precisions(),
     _older(State(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest")),
-    _older(_attribute(torch.backends.cudnn, "allow_tf32")),
+    _older(attribute(torch.backends.cudnn, "allow_tf32")),
     *(
         State(partial(torch.is_autocast_enabled, kind), partial(torch.set_autocast_enabled, kind), False)
         for kind in ("cpu", "cuda")
@@ -127,8 +114,9 @@ STATES = (
         lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
         lambda mode: torch.autograd.set_detect_anomaly(*mode),
     ),
-    *(_attribute(torch.backends.cudnn, name) for name in ("enabled", "benchmark", "deterministic")),
-    _attribute(torch.backends.mkldnn, "enabled"),
+    *(attribute(torch.backends.cudnn, name) for name in ("enabled", "benchmark", "deterministic")),
+    attribute(torch.backends.mkldnn, "enabled"),
+    *_attention(),
     State(torch.get_num_threads, torch.set_num_threads),
     State(np.geterr, lambda kinds: np.seterr(**kinds)),
     State(np.geterrcall, np.seterrcall),
@@ -136,9 +124,8 @@ STATES = (
     State(lambda: (list(warnings.filters), warnings.showwarning), _set_filters),
     State(partial(locale.setlocale, locale.LC_ALL), partial(locale.setlocale, locale.LC_ALL)),
     State(_folder, _enter),
-    _attribute(sys, "stdout"),
-    _attribute(sys, "stderr"),
-    *(State(partial(signal.getsignal, number), partial(_handle, number)) for number in (signal.SIGINT, signal.SIGTERM)),
+    *HOOKS,
+    *INTERPRETER,
 )
 """Beside the random generators, and whether gradients are recorded, which user code finds so."""
 
@@ -153,13 +140,17 @@ def isolated(seed: int | None = None, *, environment: bool = True) -> Iterator[N
     """
     with ExitStack() as stack:
         stack.enter_context(seeded(seed))
-        for state in (*STATES, *([ENVIRONMENT] if environment else [])):
+        for state in (*([ENVIRONMENT] if environment else []), *STATES):
             before = state.read()
             stack.callback(_restore, state, before)
             if state.found is not AS_IT_IS and before != state.found:
                 state.write(state.found)
         stack.enter_context(torch.inference_mode(False))  # which also records gradients, and undoes both
-        yield
+        depth = sys.getrecursionlimit()
+        try:
+            yield
+        finally:
+            sys.setrecursionlimit(depth)  # before all else, which takes a few calls
 
 
 def _restore(state: State, before: Any) -> None:

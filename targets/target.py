@@ -116,6 +116,7 @@ def device_named(device: str) -> torch.device:
         raise InputError(f"unknown device {device!r}; give auto, cpu or cuda") from None
 
 
+@isolated(0)
 def load(name: str, device: str = "auto") -> SmoothedClassifier:
     """The smoothed classifier registered as ``name``.
 
@@ -125,8 +126,7 @@ def load(name: str, device: str = "auto") -> SmoothedClassifier:
             function of one image to finite logits of its data set's classes (:func:`targets.probe.probe`).
     """
     target = TARGETS[name]
-    with isolated(0):
-        module = target.build()
+    module = target.build()
     if not isinstance(module, nn.Module):
         raise TargetError(f"target {name!r} must return a torch.nn.Module, not {type(module).__name__}")
     if target.sha256 is not None:
