@@ -34,7 +34,9 @@ class Attack(ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        described = cls.__doc__
         dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+        cls.__doc__ = described  # not the signature that dataclass writes where there is none, as under python -OO
 
     @abstractmethod
     def __call__(self, model: Any, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:

@@ -45,10 +45,13 @@ def enforce(images: Tensor, returned: object, epsilon: float) -> Sent:
         returned: what the attack returned for them.
 
     Raises:
-        AttackError: it is no floating-point tensor of the originals' shape.
+        AttackError: it is no dense floating-point tensor of the originals' shape, or has no values.
     """
     if not isinstance(returned, Tensor):
         raise AttackError(f"the attack returned {type(returned).__name__}; expected a tensor")
+    if returned.is_meta or returned.is_nested or returned.layout is not torch.strided:
+        kind = "on device meta, which has no values" if returned.is_meta else f"of layout {'nested' if returned.is_nested else returned.layout}"
+        raise AttackError(f"the attack returned a tensor {kind}; expected a dense one on {images.device}")
     if returned.shape != images.shape or not returned.is_floating_point():
         raise AttackError(
             f"the attack returned {returned.dtype} of shape {tuple(returned.shape)}; "

@@ -41,7 +41,9 @@ def load_installed() -> list[str]:
                     entry.load()
                     _check(_registered() - before)
                 _stamp(_registered() - before, _version(entry))
-            except (Exception, SystemExit) as error:  # somebody else's package must not take the benchmark down
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # somebody else's package must not take the benchmark down
                 _forget(before)
                 reason = f"{type(error).__name__}: {error}".replace("\n", " ")
                 problems.append(f"plugin {entry.name} ({entry.value}) was left out: {reason}")
@@ -98,8 +100,10 @@ def _import(path: Path) -> None:
     except InputError:
         HELD.forget(code, package)
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         HELD.forget(code, package)
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise InputError(f"does not import: {_where(error, path)}") from error
     new = _registered() - before
     if not new:

@@ -115,9 +115,9 @@ class Suite:
             values[key] = float(value) if isinstance(defaults[key], float) else value
         try:
             return cls(**values)
-        except InputError:
+        except (InputError, KeyboardInterrupt):
             raise
-        except Exception as error:  # whatever a plugin's attack says of its hyper-parameters
+        except BaseException as error:  # whatever a plugin's attack says of its hyper-parameters
             raise InputError(f"settings.{name}: {type(error).__name__}: {error}") from error
 
 

@@ -137,7 +137,9 @@ class Work:
                 records, images, observed = run_cell(
                     cell, self.store, self._surrogates, self._memory, self.progress.tick
                 )
-        except (Exception, SystemExit):  # whatever a plugin raises: its traceback is stored, and it is retried
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # whatever a plugin raises: its traceback is stored, and it is retried
             return self.fail(cell, traceback.format_exc(), time.perf_counter() - begun)
         seconds = time.perf_counter() - begun
         self.store.write_cell(

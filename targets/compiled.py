@@ -43,7 +43,7 @@ def compiled_alike(module: nn.Module, images: Tensor) -> Callable[[Tensor], Tens
     loads it: torch does not ask which CPU it was compiled for, and on another it computes nonsense. Where the user
     names a folder, the width of the registers keeps kinds apart.
     """
-    plain: Tensor = module(images)
+    plain: Tensor = module(images).clone()  # a module may write all its answers to one place
     options: dict[str, str | int | bool | Callable[..., object]] = {"freezing": True, "emulate_precision_casts": True}
     if images.device.type == "cpu" and capability() in WIDTHS:
         options["cpp.simdlen"] = WIDTHS[capability()]  # torch's default, but named it is in what code is looked up by

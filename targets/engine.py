@@ -107,7 +107,7 @@ class Engine:
         except TargetError:
             raise
         except Exception as error:  # whatever a user's base classifier raises
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise TargetError(f"the base classifier failed: {type(error).__name__}: {_line(error)}") from error
         return torch.cat([self.answers(half) for half in self._halves(images)])
 
@@ -140,7 +140,7 @@ class Engine:
             else:
                 logits = checkpoint(self._eager, part, use_reentrant=False)
             held += each
-            parts.append(finite(self._shaped(logits, part)))
+            parts.append(finite(self._shaped(logits, part)).clone())  # a module may write all its answers to one place
         return torch.cat(parts)
 
     def _eager(self, images: Tensor) -> Tensor:
@@ -187,7 +187,8 @@ def finite(logits: Tensor) -> Tensor:
     return logits
 
 
-def _out_of_memory(error: Exception) -> bool:
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether a pass failed for want of memory: a smaller one may go through."""
     return isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 

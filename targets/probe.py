@@ -7,17 +7,16 @@ batch size and from run to run, and neither a certificate nor a ceiling holds fo
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from targets.engine import SMALLEST_BATCH, finite
+from targets.engine import SMALLEST_BATCH, finite, out_of_memory
 from targets.errors import TargetError
+from targets.isolation import isolated
 from targets.noise import keyed_generator
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ MOST_ROWS = 0.25
 
 
 def probe(target: SmoothedClassifier, shape: Sequence[int]) -> None:
-    """Ask a target's base classifier of some noisy images three times, in two kinds of company.
+    """Ask a target's base classifier of some noisy images: twice, in other company, and all over a full batch.
 
     Args:
         shape: (C, H, W). The images are random: no data set is needed.
@@ -53,15 +52,16 @@ def probe(target: SmoothedClassifier, shape: Sequence[int]) -> None:
     images = torch.from_numpy(generator.random(noise.shape, dtype=np.float32) + np.float32(target.sigma) * noise)
     half = images[: SMALLEST_BATCH // 2].flip(0)
     company = torch.cat([torch.zeros_like(images[:1]).expand(NEIGHBOURS, *shape), half])
-    with _as_it_was(target.device):
+    with isolated():
         first, again, elsewhere = (_logits(target, batch) for batch in (images, images, company))
+        crowd = _in_full_batch(target, images.flip(0))
     if _differ(first, again, "run"):
         raise TargetError(
             f"the base classifier of target {target.name!r} says another thing of the same images when it is asked "
             "again (dropout or noise in forward, or a state that it keeps?); PREDICT needs a fixed function: use "
             "modules that .eval() switches off"
         )
-    if _differ(first[: len(half)].flip(0), elsewhere[NEIGHBOURS:], "batch"):
+    if _differ(first[: len(half)].flip(0), elsewhere[NEIGHBOURS:], "batch") or _differ(first.flip(0), crowd, "batch"):
         raise TargetError(
             f"what the base classifier of target {target.name!r} says of an image depends on the others of its batch "
             "(batch statistics in forward, track_running_stats=False?); PREDICT needs a function of the image: keep "
@@ -69,12 +69,29 @@ def probe(target: SmoothedClassifier, shape: Sequence[int]) -> None:
         )
 
 
+def _in_full_batch(target: SmoothedClassifier, images: Tensor) -> Tensor:
+    """Logits (N, K) of images (N, C, H, W) in as large a batch as PREDICT's, from its first row to its last."""
+    rows = max(len(images), target.engine.size(tuple(images.shape[1:])))
+    while True:
+        places = torch.linspace(0, rows - 1, len(images)).round().long()
+        batch = images.new_zeros((rows, *images.shape[1:]))
+        batch[places] = images
+        try:
+            return _logits(target, batch)[places.to(target.device)]
+        except TargetError as error:
+            if not out_of_memory(error.__cause__) or rows == len(images):
+                raise
+            rows = max(len(images), rows // 2)  # as PREDICT's will be
+
+
 def _logits(target: SmoothedClassifier, batch: Tensor) -> Tensor:
-    """The logits of a batch, which is the base classifier's to keep."""
+    """The logits of a batch, which is the base classifier's to keep; they are ours, whatever it writes later."""
     try:
         with torch.no_grad():
             logits: object = target.base_classifier(batch.clone().to(target.device))
-    except Exception as error:  # whatever a user's base classifier raises
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a user's base classifier raises
         reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
         raise TargetError(
             f"the base classifier of target {target.name!r} fails on images of shape {tuple(batch.shape)}: {reason}"
@@ -89,7 +106,7 @@ def _logits(target: SmoothedClassifier, batch: Tensor) -> Tensor:
             f"images; give floating logits of shape {expected}, one column a class of {target.data or 'its data'}"
         )
     try:
-        return finite(logits)
+        return finite(logits).clone()
     except TargetError as error:
         raise TargetError(f"target {target.name!r}: {error}") from error
 
@@ -105,15 +122,3 @@ def _differ(one: Tensor, other: Tensor, how: str) -> bool:
 def _coarse(logits: Tensor) -> bool:
     """Whether logits come from arithmetic of few bits, whatever they are stored as."""
     return any(torch.equal(logits, logits.to(kind).to(logits.dtype)) for kind in (torch.bfloat16, torch.float16))
-
-
-@contextmanager
-def _as_it_was(device: torch.device) -> Iterator[None]:
-    """Put the global random generators back, which a base classifier may draw from."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002

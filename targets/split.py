@@ -56,9 +56,9 @@ class Checked:
         """
         try:
             given = self.load(name)
-        except (InputError, TargetError):
+        except (InputError, TargetError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:  # whatever a plugin's loader raises
+        except BaseException as error:  # whatever a plugin's loader raises
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
             raise InputError(f"data set {self.data!r} cannot load its split {name!r}: {reason}") from error
         last, checked = self._last.get(name, (None, None))

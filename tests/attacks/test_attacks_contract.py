@@ -10,7 +10,7 @@ import torch
 from attacks_world import cell_of, cheap, evaluation, granted, streams
 from torch import nn
 
-from attacks import ATTACKS, NoAccess, Transfer, WhiteBox
+from attacks import ATTACKS, Attack, NoAccess, Transfer, WhiteBox
 from benchmark.evaluation import enforce
 from benchmark.shared import Surrogates
 from leaderboard import Store
@@ -151,3 +151,17 @@ def test_described_and_with_plain_hyper_parameters(name):
 def test_streams_of_two_images_differ():
     draws = streams(2).normal((8,))
     assert not torch.equal(draws[0], draws[1])
+
+
+def test_an_attack_without_a_docstring_has_no_summary():
+    """As every attack under ``python -OO``, for which dataclass writes the signature instead."""
+
+    class Silent(Attack):
+        access = NoAccess
+        steps: int = 3
+
+        def __call__(self, model, images, labels, epsilon, generator):
+            return images
+
+    assert Silent.summary() == ""
+    assert Silent(steps=4).parameters() == {"steps": 4}

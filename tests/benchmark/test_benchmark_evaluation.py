@@ -88,6 +88,8 @@ def test_the_first_rule_broken_is_the_one_named():
         (ORIGINALS.to(torch.uint8), "torch.uint8"),
         (ORIGINALS > 0, "torch.bool"),
         (ORIGINALS.to(torch.complex64), "torch.complex64"),
+        (ORIGINALS.to("meta"), "a tensor on device meta, which has no values; expected a dense one on cpu$"),
+        (ORIGINALS.to_sparse(), "a tensor of layout torch.sparse_coo; expected a dense one on cpu$"),
     ],
 )
 def test_what_is_no_batch_of_images_is_an_error(wrong: Any, words: str):

@@ -66,3 +66,20 @@ def test_the_compiler_can_be_switched_off(monkeypatch):
     monkeypatch.delenv(VARIABLE)
     monkeypatch.setattr(compiled.shutil, "which", lambda name: None)
     assert not compiler_present(CPU)
+
+
+def test_logits_that_a_module_writes_to_one_place_are_compared_with_what_they_were(monkeypatch):
+    place = torch.zeros(20, 10)
+
+    class Static(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            place[:] = images.flatten(1)[:, :10]
+            return place
+
+    def wrong(images: torch.Tensor) -> torch.Tensor:
+        place[:] = 2 * images.flatten(1)[:, :10]
+        return place
+
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: wrong)
+    with pytest.warns(UserWarning, match="rounds otherwise than the plain one"):
+        assert compiled_alike(Static(), torch.rand(20, 1, 8, 8)) is None

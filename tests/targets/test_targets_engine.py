@@ -41,6 +41,38 @@ def test_the_batch_follows_the_documented_rule():
     assert batch_size((3, 32, 32), torch.device("cuda")) == 4096
 
 
+class Static(nn.Module):
+    """Writes its answers to one place, and differentiably where gradients are recorded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.place = SmallCNN(), torch.zeros(64, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.net(images)
+        if torch.is_grad_enabled():
+            return logits
+        self.place[: len(images)] = logits
+        return self.place[: len(images)]
+
+
+def test_logits_are_kept_where_a_module_writes_them_all_to_one_place():
+    images = torch.rand(50, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    module = Static().eval().requires_grad_(False)
+    with torch.no_grad():
+        expected = torch.cat([module.net(part) for part in images.split(16)])
+        runner = Engine(module, 10, 16)
+        found = runner.logits(images[:48])
+        assert torch.equal(found, expected[:48])
+        runner.logits(images[:48].flip(0))
+    assert torch.equal(found, expected[:48])
+    images.requires_grad_(True)
+    runner.logits(images).square().sum().backward()
+    gradient, images.grad = images.grad, None
+    torch.cat([module.net(part) for part in images[:48].split(16)]).square().sum().backward()
+    assert torch.equal(gradient[:48], images.grad[:48])
+
+
 def test_folding_keeps_the_function(network, samples):
     fold = folded(network)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in fold.modules())

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.module import register_module_forward_hook
 
 from targets import TARGETS, SmoothedClassifier, TargetError, load, register
 from targets.digits import split
@@ -84,8 +85,15 @@ BATCH: dict[str, Callable[[], nn.Module]] = {
     "by position": lambda: Then(lambda x: x + torch.arange(len(x))[:, None] * torch.eye(10)[0]),
     "by a seeded mask": lambda: Then(seeded),
     "the first alone": lambda: Then(lambda x: x[:1].expand_as(x)),
+    "batch statistics of large batches": lambda: Then(lambda x: x if len(x) < 64 else x - x.mean(0)),
+    "pieces of large batches": lambda: Then(lambda x: torch.cat([x[:64], x[64:] + torch.eye(10)[0] * x.abs().max()])),
+    "the last quarter of a large batch": lambda: Then(lambda x: torch.where(arange(x) < 768, x, -x)),
     "the batch's size": lambda: Then(lambda x: x + len(x) * torch.eye(10)[0]),
 }
+
+
+def arange(logits: Tensor) -> Tensor:
+    return torch.arange(len(logits))[:, None]
 
 
 class Before(nn.Module):
@@ -143,6 +151,32 @@ class Halved(nn.Module):
         return self.module(images.to(torch.bfloat16)).float()
 
 
+class Static(nn.Module):
+    """Writes its answers to one place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.place = plain(), torch.zeros(4096, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.place[: len(images)] = self.net(images).detach()
+        return self.place[: len(images)]
+
+
+class Hungry(nn.Module):
+    """Has memory for 100 images at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.rows = plain(), list[int]()
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.rows.append(len(images))
+        if len(images) > 100:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return self.net(images)
+
+
 GOOD: dict[str, Callable[[], nn.Module]] = {
     "plain": plain,
     "dropout that .eval() switches off": lambda: Then(before=nn.Dropout(0.5)),
@@ -158,6 +192,8 @@ GOOD: dict[str, Callable[[], nn.Module]] = {
     "a constant": lambda: Then(lambda x: torch.zeros_like(x)),
     "large": lambda: Then(lambda x: x * 1e20),
     "rounds as another batch may": lambda: Then(lambda x: x * (1 + 1e-4 * (len(x) % 3))),
+    "one place": Static,
+    "little memory": Hungry,
     "one image turned over": lambda: Then(turned),
 }
 
@@ -205,6 +241,46 @@ def test_what_is_no_logits_is_refused(after: Callable[[Tensor], Tensor], words: 
 def test_a_network_for_other_images_is_refused():
     with pytest.raises(TargetError, match=r"fails on images of shape \(16, 3, 32, 32\): RuntimeError: "):
         looked_at(plain(), (3, 32, 32))
+
+
+def test_images_are_shown_all_over_a_batch_of_the_engine_s_size():
+    module = Hungry()
+    looked_at(module)
+    assert module.rows == [16, 16, 20, 1000, 500, 250, 125, 62]
+    module = Hungry()
+    probe(SmoothedClassifier(module, 0.5, 10, name="mine", batch=1), SHAPE)
+    assert module.rows == [16, 16, 20, 16]
+
+
+@pytest.mark.parametrize("error", [GeneratorExit, SystemExit, BaseException])
+def test_whatever_a_base_classifier_raises_is_a_target_s_error(error: type[BaseException]):
+    def stop(logits: Tensor) -> Tensor:
+        raise error("enough")
+
+    with pytest.raises(TargetError, match=f"fails on images of shape .*: {error.__name__}: enough$"):
+        looked_at(Then(stop))
+    with pytest.raises(KeyboardInterrupt):
+        looked_at(Then(interrupt))
+
+
+def interrupt(logits: Tensor) -> Tensor:
+    raise KeyboardInterrupt
+
+
+def test_what_a_base_classifier_leaves_behind_is_undone():
+    class Leaves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = plain()
+
+        def forward(self, images: Tensor) -> Tensor:
+            torch.set_default_dtype(torch.float64)
+            register_module_forward_hook(lambda *_: None)
+            return self.net(images)
+
+    looked_at(Leaves())
+    assert torch.get_default_dtype() == torch.float32
+    assert not nn.modules.module._global_forward_hooks
 
 
 def test_the_probe_disturbs_no_generator():
