@@ -35,11 +35,26 @@ codecs.register_error(ERRORS, _stand_in)
 
 
 class Outlet(io.RawIOBase):
-    """A byte stream that takes everything: what cannot be written is dropped, and why is kept in ``lost``."""
+    """A byte stream that takes everything: what cannot be written is dropped, and why is kept in ``lost``.
+
+    It has a descriptor of its own, which stays open whoever closes standard output or its descriptor 1.
+    """
 
     def __init__(self, raw: Any) -> None:
         self.raw: io.RawIOBase = raw
         self.lost: OSError | None = None
+        self._replaced: io.RawIOBase | None = None
+        if type(raw) is io.FileIO:
+            self.raw, self._replaced = io.FileIO(os.dup(raw.fileno()), "w"), raw
+
+    def close(self) -> None:
+        """Nothing: it is closed by :meth:`end` alone."""
+
+    def end(self) -> None:
+        """Give the descriptor back; who still holds the stream writes to the one that it replaced."""
+        if self._replaced is not None:
+            self.raw.close()
+            self.raw, self._replaced = self._replaced, None
 
     def writable(self) -> bool:
         return True
@@ -60,7 +75,34 @@ class Outlet(io.RawIOBase):
                 select.select([], [self.raw], [], 1)  # a pipe that does not block, and is full
             except OSError as error:
                 self.lost = error
+            except ValueError:  # somebody closed it
+                self.lost = OSError(errno.EBADF, os.strerror(errno.EBADF))
         return len(content)
+
+
+class _Buffer(io.BufferedWriter):
+    """Stays open, like :class:`_Text`."""
+
+    def close(self) -> None:
+        self.flush()
+
+    def detach(self) -> Any:
+        self.flush()
+        return self.raw
+
+
+class _Text(io.TextIOWrapper):
+    """A stream that user code can write to and not close, detach or give another encoding: others use it, too."""
+
+    def close(self) -> None:
+        self.flush()
+
+    def detach(self) -> Any:
+        self.flush()
+        return self.buffer
+
+    def reconfigure(self, *, line_buffering: bool | None = None, **_: Any) -> None:
+        super().reconfigure(line_buffering=line_buffering)
 
 
 @contextmanager
@@ -74,14 +116,17 @@ def tolerant() -> Iterator[list[str]]:
     _open_closed()
     problems: list[str] = []
     before = sys.stdout, sys.stderr
-    outlet, _ = _replaced("stdout"), _replaced("stderr")
+    outlet, other = _replaced("stdout"), _replaced("stderr")
     ours = sys.stdout, sys.stderr
     try:
         yield problems
     finally:
-        for stream, was in zip(ours, before, strict=True):
-            stream.close() if was is None else stream.flush()
+        for stream in ours:
+            stream.flush()
         sys.stdout, sys.stderr = before
+        for one in (outlet, other):
+            if one is not None:
+                one.end()
         if outlet is not None and outlet.lost is not None and outlet.lost.errno != errno.EPIPE:
             problems.append(f"standard output could not be written: {outlet.lost.strerror}")
 
@@ -90,14 +135,16 @@ def _replaced(name: str) -> Outlet | None:
     """Put a tolerant stream in place of ``sys.stdout`` or ``sys.stderr``; None where it takes text as it is."""
     stream: TextIO | None = getattr(sys, name)
     if stream is None:  # closed when Python started
-        setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 tolerant() closes it
-        return None
+        with io.FileIO(os.devnull, "w") as nothing:
+            outlet = Outlet(nothing)
+        setattr(sys, name, _Text(_Buffer(outlet), encoding="utf-8", errors=ERRORS))
+        return outlet
     if not isinstance(stream, io.TextIOWrapper):
         return None  # a notebook's, or a test's
     stream.flush()
     outlet = Outlet(getattr(stream.buffer, "raw", stream.buffer))
-    text = io.TextIOWrapper(
-        io.BufferedWriter(outlet),
+    text = _Text(
+        _Buffer(outlet),
         encoding=stream.encoding,
         errors=ERRORS,
         line_buffering=stream.line_buffering,

@@ -14,6 +14,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import torch
 
 from benchmark.best_of import BestOf
 from benchmark.cell import Cell, settings_key
+from benchmark.console import tolerant
 from benchmark.plugins import load_file, load_installed
 from benchmark.progress import Quiet, Stages
 from benchmark.suite import Suite
@@ -193,10 +195,14 @@ _WORK: dict[str, Work] = {}
 
 _LOCAL: list[Local] = []
 
+_OUTPUT = ExitStack()
+"""Keeps standard output and error out of the reach of attacks, as long as the process lives."""
+
 
 def _begin(local: Local) -> None:
     """Make a fresh process ready."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal's Ctrl-C the run itself hears, and ends its workers
+    _OUTPUT.enter_context(tolerant())
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     torch.set_num_threads(1)
     load_installed()

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmark_helpers import ROOT, TARGET, command, environment, suite_file
+from benchmark_helpers import ROOT, TARGET, command, define, environment, suite_file
 
+from attacks import NoAccess
 from benchmark.console import STAND_INS, tolerant
 
 BOARD = {"LEADERBOARD.md", "leaderboard.json", "records.parquet", "board.svg"}
@@ -148,6 +149,69 @@ def test_streams_are_put_back(monkeypatch):
     before = sys.stdout, sys.stderr
     assert command("list", "suites") == 0
     assert (sys.stdout, sys.stderr) == before
+
+
+def closed(stream: Any) -> None:
+    stream.close()
+
+
+def wrapped(stream: Any) -> None:
+    """In a wrapper, which closes what it wraps when it is forgotten."""
+    io.TextIOWrapper(stream.buffer, encoding="utf-8").write("mine ")
+
+
+def detached(stream: Any) -> None:
+    io.TextIOWrapper(stream.detach(), encoding="utf-8").write("mine ")
+
+
+def closed_below(stream: Any) -> None:
+    stream.buffer.raw.close()
+    stream.buffer.close()
+
+
+def recoded(stream: Any) -> None:
+    stream.reconfigure(encoding="ascii", errors="strict")
+
+
+DEEDS = [closed, wrapped, detached, closed_below, recoded]
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_who_closes_our_streams_closes_them_for_nobody(deed, tmp_path, monkeypatch):
+    def act(model: object, images: object) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            deed(stream)
+        print("still there")
+
+    streams = Streams(monkeypatch, "utf-8")
+    define("closes", NoAccess, act)
+    suite = suite_file(tmp_path / "s.toml", attacks=["closes", "clean"])
+    arguments = ("run", "--suite", suite, "--results", tmp_path / "r", "--device", "cpu", "--workers", 1)
+    assert command(*arguments) == 0
+    assert "still there" in streams.text("stdout")
+    assert "at ε = 0.5" in streams.text("stdout")
+    assert "2 cells run, 0 held already, 0 failed." in streams.text("stdout")
+    assert "clean × " in streams.text("stderr")
+
+
+@pytest.mark.parametrize("closing", ["os.close(1); os.close(2)", "sys.__stdout__.close(); sys.__stderr__.close()"])
+def test_nor_does_who_closes_the_descriptors(closing, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", DESCRIPTORS.replace("CLOSING", closing)],
+        check=False, cwd=ROOT, env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "said\n", "said, too\n")
+
+
+DESCRIPTORS = """
+import os, sys
+from benchmark.console import tolerant
+with tolerant() as problems:
+    CLOSING
+    print("said")
+    print("said, too", file=sys.stderr)
+assert not problems
+"""
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])

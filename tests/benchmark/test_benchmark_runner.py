@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ import torch
 from benchmark_helpers import TARGET, board, by_attack, define, error_line, nothing, records, run, suite_file
 from benchmark_helpers import images as returned
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.overrides import TorchFunctionMode
 
 import attacks
 import targets
@@ -90,6 +94,10 @@ def test_an_attack_that_raises_is_a_failed_cell_and_is_tried_again(tmp_path: Pat
     assert rows["fragile"]["abstention_rate"] == 0.0
 
 
+def raised(error: BaseException) -> NoReturn:
+    raise error
+
+
 @pytest.mark.parametrize(
     ("act", "words"),
     [
@@ -97,6 +105,11 @@ def test_an_attack_that_raises_is_a_failed_cell_and_is_tried_again(tmp_path: Pat
         (lambda model, images: "images", "AttackError: the attack returned str"),
         (lambda model, images: model.votes(images), "AttributeError: 'NoAccess' object has no attribute 'votes'"),
         (lambda model, images: sys.exit(0), "SystemExit: 0"),
+        (lambda model, images: raised(GeneratorExit("over")), "GeneratorExit: over"),
+        (lambda model, images: raised(asyncio.CancelledError()), "CancelledError"),
+        (lambda model, images: raised(type("Stop", (BaseException,), {})("mine")), "Stop: mine"),
+        (lambda model, images: images.to("meta"), "AttackError: the attack returned a tensor on device meta"),
+        (lambda model, images: images.to_sparse(), "AttackError: the attack returned a tensor of layout torch.sparse_"),
     ],
 )
 def test_whatever_an_attack_does_wrong_is_a_failed_cell(tmp_path: Path, act: Callable[..., Any], words: str):
@@ -105,6 +118,33 @@ def test_whatever_an_attack_does_wrong_is_a_failed_cell(tmp_path: Path, act: Cal
     assert run(suite, tmp_path / "r") == 1
     assert words in (by_attack(tmp_path / "r")["wrong"].error or "")
     assert by_attack(tmp_path / "r")["clean"].status == "ok"
+
+
+LEFT: dict[str, Callable[[], object]] = {
+    "hook": lambda: register_module_forward_pre_hook(lambda module, given: tuple(one * 0.2 for one in given)),
+    "mode": lambda: Zeros().__enter__(),
+    "alarm": lambda: signal.setitimer(signal.ITIMER_REAL, 0.05),
+    "depth": lambda: sys.setrecursionlimit(150),
+}
+
+
+class Zeros(TorchFunctionMode):
+    """Every ReLU gives zeros."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        return result * 0 if func in (torch.relu, torch.nn.functional.relu) else result
+
+
+@pytest.mark.parametrize("deed", LEFT)
+def test_what_an_attack_leaves_behind_changes_no_later_cell(tmp_path: Path, deed: str):
+    define("a-leaves", NoAccess, lambda *_: (LEFT[deed](), None)[1])
+    define("b-waits", NoAccess, lambda *_: time.sleep(0.06))  # an alarm that is left on would end the process
+    suite = suite_file(tmp_path / "s.toml", attacks=["a-leaves", "b-waits", "gaussian"])
+    assert run(suite, tmp_path / "r") == 0
+    suite = suite_file(tmp_path / "s.toml", attacks=["gaussian"])
+    assert run(suite, tmp_path / "alone") == 0
+    assert records(tmp_path / "r", "gaussian").equals(records(tmp_path / "alone", "gaussian"))
 
 
 def test_what_breaks_the_budget_rule_is_recorded_and_the_original_evaluated(tmp_path: Path):

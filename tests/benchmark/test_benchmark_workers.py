@@ -267,3 +267,43 @@ def test_workers_are_as_many_as_there_is_enough_to_do_for(monkeypatch: pytest.Mo
     assert _workers([work]) == expected
     monkeypatch.setattr("benchmark.runner._small", lambda target: False)
     assert _workers([work]) == 1
+
+
+CLOSING = """
+import sys
+from attacks import Attack, NoAccess, register
+
+
+class Closes(Attack):
+    \"\"\"Says something and closes the stream behind it.\"\"\"
+
+    access = NoAccess
+
+    def __call__(self, model, images, labels, epsilon, generator):
+        print("said", file=sys.stderr)
+        sys.stderr.close()
+        return images
+
+
+@register("over")
+class Over(Closes):
+    \"\"\"Raises what is no Exception.\"\"\"
+
+    def __call__(self, model, images, labels, epsilon, generator):
+        raise GeneratorExit("over")
+
+
+for number in range(3):
+    register(f"closes-{number}")(type(f"Closes{number}", (Closes,), {"__doc__": Closes.__doc__}))
+"""
+
+
+def test_in_a_worker_too_streams_stay_open_and_whatever_is_raised_is_a_failed_cell(tmp_path: Path):
+    plugin = tmp_path / "closing.py"
+    plugin.write_text(CLOSING, encoding="utf-8")
+    suite = suite_file(tmp_path / "s.toml", attacks=["over", "closes-0", "closes-1", "closes-2"])
+    arguments = ("--suite", suite, "--results", tmp_path / "r", "--device", "cpu", "--plugin", plugin)
+    assert command("run", *arguments, "--workers", 2, "--quiet") == 1
+    cells = by_attack(tmp_path / "r")
+    assert "GeneratorExit: over" in (cells.pop("over").error or "")
+    assert [cell.error for cell in cells.values()] == [None] * 3
