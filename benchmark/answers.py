@@ -16,7 +16,7 @@ from torch import Tensor
 
 from benchmark import tsv
 from benchmark.cell import PROTOCOL
-from benchmark.companion import claim
+from benchmark.companion import check, claim, edited, seal
 from benchmark.evaluation import take
 from benchmark.provenance import provenance
 from benchmark.tsv import Columns, Row
@@ -72,7 +72,7 @@ class Sweep:
             of its group's.
 
         Raises:
-            InputError: the table was made with other settings, or cannot be written.
+            InputError: the table was made with other settings or edited, or cannot be written.
             StoreError: another process is writing it.
         """
         split = DATA[target.data].split("evaluation")
@@ -91,9 +91,14 @@ class Sweep:
         held = {row.idx for row in rows}
         missing = [index for index in indices if index not in held]
         facts = provenance(target.device, target.arithmetic) if missing else None
-        claim(path, bool(rows), self._settings(target, len(indices)), facts)
+        lines, settings = [row.line() for row in rows], self._settings(target, len(indices))
+        check(path, lines, settings)
         if strange := held - set(indices):
-            raise InputError(f"{path} holds image {min(strange)}, which its settings do not; delete it to begin anew")
+            raise edited(path, f"it holds image {min(strange)}, which its settings do not")
+        for row in rows:
+            if row.label != (true_label := int(split.labels[row.idx])):
+                raise edited(path, f"it has label {row.label} for image {row.idx}, whose label is {true_label}")
+        claim(path, lines, settings, facts)
         tsv.mend(path, self.columns)
         with tqdm(
             total=len(indices), initial=len(held), desc=target.name, unit="image", disable=quiet or None, leave=False
@@ -113,11 +118,16 @@ class Sweep:
                     bar.update(len(group))
             except KeyboardInterrupt:
                 bar.close()
-                tsv.mend(path, self.columns)
+                self._close(path)
                 print(
                     f"stopped; finished rows are kept in {path}. Run the same command again to go on.", file=sys.stderr
                 )
                 raise
+        return self._close(path)
+
+    def _close(self, path: Path) -> list[Row]:
+        """Seal the rows, then put them in order: a kill between the two leaves a table that its seal is of."""
+        seal(path, [row.line() for row in tsv.read(path, self.columns)])
         return tsv.mend(path, self.columns)
 
     def _path(self, name: str) -> Path:

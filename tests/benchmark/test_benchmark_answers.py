@@ -77,6 +77,13 @@ def test_a_finished_table_is_not_computed_again(
     assert err == ""
 
 
+def put_unsealed(whole: Path, path: Path) -> None:
+    """The JSON of a table beside another one, as of before its rows were sealed: a killed writer's, or an older one."""
+    content = json.loads(whole.with_suffix(".json").read_bytes())
+    del content["sealed"]
+    path.with_suffix(".json").write_text(json.dumps(content), encoding="utf-8")
+
+
 @pytest.mark.parametrize("lost", [0, 1, 20, 400])
 def test_half_a_line_of_a_killed_writer_is_dropped_and_computed_again(
     finished: tuple[str, Path], lost: int, tmp_path: Path
@@ -84,7 +91,7 @@ def test_half_a_line_of_a_killed_writer_is_dropped_and_computed_again(
     verb, whole = finished
     path = tmp_path / "t.tsv"
     path.write_bytes(whole.read_bytes()[: len(whole.read_bytes()) - lost])
-    path.with_suffix(".json").write_bytes(whole.with_suffix(".json").read_bytes())
+    put_unsealed(whole, path)
     kept = path.read_bytes().rpartition(b"\n")[0]
     assert command(verb, TARGET, *SMALL, "--output", path) == 0
     assert path.read_bytes().startswith(kept)
@@ -160,6 +167,7 @@ def test_a_signal_keeps_the_finished_rows_and_says_how_to_go_on(
     assert out == ""
     assert err == f"stopped; finished rows are kept in {path}. Run the same command again to go on.\n"
     assert rows(path).equals(rows(whole)[:10])
+    assert json.loads(path.with_suffix(".json").read_bytes())["sealed"]["rows"] == 10
     assert command(verb, TARGET, *SMALL, "--output", path) == 0
     assert rows(path).equals(rows(whole))
 
@@ -221,9 +229,73 @@ def test_a_row_that_the_settings_do_not_hold_is_refused(
     verb, whole = finished
     path = tmp_path / "t.tsv"
     path.write_text(whole.read_text(encoding="utf-8").replace("\n15\t", "\n16\t"), encoding="utf-8")
-    path.with_suffix(".json").write_bytes(whole.with_suffix(".json").read_bytes())
+    put_unsealed(whole, path)
     assert command(verb, TARGET, *SMALL, "--output", path) == 2
     assert "holds image 16, which its settings do not" in error_line(capsys.readouterr().err)
+
+
+def another_answer(text: str) -> str:
+    """The first row says ABSTAIN, and nothing of the row is at odds with it."""
+    header, first, *rest = text.splitlines()
+    cells = dict(zip(header.split("\t"), first.split("\t"), strict=True))
+    changed = {**cells, "predict": "-1", "correct": "0", **({"radius": "0.0"} if "radius" in cells else {})}
+    return "\n".join([header, "\t".join(changed.values()), *rest, ""])
+
+
+def another_label(text: str) -> str:
+    """The first row's label is that of its answer's neighbour; the row is at odds with the data set alone."""
+    header, first, *rest = text.splitlines()
+    cells = dict(zip(header.split("\t"), first.split("\t"), strict=True))
+    changed = {**cells, "label": str((int(cells["predict"]) + 1) % 10), "correct": "0"}
+    return "\n".join([header, "\t".join(changed.values()), *rest, ""])
+
+
+EDITS: dict[str, Callable[[str], str]] = {
+    "another answer": another_answer,
+    "another label": another_label,
+    "a row deleted": lambda text: text.replace(text.splitlines()[3] + "\n", ""),
+    "a row changed for another": lambda text: text.replace(text.splitlines()[3], text.splitlines()[4]),
+    "all rows deleted": lambda text: text.splitlines()[0] + "\n",
+}
+
+
+@pytest.mark.parametrize("case", EDITS)
+def test_a_table_that_was_edited_is_refused_in_one_line_and_left_alone(
+    finished: tuple[str, Path], case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    verb, whole = finished
+    path = tmp_path / "t.tsv"
+    path.with_suffix(".json").write_bytes(whole.with_suffix(".json").read_bytes())
+    path.write_text(EDITS[case](whole.read_text(encoding="utf-8")), encoding="utf-8")
+    before = [file.read_bytes() for file in (path, path.with_suffix(".json"))]
+    assert command(verb, TARGET, *SMALL, "--output", path) == 2
+    out, err = capsys.readouterr()
+    line = error_line(err)
+    assert line.startswith(f"error: {path} was edited since it was written (it")
+    assert line.endswith("); delete it and t.json to begin anew, or give another --output")
+    assert out == ""
+    assert [file.read_bytes() for file in (path, path.with_suffix(".json"))] == before
+
+
+def test_a_label_that_is_not_the_data_sets_is_refused_whatever_the_seal_says(
+    finished: tuple[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    verb, whole = finished
+    path = tmp_path / "t.tsv"
+    put_unsealed(whole, path)
+    path.write_text(another_label(whole.read_text(encoding="utf-8")), encoding="utf-8")
+    assert command(verb, TARGET, *SMALL, "--output", path) == 2
+    true = int(split("evaluation").labels[0])
+    assert f"for image 0, whose label is {true}); delete it and t.json" in error_line(capsys.readouterr().err)
+
+
+def test_what_git_or_an_editor_does_to_line_ends_is_no_edit(finished: tuple[str, Path], tmp_path: Path):
+    verb, whole = finished
+    path = tmp_path / "t.tsv"
+    path.with_suffix(".json").write_bytes(whole.with_suffix(".json").read_bytes())
+    path.write_bytes(b"\xef\xbb\xbf" + whole.read_bytes().replace(b"\n", b"\r\n"))
+    assert command(verb, TARGET, *SMALL, "--output", path) == 0
+    assert path.read_bytes() == whole.read_bytes()
 
 
 def test_the_companion_says_how_the_rows_were_made(finished: tuple[str, Path]):
@@ -325,7 +397,7 @@ def test_a_second_writer_is_refused_in_one_line_that_names_the_first(
 def test_what_two_writers_left_before_is_put_in_order(finished: tuple[str, Path], tmp_path: Path):
     verb, whole = finished
     header, *lines = whole.read_text(encoding="utf-8").splitlines(keepends=True)
-    (tmp_path / "t.json").write_bytes(whole.with_suffix(".json").read_bytes())
+    put_unsealed(whole, tmp_path / "t.tsv")
     (tmp_path / "t.tsv").write_text("".join([header, *lines[12:], *lines[:15]]), encoding="utf-8")
     assert command(verb, TARGET, *SMALL, "--output", tmp_path / "t.tsv") == 0
     assert (tmp_path / "t.tsv").read_bytes() == whole.read_bytes()
@@ -334,7 +406,7 @@ def test_what_two_writers_left_before_is_put_in_order(finished: tuple[str, Path]
 def test_images_that_are_added_late_stand_in_their_place(finished: tuple[str, Path], tmp_path: Path):
     verb, whole = finished
     header, *lines = whole.read_text(encoding="utf-8").splitlines(keepends=True)
-    (tmp_path / "t.json").write_bytes(whole.with_suffix(".json").read_bytes())
+    put_unsealed(whole, tmp_path / "t.tsv")
     (tmp_path / "t.tsv").write_text("".join([header, *lines[20:]]), encoding="utf-8")
     assert command(verb, TARGET, *SMALL, "--output", tmp_path / "t.tsv") == 0
     assert rows(tmp_path / "t.tsv").equals(rows(whole))
