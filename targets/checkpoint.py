@@ -166,6 +166,7 @@ def _read(path: Path) -> Mapping[str, Any]:
             return {"state_dict": content}
         for holder in HOLDERS:
             if _is_state(content.get(holder)):
+                _check_only(path, holder, content)
                 return {**content, "state_dict": content[holder]}
     keys = ", ".join(map(repr, list(content)[:5])) if isinstance(content, Mapping) else type(content).__name__
     raise TargetError(
@@ -178,6 +179,32 @@ def _is_state(held: object) -> bool:
     if not isinstance(held, Mapping) or not held:
         return False
     return all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in held.items())
+
+
+def _check_only(path: Path, chosen: str, content: Mapping[Any, Any]) -> None:
+    """Raise :class:`TargetError` where the file also holds other weights: averaged ones, or those of another step."""
+    weights = _bare(content[chosen])
+    for key, held in content.items():
+        if key == chosen or not _is_state(held):
+            continue
+        others = _bare(held)
+        if key not in HOLDERS and weights.keys().isdisjoint(others):
+            continue  # a layer's constants, say
+        if weights.keys() != others.keys() or not all(torch.equal(weights[name], others[name]) for name in weights):
+            raise TargetError(
+                f"checkpoint {path} holds two sets of weights, {chosen!r} and {key!r}, and does not say which is the "
+                'network\'s; write the right one alone by torch.save({"arch": …, "state_dict": …}, …)'
+            )
+
+
+def _bare(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Its tensors by the names that are left when everything is taken off that a wrapper may put before them."""
+    bare: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        while prefix := next((prefix for prefix in (*WRAPPERS, "1.") if name.startswith(prefix)), ""):
+            name = name.removeprefix(prefix)
+        bare[name] = tensor
+    return bare
 
 
 def _parts(state: Mapping[str, Tensor], expected: set[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -216,6 +243,8 @@ def _common(state: Mapping[str, Tensor]) -> str:
 def _fill(module: nn.Module, weights: Mapping[str, Tensor], architecture: str) -> None:
     """Load ``weights``, which must be all of the architecture's and no others."""
     expected = module.state_dict()
+    if strange := _beside(weights, set(expected)):
+        raise TargetError(strange.format(architecture))
     for name, tensor in expected.items():
         if name not in weights:
             if name.endswith(".num_batches_tracked"):  # which PyTorch before 0.4.1 did not write, and nothing here uses
@@ -232,6 +261,18 @@ def _fill(module: nn.Module, weights: Mapping[str, Tensor], architecture: str) -
         if name not in expected:
             raise TargetError(f"{name!r} is no part of {architecture}; is it of another architecture?")
     module.load_state_dict({**expected, **weights})
+
+
+def _beside(weights: Mapping[str, Tensor], expected: set[str]) -> str:
+    """What to say of a file that has all expected names under one prefix and others that lack it; "" of any other."""
+    needed = {name for name in expected if not name.endswith(".num_batches_tracked")}
+    first = min(needed)
+    for prefix in (found.removesuffix(first) for found in weights if found.endswith(first)):
+        others = [name for name in weights if not name.startswith(prefix)]
+        if prefix and others and all(prefix + name in weights for name in needed):
+            all_there = f"the tensors of {{}} are all there, under {prefix!r}"
+            return f"{others[0]!r} is no part of the network: {all_there}; write those alone, without the prefix"
+    return ""
 
 
 def _normalise(

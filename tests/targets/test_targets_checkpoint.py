@@ -452,3 +452,37 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path, state: dict[str
     path = cohen.write(tmp_path / "c.pth.tar", damaged, "resnet-8")
     with pytest.raises(TargetError, match=r"'fc\.bias' holds NaN or infinite numbers"):
         load_checkpoint(path, SHAPE, 10)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "prefix"),
+    [("state_dict", "model", "1."), ("state_dict", "net", ""), ("model", "ema", "module."), ("net", "model", "")],
+)
+def test_a_file_with_two_sets_of_weights_is_refused_unless_they_are_equal(
+    first: str, second: str, prefix: str, tmp_path: Path, state: dict[str, torch.Tensor], images: torch.Tensor
+):
+    def write(others: dict[str, torch.Tensor]) -> Path:
+        held = {first: state, second: {f"{prefix}{name}": tensor for name, tensor in others.items()}}
+        torch.save({"arch": "resnet-8", **held, "constants": {"scale": torch.ones(1)}}, tmp_path / "c.pth")
+        return tmp_path / "c.pth"
+
+    found = answers(write(state), images, **COHENS)
+    torch.testing.assert_close(found, cohen.logits(state, images, 8), rtol=1e-4, atol=1e-4)
+    for others in (
+        {**state, "fc.bias": state["fc.bias"] + 1e-3},
+        {name: tensor for name, tensor in state.items() if name != "fc.bias"},
+    ):
+        with pytest.raises(TargetError, match=r"^checkpoint .*c\.pth holds two sets of weights, '") as caught:
+            load_checkpoint(write(others), SHAPE, 10, **COHENS)
+        assert f"{first!r}" in str(caught.value)
+        assert f"{second!r}" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("prefix", ["module.1.", "1.", "backbone."])
+def test_a_tensor_beside_a_whole_network_is_named(prefix: str, tmp_path: Path, state: dict[str, torch.Tensor]):
+    path = cohen.write(tmp_path / "c.pth", state, "resnet-8", prefix, **{"ema.x": torch.zeros(1)})
+    with pytest.raises(TargetError) as caught:
+        load_checkpoint(path, SHAPE, 10, **COHENS)
+    said = f"'ema.x' is no part of the network: the tensors of resnet-8 are all there, under '{prefix}'; write those"
+    assert said in str(caught.value)
