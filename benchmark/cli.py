@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from benchmark.console import tolerant
 from benchmark.message import one_line
+from benchmark.numeral import numeral
 
 INTERRUPTED = 130
 REPRODUCED = "cifar10-sigma0.50-bf16"
@@ -24,6 +25,15 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {one_line(message)}; see {self.prog} --help\n")
+
+
+def _number(text: str) -> float:
+    try:
+        return numeral(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid float value: {text!r}") from None
+    except OverflowError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def program() -> str:
@@ -46,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--suite", metavar="NAME|FILE.toml", help="a suite by name, or one of your own (default: digits)")
     run.add_argument("--targets", nargs="+", metavar="PATTERN", help="targets, by name or shell-style pattern")
     run.add_argument("--attacks", nargs="+", metavar="PATTERN", help="attacks, by name or shell-style pattern")
-    run.add_argument("--epsilons", nargs="+", type=float, metavar="E", help="ℓ2 budgets (default: the suite's)")
+    run.add_argument("--epsilons", nargs="+", type=_number, metavar="E", help="ℓ2 budgets (default: the suite's)")
     run.add_argument(
         "--query-budgets",
         nargs="+",
@@ -56,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--images", type=int, metavar="N", help="evaluation images, spread evenly")
     run.add_argument("--samples", type=int, metavar="N", help="PREDICT's n (default: the suite's)")
-    run.add_argument("--alpha", type=float, metavar="A", help="PREDICT's level (default: the suite's)")
+    run.add_argument("--alpha", type=_number, metavar="A", help="PREDICT's level (default: the suite's)")
     run.add_argument("--seed", type=int, metavar="S", help="keys every random stream (default: the suite's)")
     run.add_argument(
         "--ceiling-samples", type=int, metavar="N", help="noise samples a ceiling rests on (default: the suite's)"
@@ -159,7 +169,7 @@ def parser() -> argparse.ArgumentParser:
 ELSEWHERE = {
     "--samples": ("--n", "--num-samples", "--n-samples"),
     "--n0": ("--n0",),
-    "--images": ("--skip", "--max", "--num", "--n-examples", "--n-ex", "--num-images", "--num-examples"),
+    "--images": ("--num", "--n-examples", "--n-ex", "--num-images", "--num-examples"),
     "--output": ("--outfile", "--out", "--output-file", "--log", "--log-path"),
     "--epsilons": ("--eps", "--epsilon", "--norm-thresh", "--threshold"),
     "--query-budgets": ("--n-queries", "--max-queries", "--queries", "--query-budget"),
@@ -171,6 +181,7 @@ ELSEWHERE = {
 """Our options, and what the field's scripts (Cohen's, RobustBench's, AutoAttack's) call them, in small letters."""
 
 NOT_OPTIONS = {
+    ("--skip", "--max"): "images are spread evenly over the split, and --images N says how many",
     ("--batch", "--batch-size", "--bs"): "the batch is chosen by itself and changes no result",
     ("--sigma", "--noise", "--noise-sd"): "σ belongs to the target, and is given where that is registered",
     ("--split", "--dataset"): "images are those of the target's evaluation split",
@@ -187,7 +198,7 @@ def _did_you_mean(option: str, verb: argparse.ArgumentParser) -> str:
         if asked in names and ours in known:
             return f"; did you mean {ours}?"
     for names, reason in NOT_OPTIONS.items():
-        if asked in names:
+        if asked in names and all(option in known for option in re.findall(r"--[a-z]+", reason)):
             return f"; {reason}"
     close = difflib.get_close_matches(asked, known, n=1, cutoff=0.8)
     return f"; did you mean {close[0]}?" if close else ""
@@ -213,7 +224,7 @@ def _add_answers(verb: argparse.ArgumentParser, name: str, samples: int) -> None
     verb.add_argument(
         "--samples", type=int, default=samples, metavar="N", help=f"{name.upper()}'s n (default {samples})"
     )
-    verb.add_argument("--alpha", type=float, default=0.001, metavar="A", help="level (default 0.001)")
+    verb.add_argument("--alpha", type=_number, default=0.001, metavar="A", help="level (default 0.001)")
     verb.add_argument("--seed", type=int, default=0, metavar="S", help="keys the noise (default 0)")
     verb.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     verb.add_argument("--output", type=Path, metavar="FILE.tsv", help=f"default: results/TARGET.{name}.tsv")

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from benchmark.numeral import numeral
 from targets.errors import InputError
 
 
@@ -19,12 +20,15 @@ def read(path: Path) -> dict[str, Any]:
     """The table that a TOML file holds.
 
     Raises:
-        InputError: it cannot be read, or is not TOML.
+        InputError: it cannot be read, is not TOML, or holds a number that no float holds.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a byte order mark
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
+        return tomllib.loads(text, parse_float=numeral)
     except OSError as error:
         raise InputError(f"cannot read it: {error.strerror}") from error
+    except OverflowError as error:
+        raise InputError(str(error)) from error
     except RecursionError as error:
         raise InputError("not TOML that can be read: its brackets are nested too deep") from error
     except UnicodeDecodeError as error:

@@ -70,7 +70,19 @@ def _counts(value: object, least: int) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
-DATA: Registry[DataSet] = Registry("data set")
+class DataSets(Registry[DataSet]):
+    """The data sets by name; one that is added without a name has its own."""
+
+    def add(self, name: str | DataSet, entry: DataSet | None = None) -> None:
+        """Register a data set. Raises :class:`InputError` where it is none, and where its name is none, or taken."""
+        if entry is None and isinstance(name, DataSet):
+            entry, name = name, name.name
+        if not isinstance(name, str) or not isinstance(entry, DataSet):
+            raise InputError("what is added to DATA is no data set; give DATA.add(NAME, targets.DataSet(NAME, …))")
+        super().add(name, entry)
+
+
+DATA = DataSets("data set")
 
 
 def evenly_spaced(available: int, wanted: int) -> list[int]:

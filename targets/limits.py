@@ -56,5 +56,5 @@ def is_finite(value: Any) -> bool:
 
 
 def number(value: Any) -> str:
-    """A value in a message: ``0.1``, ``10``, ``'text'``."""
-    return f"{value:g}" if is_number(value) else repr(value)
+    """A value in a message, to its last digit: ``0.1``, ``10``, ``1e-320``, ``'text'``."""
+    return repr(float(value)).removesuffix(".0") if is_number(value) else repr(value)

@@ -26,6 +26,9 @@ from targets.stopping import ABSTAIN as ABSTAIN
 from targets.stopping import FixedN, Rule, Sequential, log_evidence
 from targets.votes import Observer, Tally, count_votes
 
+LARGEST_ALPHA = 0.5
+"""Of PREDICT and CERTIFY: an answer that is more likely wrong than right is none."""
+
 
 def check_test(n: int, alpha: float) -> None:
     """Raise :class:`InputError` unless PREDICT can answer with ``n`` samples at level ``alpha``."""
@@ -39,8 +42,9 @@ def check_test(n: int, alpha: float) -> None:
 
 
 def _check_alpha(alpha: float) -> None:
-    if not is_number(alpha) or not 0 < alpha < 1:
-        raise InputError(f"alpha is {number(alpha)}; give a number strictly between 0 and 1")
+    if not is_number(alpha) or not 0 < alpha <= LARGEST_ALPHA:
+        allowed = f"above 0 and at most {LARGEST_ALPHA}, how often an answer may be wrong"
+        raise InputError(f"alpha is {number(alpha)}; give a number {allowed}")
 
 
 @dataclass

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from attacks import ATTACKS
+from benchmark.numeral import numeral
 from benchmark.suite import DEFAULT, Suite, load_suite, suite_names
 from targets import InputError
 
@@ -61,14 +62,16 @@ def with_settings(suite: Suite, words: Sequence[str]) -> dict[str, Mapping[str, 
         if name not in suite.attack_names():
             raise InputError(f"--set {word}: {name} is not run; leave it out, or name it among --attacks")
         text = isinstance(fields.get(parameter), str)
-        settings[name] = {**settings.get(name, {}), parameter: value if text else _value(value)}
+        settings[name] = {**settings.get(name, {}), parameter: value if text else _value(value, word)}
     return settings
 
 
-def _value(text: str) -> Any:
-    """What TOML reads there; the text itself where it is no TOML."""
+def _value(text: str, word: str) -> Any:
+    """What TOML reads there; the text itself where it is no TOML. ``word`` is all of it, for an error."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return tomllib.loads(f"value = {text}", parse_float=numeral)["value"]
+    except OverflowError as error:
+        raise InputError(f"--set {word}: {error}") from error
     except (ValueError, RecursionError):
         return text
 

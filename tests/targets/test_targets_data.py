@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -27,6 +29,23 @@ def test_indices_are_distinct_ascending_and_even(available, wanted):
 def test_more_images_than_there_are_or_none(wanted):
     with pytest.raises(InputError, match=f"^{wanted} images asked for; give a number from 1 to 397$"):
         evenly_spaced(397, wanted)
+
+
+def test_a_data_set_is_added_under_its_name_with_or_without_saying_it():
+    mine = dataclasses.replace(DATA["digits"], name="digits-without")
+    try:
+        DATA.add(mine)
+        assert DATA["digits-without"] is mine
+        with pytest.raises(InputError, match="the data set name 'digits-without' is taken"):
+            DATA.add("digits-without", mine)
+    finally:
+        DATA.remove("digits-without")
+
+
+@pytest.mark.parametrize("given", [("mine",), (None,), ("mine", "digits"), (DATA["digits"], DATA["digits"]), (3, None)])
+def test_what_is_no_data_set_is_refused_in_one_line(given: tuple[Any, ...]):
+    with pytest.raises(InputError, match=r"is no data set; give DATA\.add\(NAME, targets\.DataSet\(NAME, …\)\)$"):
+        DATA.add(*given)
 
 
 def test_an_unknown_data_set():
