@@ -1,5 +1,6 @@
-"""Every command in the README is run, in order, in one empty folder, on its own files, in this process. Those that
-sample or train get few images, noise samples and epochs; the two install commands are run as they are by `.ci/run`."""
+"""Every command in the README, then in each page of docs/, is run, in order, in one empty folder, on its own files, in
+this process. Those that sample or train get few images, noise samples and epochs; the two install commands are run as
+they are by `.ci/run`."""
 
 from __future__ import annotations
 
@@ -24,15 +25,19 @@ from targets.training import train
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))]
 SMALL = "--images 2 --samples 100 --quiet"
 SAMPLING = (" benchmark run ", " benchmark certify ", " benchmark predict ")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+NAMED = re.compile(r"# (\S+\.(?:py|toml))\n")
 
 
-COMMANDS = [line for block in blocks("bash") for line in block.splitlines()]
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = [line for text in (README, *PAGES) for block in blocks("bash", text) for line in block.splitlines()]
 INSTALL = [line for line in COMMANDS if line.startswith("python -m pip install")]
 
 
@@ -49,10 +54,13 @@ class Done:
 
 
 def made(folder: Path) -> Path:
-    """The folder with the README's files in it, each named by its first line."""
-    for block in blocks("python") + blocks("toml"):
-        name = re.match(r"# (\S+)\n", block)
+    """The folder with the files of README and docs in it, each named by its first line. Docs have parts of files."""
+    ours = blocks("python") + blocks("toml")
+    theirs = [block for page in PAGES for language in ("python", "toml") for block in blocks(language, page)]
+    for block in ours + [block for block in theirs if NAMED.match(block)]:
+        name = NAMED.match(block)
         assert name, f"a block without a file name:\n{block}"
+        assert not (folder / name[1]).exists(), f"two blocks are called {name[1]}"
         (folder / name[1]).write_text(block, encoding="utf-8")
     (folder / "noise_0.50").mkdir()
     network = torch.nn.Sequential(torch.nn.Identity(), ResNet(20))
@@ -146,10 +154,15 @@ def test_the_plugins_of_the_readme_reached_the_board(ran):
         assert name in page
 
 
-def test_links_lead_somewhere():
-    for link in re.findall(r"\]\(([^)]+)\)", README):
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))])
+def test_links_lead_somewhere(page: str):
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / page).read_text(encoding="utf-8")):
         if not link.startswith("http"):
-            assert (ROOT / link).is_file(), link
+            assert ((ROOT / page).parent / link).is_file(), link
+
+
+def test_commands_of_the_docs_are_among_those_that_are_run():
+    assert "python -m benchmark predict shades-sigma0.50 --plugin my_data.py --images 20" in RUN
 
 
 def test_the_records_give_the_rates(ran):
