@@ -30,7 +30,7 @@ from benchmark.suite import Suite
 from benchmark.work import Done, Progress, Work
 from leaderboard import Store
 from leaderboard.stored_cell import Request
-from targets import load
+from targets import InputError, load
 
 TRIES = 2
 """How often a cell is begun whose worker dies: killed from outside the first time, it may well be out of memory."""
@@ -85,7 +85,7 @@ class _Worker:
 
     def begin(self, work: Work, cell: Cell) -> None:
         """Hand it a cell."""
-        future = self.executor.submit(_run, work.target.name, work.cells.index(cell))
+        future = self.executor.submit(_run, work.target.name, work.cells.index(cell), cell.settings())
         self.last, self.job = work, _Job(work, cell, future, time.perf_counter())
 
 
@@ -218,8 +218,15 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _run(target: str, number: int) -> Done:
-    """In a worker: run a target's cell, given by its place among the target's cells."""
+def _run(target: str, number: int, settings: dict[str, Any]) -> Done:
+    """In a worker: run a target's cell, given by its place among the target's cells.
+
+    Args:
+        settings: what it has in the process that started the run.
+
+    Raises:
+        InputError: it has others here, so that each worker would run another experiment.
+    """
     [local] = _LOCAL
     if target not in _WORK:
         store = Store.open(local.results, settings_key)
@@ -227,5 +234,20 @@ def _run(target: str, number: int) -> Done:
         _WORK[target] = Work(local.suite, load(target, local.device), store, local.request, progress)
     work = _WORK[target]
     cell = work.cells[number]
+    _check_same(settings, cell.settings())
     work.progress.start(cell, number + 1)
     return work.run(cell)
+
+
+def _check_same(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    if settings_key(ours) == settings_key(theirs):
+        return
+    if ours.get("content") != theirs.get("content"):
+        raise InputError(
+            f"data set {ours['data']!r} gives other images or labels each time it is loaded; seed its generator"
+        )
+    differ = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    raise InputError(
+        f"target {ours['target']!r}, attack {ours['attack']!r}: another {', '.join(differ)} each time it is loaded; "
+        "seed what its code draws, and edit no plugin while a run begins"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,11 +21,12 @@ from benchmark.progress import reporter
 from benchmark.runner import Summary, count_cells, run
 from benchmark.suite import Suite
 from leaderboard import Store, matrices, rows, terminal
+from leaderboard.board import outdated
 from leaderboard.check_tables import lines
 from leaderboard.checks import check
 from leaderboard.image_sets import TOGETHER, grouped, image_sets
 from leaderboard.row import Row
-from targets import InputError
+from targets import TARGETS, InputError
 from targets.target import device_named
 
 MOST_WORKERS = 1024
@@ -42,6 +44,17 @@ def other_sets(suite: Suite, store: Store) -> list[int]:
     return sorted(
         {found.size for together in grouped(cells, TOGETHER) for found in image_sets(together)} - {suite.images}
     )
+
+
+def left_out(suite: Suite, store: Store) -> list[str]:
+    """A line for each data set of this suite that has held cells of other images or labels, which no row counts."""
+    used = {TARGETS[name].data for name in suite.target_names()}
+    count = Counter(cell.settings["data"] for cell in outdated(store.cells()))
+    return [
+        f"{count[name]:,} held cells are of other images or labels of data set {name!r} and are left out; "
+        "if you did not change it, seed its generator."
+        for name in sorted(used & count.keys())
+    ]
 
 
 def screen(shown: Sequence[Row], summary: Summary) -> str:
@@ -101,6 +114,8 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"{summary.renewed} held cells got new ceilings, from {suite.ceiling_samples:,} noise samples an image.")
     if summary.left_out:
         print(f"{summary.left_out} best-of cells left out: attacks whose records were adopted have no images here.")
+    for line in left_out(suite, store):
+        print(line)
     said_damage(store)
     warn_of_rows(ran)
     if summary.failed:

@@ -104,12 +104,15 @@ def test_a_new_attack_on_other_images_stands_beside_no_row_and_no_ceiling_of_the
 ):
     run_all(folder)
     old = rates(folder)["clean"]
+    assert "left out" not in capsys.readouterr().out
     write(folder, "evaluation", first=300)
     run_all(folder, "--attacks", "gaussian")
     assert set(rates(folder)) == {"gaussian"}
     page = (folder / "r" / "LEADERBOARD.md").read_text(encoding="utf-8")
     assert "as their data set has other images or labels by now: 1 stored cells." in page
-    capsys.readouterr()
+    assert (
+        "\n1 held cells are of other images or labels of data set 'mine' and are left out; " in capsys.readouterr().out
+    )
 
     run_all(folder, "--attacks", "clean", "gaussian")
     assert "1 cells run, 1 held already" in capsys.readouterr().out

@@ -15,7 +15,9 @@ from pandas.testing import assert_frame_equal
 
 from benchmark.best_of import BestOf
 from benchmark.runner import _workers
-from benchmark.workers import _Queue
+from benchmark.workers import _check_same, _Queue
+from leaderboard import Store
+from targets import InputError
 
 PLUGIN = '''
 import os
@@ -158,6 +160,51 @@ def test_a_worker_that_dies_costs_its_cell_which_is_tried_once_more(
     assert reason.startswith("WorkerDied: the process that ran this cell ended 2 times before it was done")
     assert "SIGKILL" in reason
     assert "dies failed: WorkerDied" in capsys.readouterr().out
+
+
+DRAWN = """
+import numpy as np
+import torch
+from targets import DATA, TARGETS, DataSet, Split, register
+
+held = {}
+
+
+def split(name):
+    digits = DATA["digits"].split(name)
+    if name not in held:
+        held[name] = torch.from_numpy(np.random.default_rng().random(digits.images.shape, dtype=np.float32))
+    return Split((digits.images + 0.3 * held[name]).clamp(0, 1), digits.labels)
+
+
+DATA.add("drawn", DataSet("drawn", 10, (1, 8, 8), split))
+
+
+@register("of-drawn", sigma=0.5, data="drawn")
+def build():
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+"""
+
+
+def test_a_data_set_that_is_another_one_in_each_process_ends_a_run_with_workers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "drawn.py").write_text(DRAWN, encoding="utf-8")
+    suite = suite_file(tmp_path / "s.toml", targets=["of-drawn"], shard=2)
+    run = ["run", "--suite", suite, "--plugin", tmp_path / "drawn.py", "--quiet", "--results", tmp_path / "r"]
+    assert command(*run, "--workers", 2) == 2
+    line = error_line("\n".join(line for line in capsys.readouterr().err.splitlines() if "chance" not in line))
+    assert line == "error: data set 'drawn' gives other images or labels each time it is loaded; seed its generator"
+    assert Store.read(tmp_path / "r").cells() == []
+
+
+def test_a_cell_that_is_another_one_in_a_worker_is_refused_with_what_differs():
+    theirs = {"target": "t", "data": "d", "attack": "a", "weights": "1", "description": "x", "content": {"images": "i"}}
+    _check_same(theirs, {**theirs, "description": "said better"})
+    with pytest.raises(InputError, match=r"^target 't', attack 'a': another version, weights each time it is loaded;"):
+        _check_same(theirs, {**theirs, "weights": "2", "version": "1"})
+    with pytest.raises(InputError, match=r"^data set 'd' gives other images or labels each time"):
+        _check_same(theirs, {**theirs, "content": {"images": "j"}})
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
