@@ -50,7 +50,11 @@ def enforce(images: Tensor, returned: object, epsilon: float) -> Sent:
     if not isinstance(returned, Tensor):
         raise AttackError(f"the attack returned {type(returned).__name__}; expected a tensor")
     if returned.is_meta or returned.is_nested or returned.layout is not torch.strided:
-        kind = "on device meta, which has no values" if returned.is_meta else f"of layout {'nested' if returned.is_nested else returned.layout}"
+        kind = (
+            "on device meta, which has no values"
+            if returned.is_meta
+            else f"of layout {'nested' if returned.is_nested else returned.layout}"
+        )
         raise AttackError(f"the attack returned a tensor {kind}; expected a dense one on {images.device}")
     if returned.shape != images.shape or not returned.is_floating_point():
         raise AttackError(
