@@ -106,8 +106,8 @@ INTERPRETER = (
     State(gc.get_threshold, lambda values: gc.set_threshold(*values)),
     State(lambda: SMALLEST == 0, _set_denormals, False),
     State(sys.getswitchinterval, sys.setswitchinterval),
-    State(threading.gettrace, threading.settrace),  # type: ignore[arg-type]
-    State(threading.getprofile, threading.setprofile),  # type: ignore[arg-type]
+    State(threading.gettrace, threading.settrace),
+    State(threading.getprofile, threading.setprofile),
     State(sys.getprofile, sys.setprofile),
     State(sys.gettrace, sys.settrace),
 )
