@@ -136,7 +136,7 @@ def test_a_plain_attribute_is_in_the_digest(kind, holder):
         len,
         lambda images: images,
     ],
-    ids=str,
+    ids=lambda held: type(held).__name__,
 )
 def test_what_holds_nothing_that_counts_leaves_the_digest_as_it_always_was(held):
     assert plain_attributes(Network(held)) == b""
