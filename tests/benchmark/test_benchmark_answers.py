@@ -19,6 +19,7 @@ from benchmark_helpers import run as run_suite
 from torch import Tensor, nn
 
 import benchmark.answers
+import benchmark.tsv
 import targets
 from targets import SmoothedClassifier
 from targets.digits import split
@@ -408,5 +409,30 @@ def test_images_that_are_added_late_stand_in_their_place(finished: tuple[str, Pa
     header, *lines = whole.read_text(encoding="utf-8").splitlines(keepends=True)
     put_unsealed(whole, tmp_path / "t.tsv")
     (tmp_path / "t.tsv").write_text("".join([header, *lines[20:]]), encoding="utf-8")
+    assert command(verb, TARGET, *SMALL, "--output", tmp_path / "t.tsv") == 0
+    assert rows(tmp_path / "t.tsv").equals(rows(whole))
+
+
+def test_a_kill_after_the_seal_and_before_the_order_is_no_edit(
+    finished: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    verb, whole = finished
+    header, *lines = whole.read_text(encoding="utf-8").splitlines(keepends=True)
+    put_unsealed(whole, tmp_path / "t.tsv")
+    (tmp_path / "t.tsv").write_text("".join([header, *lines[20:]]), encoding="utf-8")
+    mend, calls = benchmark.tsv.mend, []
+
+    def killed(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise RuntimeError("killed")
+        return mend(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(benchmark.tsv, "mend", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            command(verb, TARGET, *SMALL, "--output", tmp_path / "t.tsv")
+    assert rows(tmp_path / "t.tsv")["idx"].iloc[0] == 20 * 397 // 25  # not in order
+    assert json.loads((tmp_path / "t.json").read_bytes())["sealed"]["rows"] == 25
     assert command(verb, TARGET, *SMALL, "--output", tmp_path / "t.tsv") == 0
     assert rows(tmp_path / "t.tsv").equals(rows(whole))

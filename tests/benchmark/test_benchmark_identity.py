@@ -174,7 +174,10 @@ def test_a_table_is_not_gone_on_with_after_a_correction(folder: Path, verb: str,
     write(folder, "evaluation", mislabel=1)
     assert command(*given) == 0
     lines = table.read_text(encoding="utf-8").splitlines()
-    table.write_text("\n".join(lines[:4]) + "\n", encoding="utf-8")  # as if it had been stopped
+    table.write_text("\n".join(lines[:4]) + "\n", encoding="utf-8")  # as if it had been killed
+    made = json.loads(table.with_suffix(".json").read_bytes())
+    del made["sealed"]
+    table.with_suffix(".json").write_text(json.dumps(made), encoding="utf-8")
     before = table.read_bytes()
     write(folder, "evaluation")
     capsys.readouterr()
