@@ -60,8 +60,8 @@ class Attack(ABC):
 
     @classmethod
     def summary(cls) -> str:
-        """The docstring's first line."""
-        return (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""
+        """The docstring's first line; nothing where there is none."""
+        return next(iter((cls.__doc__ or "").strip().splitlines()), "")
 
 
 ATTACKS: Registry[type[Attack]] = Registry("attack")

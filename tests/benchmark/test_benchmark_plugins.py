@@ -49,6 +49,7 @@ BAD = {
         ["does not import: ZeroDivisionError", "(line 2)"],
     ),
     "two lines": ("raise ValueError('first\\nsecond')\n", ["ValueError: first second", "(line 1)"]),
+    "is over": ("raise GeneratorExit('over')\n", ["GeneratorExit: over", "(line 1)"]),
     "exits": ("import sys\nsys.exit('no licence')\n", ["SystemExit: no licence", "(line 2)"]),
     "empty": ("", ["registers no attack and no target", "@attacks.register"]),
     "not an attack": (

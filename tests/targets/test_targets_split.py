@@ -126,7 +126,9 @@ def test_what_is_no_split_is_refused():
             data_set(split=lambda name, given=given: given).split("evaluation")
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError(2, "No such file", "x.npy"), KeyError("train"), SystemExit(3)])
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(2, "No such file", "x.npy"), KeyError("train"), SystemExit(3), GeneratorExit("no")]
+)
 def test_a_loader_that_raises_is_one_line(error: BaseException):
     def load(name: str) -> Split:
         raise error
