@@ -17,6 +17,9 @@ from targets import ABSTAIN
 from targets.abstention import abstention_probability
 from targets.binomial import decide
 
+# On a CPU without bfloat16 instructions networks that cannot be rewritten are computed as they are, which is said.
+pytestmark = pytest.mark.filterwarnings("ignore:the base classifier is computed as it is:UserWarning")
+
 SEARCHES = {
     "crossing": Crossing(steps=16, samples=64, step_size=0.35, momentum=0.75, overshoot=0.3),
     "fmn": FastMinimumNorm(steps=24, samples=64, step_size=0.5, gamma=0.2, overshoot=0.3),

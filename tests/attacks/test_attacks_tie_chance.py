@@ -14,6 +14,9 @@ from attacks.landing import half_band
 from attacks.tie_chance import TieChance, tie_chance
 from targets.abstention import abstention_probability
 
+# On a CPU without bfloat16 instructions networks that cannot be rewritten are computed as they are, which is said.
+pytestmark = pytest.mark.filterwarnings("ignore:the base classifier is computed as it is:UserWarning")
+
 
 @pytest.mark.parametrize("p", [0.5, 0.53, 0.552, 0.58, 0.65])
 @pytest.mark.parametrize("n", [1000, 10_000])

@@ -15,6 +15,9 @@ from targets.engine import Engine
 from targets.models import SmallCNN
 from targets.precision import Bfloat16
 
+# On a CPU without bfloat16 instructions networks that cannot be rewritten are computed as they are, which is said.
+pytestmark = pytest.mark.filterwarnings("ignore:the base classifier is computed as it is:UserWarning")
+
 TWINS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
     "clamp": (lambda x: x.clamp(0, 1), lambda x: x.clamp_(0, 1)),
     "normalise": (lambda x: (x - 0.5) / 0.25, lambda x: x.sub_(0.5).div_(0.25)),
