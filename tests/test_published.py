@@ -123,7 +123,9 @@ def test_a_run_of_today_finds_every_published_cell(path):
             tuple(settings["images"]),
             settings.get("query_budget"),
         )
-        assert today.key == cell["key"], (name, settings["attack"])
+        # On a CPU whose arithmetic is another the published cells are found under the keys of this one.
+        keys = {today.key, *map(settings_key, today.elsewhere())}
+        assert cell["key"] in keys, (name, settings["attack"])
         found += 1
     assert found
 
