@@ -153,9 +153,9 @@ def run_in_workers(works: Sequence[Work], local: Local, progress: Progress, add:
                 if worker.job is None and (taken := queue.take(worker.last, busy)):
                     worker.begin(*taken)
                     progress.start(taken[1], finished + 1)
-            all_started = len(workers) == min(local.count, len(queue.unfinished))
+            starting = len(workers) < min(local.count, len(queue.unfinished))
             jobs = [worker.job for worker in workers if worker.job]
-            wait([job.future for job in jobs], WATCH / 2 if all_started else 0, FIRST_COMPLETED)
+            wait([job.future for job in jobs], 0 if starting else WATCH / 2, FIRST_COMPLETED)
             progress.tick()
             for worker in workers:
                 if worker.job and worker.job.future.done():
