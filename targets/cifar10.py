@@ -11,6 +11,7 @@ import torch
 from targets.cache import cache_folder
 from targets.copies import Copies
 from targets.data import DATA, DataSet, Split, SplitName
+from targets.defences import Defence, Gaussian
 from targets.errors import InputError
 from targets.precision import SUFFIX, Precision
 from targets.registry import unknown
@@ -100,9 +101,13 @@ DATA.add(
 RECIPE = Recipe(epochs=30, batch=128, learning_rate=0.2, weight_decay=5e-4, crop=4, flip=True, bfloat16=True)
 PRECISIONS: tuple[tuple[Precision, str], ...] = (("float32", ""), ("bfloat16", SUFFIX))
 
-for sigma, digest in SHA256.items():
+
+def _add(sigma: float, sha256: str, recipe: Recipe, defence: Defence) -> None:
+    """Register ResNet-20 trained by ``defence`` at ``sigma``, in both precisions."""
+    gaussian = isinstance(defence, Gaussian)
     for precision, suffix in PRECISIONS:
-        name = f"cifar10-sigma{sigma:.2f}{suffix}"
+        name = f"cifar10-{'' if gaussian else defence.name + '-'}sigma{sigma:.2f}{suffix}"
+        trained = "trained with" if gaussian else f"trained for {defence.name} under"
         TARGETS.add(
             name,
             Target(
@@ -110,9 +115,14 @@ for sigma, digest in SHA256.items():
                 sigma=sigma,
                 data="cifar10",
                 build=partial(ResNet, 20),
-                sha256=digest,
-                recipe=RECIPE,
-                description=f"ResNet-20 on CIFAR-10, trained with noise of σ = {sigma:.2f}, {precision}",
+                sha256=sha256,
+                recipe=recipe,
+                description=f"ResNet-20 on CIFAR-10, {trained} noise of σ = {sigma:.2f}, {precision}",
                 precision=precision,
+                defence=defence,
             ),
         )
+
+
+for sigma, digest in SHA256.items():
+    _add(sigma, digest, RECIPE, Gaussian())

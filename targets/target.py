@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from targets.data import DATA, DataSet
+from targets.defences import Defence, Gaussian
 from targets.errors import InputError, TargetError
 from targets.isolation import isolated
 from targets.limits import check_length
@@ -32,6 +33,7 @@ class Target:
         build: makes the base classifier; an architecture where ``sha256`` is given, else ready to use.
         sha256: digest of the shipped weights ``weights/NAME.safetensors``.
         recipe: how ``benchmark train`` makes the weights again; None where it cannot.
+        defence: the loss that the recipe minimises.
         description: one line.
         version: part of the digest, beside the weights: a plugin's content, since an edited plugin may build
             another module around the same weights.
@@ -48,6 +50,7 @@ class Target:
     description: str = ""
     version: str = ""
     precision: Precision = "float32"
+    defence: Defence = field(default_factory=Gaussian)
 
     @property
     def stem(self) -> str:

@@ -1,4 +1,4 @@
-"""Training with Gaussian noise of the target's own σ (Cohen et al. 2019, section 3.3)."""
+"""Training with noise of the target's own σ, by the loss of a defence."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from targets.allocator import keep_freed_memory
 from targets.data import Split
+from targets.defences import Defence, Gaussian
 from targets.errors import InputError
 from targets.processor import X86, bfloat16_instructions
 from targets.weights import write_whole
@@ -45,6 +46,7 @@ def train(
     sigma: float,
     recipe: Recipe,
     *,
+    defence: Defence | None = None,
     seed: int = 0,
     progress: Callable[[int, float], None] | None = None,
     checkpoint: Path | None = None,
@@ -53,6 +55,7 @@ def train(
     """Fit ``module`` to images with N(0, σ²I) added in [0, 1] space and not clipped.
 
     Args:
+        defence: what is minimised; None for the cross-entropy on noisy images.
         progress: called after every epoch with its number and mean loss.
         checkpoint: written after every epoch; where it exists, training goes on from it, and ends with the same
             weights as if it had never stopped.
@@ -65,6 +68,7 @@ def train(
         InputError: ``checkpoint`` is of another training, or damaged, or cannot be written.
     """
     keep_freed_memory()
+    defence = defence or Gaussian()
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.SGD(
         module.parameters(),
@@ -81,19 +85,28 @@ def train(
     images, labels = split.images.to(device), split.labels.to(device)
     stateful = {"module": module, "optimizer": optimizer, "schedule": schedule}
     identity = {**asdict(recipe), "sigma": sigma, "seed": seed, "images": len(images)}
+    if not isinstance(defence, Gaussian):  # whose checkpoints are older than the other defences
+        identity |= defence.identity
     begin = 0 if checkpoint is None else _resume(checkpoint, identity, stateful, generator)
     if resumed is not None:
         resumed(begin)
     half = recipe.bfloat16 and has_bfloat16(device)
     layout = torch.channels_last if half else torch.contiguous_format  # what bfloat16 convolutions are fast in
     module.to(memory_format=layout).train()
+
+    def network(batch: Tensor) -> Tensor:
+        logits: Tensor = module(batch.contiguous(memory_format=layout)).float()
+        return logits
+
+    def noise(batch: Tensor) -> Tensor:
+        return noisy(batch, sigma, generator)
+
     for epoch in range(begin, recipe.epochs):
         total = 0.0
         for rows in torch.randperm(len(images), generator=generator).split(recipe.batch):
-            batch = noisy(augmented(images[rows], recipe, generator), sigma, generator)
-            batch = batch.contiguous(memory_format=layout)
+            batch = augmented(images[rows], recipe, generator)
             with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                loss = functional.cross_entropy(module(batch).float(), labels[rows])
+                loss = defence.loss(network, batch, labels[rows], noise)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

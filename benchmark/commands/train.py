@@ -93,6 +93,7 @@ def _train(target: Target, device: torch.device, seed: int, checkpoint: Path, qu
                 split,
                 target.sigma,
                 target.recipe,
+                defence=target.defence,
                 seed=seed,
                 progress=progress,
                 checkpoint=checkpoint,

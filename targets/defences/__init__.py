@@ -1,0 +1,8 @@
+"""Defences: the losses by which base classifiers for smoothing are trained, one published method a file."""
+
+from targets.defences.consistency import Consistency
+from targets.defences.defence import Defence
+from targets.defences.gaussian import Gaussian
+from targets.defences.stability import Stability
+
+__all__ = ["Consistency", "Defence", "Gaussian", "Stability"]
