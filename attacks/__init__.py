@@ -1,26 +1,6 @@
 """Attacks on abstention, by name. They see a target only through an access object."""
 
-from attacks import (
-    apgd,
-    clean,
-    cross_and_land,
-    cross_and_land_hybrid,
-    cross_and_land_transfer,
-    cw,
-    cw_transfer,
-    fmn,
-    gaussian,
-    level_set,
-    margin,
-    margin_transfer,
-    nes,
-    same_data_hybrid,
-    same_data_transfer,
-    square,
-    tv,
-    tv_transfer,
-    zoo,
-)
+from attacks import control, decision, hybrid, score, transfer, white_box  # each registers its attacks
 from attacks.access import (
     Access,
     BudgetExhausted,
@@ -48,15 +28,11 @@ __all__ = [
     "Score",
     "Transfer",
     "WhiteBox",
+    "control",
+    "decision",
+    "hybrid",
     "register",
+    "score",
+    "transfer",
+    "white_box",
 ]
-
-BUILT_IN = (
-    *(clean, gaussian),
-    *(cw_transfer, tv_transfer, margin_transfer, cross_and_land_transfer, same_data_transfer),
-    *(cross_and_land_hybrid, same_data_hybrid),
-    *(zoo, square, nes),
-    level_set,
-    *(cw, tv, margin, cross_and_land, fmn, apgd),
-)
-"""The modules that register the attacks that come with the package."""

@@ -261,7 +261,7 @@ class Transfer(Access):
         self._same_data_surrogate = same_data_surrogate
 
     def surrogate(self, key: str, build: Callable[[], nn.Module], fit: Fit) -> nn.Module:
-        """A substitute model trained on the target's answers, once for every cell that asks with this key.
+        """A surrogate trained on the target's answers, once for every cell that asks with this key.
 
         Args:
             key: names architecture and recipe: everything that shapes the weights beside target and seed.
@@ -276,7 +276,7 @@ class Transfer(Access):
         return self._surrogate(key, build, fit)
 
     def same_data_surrogate(self, key: str, build: Callable[[], nn.Module], fit: SameDataFit) -> nn.Module:
-        """A substitute model trained on the target's own training set with its true labels: no query at all.
+        """A surrogate trained on the target's own training set with its true labels: no query at all.
 
         It stands for an adversary who knows what the target was trained on, as for every public data set.
 
@@ -291,13 +291,13 @@ class Transfer(Access):
         self._meter.tick()
         return self._same_data_surrogate(key, build, fit)
 
-    def smoothed(self, substitute: Callable[[Tensor], Tensor], images: int) -> WhiteBox:
-        """The attacker's own smoothed classifier around a substitute: white-box, and free of charge.
+    def smoothed(self, surrogate: Callable[[Tensor], Tensor], images: int) -> WhiteBox:
+        """The attacker's own smoothed classifier around a surrogate: white-box, and free of charge.
 
         Args:
             images: number of images in the attack's batch.
         """
-        return WhiteBox(substitute, self._deployment, Meter(images, tick=self._meter.tick))
+        return WhiteBox(surrogate, self._deployment, Meter(images, tick=self._meter.tick))
 
 
 class Hybrid(Transfer):

@@ -1,4 +1,4 @@
-"""Substitute models: trained on the target's answers to the adversary's images, or on the target's own training set."""
+"""Surrogates: trained on the target's answers to the adversary's images, or on the target's own training set."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from targets.training import Recipe, train
 
 
 @dataclass(frozen=True)
-class Substitute:
-    """How a transfer attacker trains a substitute model.
+class SurrogateRecipe:
+    """How a transfer attacker trains a surrogate.
 
     Attributes:
         architecture: a name in ``targets.models.ARCHITECTURES``.
         epochs, batch, learning_rate: of SGD with a one-cycle schedule.
         abstention: whether abstention is a class of its own, the last of K + 1 (Covington); without, the images
-            that the target abstained on are left out and the substitute has K classes.
+            that the target abstained on are left out and the surrogate has K classes.
         sigma: noise added in training.
         crop, flip: augmentation, see :class:`targets.training.Recipe`.
-        member: tells substitutes of one recipe apart, which differ in their random start.
+        member: tells surrogates of one recipe apart, which differ in their random start.
     """
 
     architecture: str
@@ -44,21 +44,31 @@ class Substitute:
     member: int = 0
 
     def of(self, model: Transfer) -> nn.Module:
-        """The substitute for this target, trained at the first call and remembered: logits alike in any batch."""
+        """The surrogate for this target, trained at the first call and remembered: logits alike in any batch."""
         return AlikeInAnyBatch(self.trained(model)).eval()
 
     def trained(self, model: Transfer) -> nn.Module:
         """The module itself, whose last bits depend on the batch."""
-        return model.surrogate(self._recipe(), self._build(model), partial(self._fit_answers, model.num_classes))
+        return model.surrogate(self.key, self._build(model), partial(self._fit_answers, model.num_classes))
 
     def trained_on_same_data(self, model: Transfer) -> nn.Module:
         """The module itself, trained as the target was: on its training set, with the true labels."""
-        return model.same_data_surrogate(self._recipe(), self._build(model), self._fit)
+        return model.same_data_surrogate(self.key, self._build(model), self._fit)
 
-    def _recipe(self) -> str:
-        """All that shapes its weights beside target, data and seed."""
+    @property
+    def key(self) -> str:
+        """All that shapes its weights beside target, data and seed: part of the name it is stored under.
+
+        Written out in the form of the first release, so that a field which is added here later orphans no surrogate:
+        let it appear only where it is not its default.
+        """
+        fields = (
+            f"architecture={self.architecture!r}, epochs={self.epochs!r}, batch={self.batch!r}, "
+            f"learning_rate={self.learning_rate!r}, abstention={self.abstention!r}, sigma={self.sigma!r}, "
+            f"crop={self.crop!r}, flip={self.flip!r}, member={self.member!r}"
+        )
         version = VERSIONS.get(self.architecture)
-        return repr(self) if version is None else f"{self!r}, code {version}"
+        return f"Substitute({fields})" if version is None else f"Substitute({fields}), code {version}"
 
     def _build(self, model: Transfer) -> Callable[[], nn.Module]:
         classes = model.num_classes + self.abstention
@@ -104,15 +114,15 @@ class Substitute:
         )
 
 
-def smoothed(model: Transfer, substitutes: Sequence[nn.Module], images: int) -> WhiteBox:
-    """The attacker's own smoothed classifier around several substitutes, in bfloat16.
+def smoothed(model: Transfer, surrogates: Sequence[nn.Module], images: int) -> WhiteBox:
+    """The attacker's own smoothed classifier around several surrogates, in bfloat16.
 
     Its base classifier's probabilities are the geometric mean of theirs.
 
     Args:
         images: number of images in the attack's batch.
     """
-    engines = [Engine(Bfloat16(substitute), model.num_classes) for substitute in substitutes]
+    engines = [Engine(Bfloat16(surrogate), model.num_classes) for surrogate in surrogates]
 
     def logits(points: Tensor) -> Tensor:
         return torch.stack([engine.logits(points).log_softmax(1) for engine in engines]).mean(0)

@@ -6,12 +6,12 @@
 """
 
 from leaderboard.board import rows
+from leaderboard.drawn.matrix import matrices
+from leaderboard.drawn.page import publish
+from leaderboard.drawn.tables import terminal
 from leaderboard.errors import StoreError
-from leaderboard.matrix import matrices
-from leaderboard.page import publish
 from leaderboard.row import Row
-from leaderboard.store import Store
-from leaderboard.stored_cell import StoredCell
-from leaderboard.tables import terminal
+from leaderboard.stored.store import Store
+from leaderboard.stored.stored_cell import StoredCell
 
 __all__ = ["Row", "Store", "StoreError", "StoredCell", "matrices", "publish", "rows", "terminal"]

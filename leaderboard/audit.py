@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypedDict
 
-from leaderboard.records import ABSTAIN
 from leaderboard.statistics import sum_quantile
-from leaderboard.store import Store
-from leaderboard.stored_cell import StoredCell
+from leaderboard.stored.records import ABSTAIN
+from leaderboard.stored.store import Store
+from leaderboard.stored.stored_cell import StoredCell
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -40,7 +40,7 @@ class Audit(Count):
 
 
 def count(records: DataFrame, alpha: float) -> Count:
-    """The audit of some records of one alpha (columns: `leaderboard.records.COLUMNS`)."""
+    """The audit of some records of one alpha (columns: `leaderboard.stored.records.COLUMNS`)."""
     sent = (records.validity == "valid") & records.changed
     certified = records.certified_label != ABSTAIN
     inside = certified & (records.l2.where(sent, 0.0) < records.certified_radius)

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from leaderboard.image_sets import TOGETHER, grouped, image_sets, of_one_set
 from leaderboard.row import UNDEFINED, Row, measure
-from leaderboard.store import Store
-from leaderboard.stored_cell import StoredCell
+from leaderboard.stored.store import Store
+from leaderboard.stored.stored_cell import StoredCell
 
 _IDENTITY = ("suite", "target", "attack", "query_budget", "epsilon", "n", "alpha", "seed")
 # Settings that cells of one variant may differ in; a difference in any other would mix two experiments. The members

@@ -27,7 +27,7 @@ OBSERVED = {
 
 ORDER: Mapping[str, tuple[str, ...]] = {
     "none": ("transfer", "decision", "score", "hybrid", "white-box"),
-    # No query to the target, to which a hybrid attacker adds queries; the owner of the weights needs no substitute.
+    # No query to the target, to which a hybrid attacker adds queries; the owner of the weights needs no surrogate.
     "transfer": ("hybrid", "white-box"),
     # A label is a function of the votes, and votes one of the weights. The unlabelled images that a decision attacker
     # has of his own say nothing of the target.
@@ -36,7 +36,7 @@ ORDER: Mapping[str, tuple[str, ...]] = {
     "hybrid": ("white-box",),
 }
 """Access by access, those that can do what it can and more, given as many queries. Others are not comparable: what
-labels are worth against a substitute, or votes against a substitute and labels, depends on the target."""
+labels are worth against a surrogate, or votes against a surrogate and labels, depends on the target."""
 
 LEVEL = 0.05
 """Chance that a board with nothing wrong shows a finding of one kind: each of its comparisons is tested, one-sided and

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast
 
 from leaderboard.audit import count
-from leaderboard.records import ABSTAIN
 from leaderboard.statistics import clopper_pearson, mcnemar, rate
+from leaderboard.stored.records import ABSTAIN
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -85,7 +85,7 @@ ROUNDING = 1e-4
 
 
 def measure(records: DataFrame, alpha: float) -> Statistics:
-    """The statistics of at least one record (columns: `leaderboard.records.COLUMNS`)."""
+    """The statistics of at least one record (columns: `leaderboard.stored.records.COLUMNS`)."""
     n = len(records)
     abstains, clean_abstains = records.outcome == ABSTAIN, records.clean_outcome == ABSTAIN
     right = ~abstains & (records.outcome == records.label)

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from attacks import ATTACKS
-from benchmark import tsv
 from benchmark.cell import Cell, settings_key
-from benchmark.shared import travels
+from benchmark.running.shared import travels
 from benchmark.suite import Suite
-from leaderboard import Store, rows, shared
-from leaderboard.archive import RECORDS, adopt, read
+from benchmark.tables import tsv
+from leaderboard import Store, rows
 from leaderboard.checks import check
+from leaderboard.stored import shared
+from leaderboard.stored.archive import RECORDS, adopt, read
 from targets import ABSTAIN, load
 from targets.cifar10 import SHA256
 

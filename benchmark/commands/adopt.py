@@ -6,10 +6,11 @@ import argparse
 
 from benchmark.cell import settings_key
 from benchmark.commands.publish import run_command
-from benchmark.originals import keep
-from benchmark.shared import travels
-from leaderboard import Store, archive, shared
+from benchmark.running.originals import keep
+from benchmark.running.shared import travels
+from leaderboard import Store
 from leaderboard.machines import by_command
+from leaderboard.stored import archive, shared
 
 
 def main(arguments: argparse.Namespace) -> int:

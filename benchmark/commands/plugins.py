@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.message import one_line
-from benchmark.plugins import load_file, load_installed
+from benchmark.plugins.loading import load_file, load_installed
 
 
 def load_plugins(files: Iterable[Path]) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from benchmark import tsv
-from benchmark.answers import Answers, Sweep, share
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.signals import interrupt_on_sigterm
-from benchmark.notices import announce, warn_at_chance
+from benchmark.tables import tsv
+from benchmark.tables.answers import Answers, Sweep, share
+from benchmark.terminal.notices import announce, warn_at_chance
 from targets import ABSTAIN, SmoothedClassifier, load
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from benchmark.cell import settings_key
 from benchmark.provenance import DISTRIBUTION, commit
 from benchmark.suite import load_suite, suite_names
-from leaderboard import Store, shared
+from leaderboard import Store
 from leaderboard import publish as publish_board
 from leaderboard.machines import Asked
+from leaderboard.stored import shared
 from targets.registry import unknown
 
 
@@ -77,7 +78,7 @@ def main(arguments: argparse.Namespace) -> int:
     for path in write_board(store, output, arguments.suite, arguments.force):
         print(path)
     if arguments.shared:
-        from benchmark.shared import travels
+        from benchmark.running.shared import travels
 
         cells = [cell for cell in store.cells() if not arguments.suite or cell.settings["suite"] in arguments.suite]
         new = shared.export(store, cells, output, travels)

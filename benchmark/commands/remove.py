@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from benchmark.cell import key_of, settings_key
-from benchmark.shared import TRAVELS
-from leaderboard import Store, StoredCell, shared
+from benchmark.running.shared import TRAVELS
+from leaderboard import Store, StoredCell
 from leaderboard.image_sets import TOGETHER, grouped, image_sets
-from leaderboard.stored_cell import Damage
+from leaderboard.stored import shared
+from leaderboard.stored.stored_cell import Damage
 from targets import InputError
 from targets.registry import unknown
 

@@ -8,9 +8,9 @@ import sys
 from benchmark.cli import INTERRUPTED
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.signals import interrupt_on_sigterm
-from benchmark.reproduce.experiment import reproduce
-from benchmark.reproduce.report import prepare, write
-from benchmark.reproduce.settings import Settings
+from benchmark.seed_paper.experiment import reproduce
+from benchmark.seed_paper.report import prepare, write
+from benchmark.seed_paper.settings import Settings
 from leaderboard import Store
 from targets.target import device_named
 

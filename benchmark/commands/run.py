@@ -16,14 +16,14 @@ from benchmark.commands.asked import asked_options, chosen_suite
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import said_damage, write_board
 from benchmark.commands.signals import interrupt_on_sigterm
-from benchmark.notices import warn_of_rows
-from benchmark.progress import reporter
-from benchmark.runner import Summary, count_cells, run
+from benchmark.running.runner import Summary, count_cells, run
 from benchmark.suite import Suite
+from benchmark.terminal.notices import warn_of_rows
+from benchmark.terminal.progress import reporter
 from leaderboard import Store, matrices, rows, terminal
 from leaderboard.board import outdated
-from leaderboard.check_tables import lines
 from leaderboard.checks import check
+from leaderboard.drawn.check_tables import lines
 from leaderboard.image_sets import TOGETHER, grouped, image_sets
 from leaderboard.row import Row
 from targets import TARGETS, InputError

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from benchmark.commands.signals import interrupt_on_sigterm
-from benchmark.evaluation import take
-from benchmark.model_card import Measured, Pace, model_card
-from leaderboard import atomic
+from benchmark.running.evaluation import take
+from benchmark.tables.model_card import Measured, Pace, model_card
+from leaderboard.stored import atomic
 from targets import ABSTAIN, TARGETS, InputError, SmoothedClassifier, Target
 from targets.data import evenly_spaced
 from targets.limits import check_whole

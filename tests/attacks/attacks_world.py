@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from attacks import Access, Attack, Deployment, Meter, WhiteBox
 from benchmark.cell import Cell
-from benchmark.grant import grant
-from benchmark.shared import Surrogates
+from benchmark.running.grant import grant
+from benchmark.running.shared import Surrogates
 from benchmark.suite import Suite
 from targets import ABSTAIN, DATA, SmoothedClassifier
 from targets.binomial import decide

@@ -11,24 +11,24 @@ from attacks_world import cell_of, evaluation, granted
 from torch import Tensor
 
 from attacks import Decision, Deployment, Meter, NoAccess, Score, Transfer, WhiteBox
-from attacks.art_adapter import ARTAttack
 from attacks.base import Attack
-from attacks.foolbox_adapter import FoolboxAttack
-from attacks.surrogate import Substitute
-from benchmark.shared import Surrogates
+from attacks.libraries.art import ARTAttack
+from attacks.libraries.foolbox import FoolboxAttack
+from attacks.surrogate import SurrogateRecipe
+from benchmark.running.shared import Surrogates
 from leaderboard import Store
 from targets import load
 from targets.noise import Streams
 
 IMAGES = (0, 5)
-QUICK = Substitute("small-cnn", epochs=2, batch=64, learning_rate=0.05, abstention=True)
+QUICK = SurrogateRecipe("small-cnn", epochs=2, batch=64, learning_rate=0.05, abstention=True)
 
 
 class PGD(FoolboxAttack):
     """foolbox's ℓ2 PGD, with a random start."""
 
     access = WhiteBox
-    substitute = QUICK
+    surrogate = QUICK
 
     def build(self):
         from foolbox.attacks import L2PGD
@@ -47,7 +47,7 @@ class DeepFool(FoolboxAttack):
 
     access = Transfer
     targeted = False
-    substitute = QUICK
+    surrogate = QUICK
 
     def build(self):
         from foolbox.attacks import L2DeepFoolAttack
@@ -83,7 +83,7 @@ class ARTTransferPGD(ARTPGD):
     """ART's PGD on a surrogate."""
 
     access = Transfer
-    substitute = QUICK
+    surrogate = QUICK
 
 
 class HopSkipJump(ARTAttack):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import cho_factor, cho_solve
 
-from attacks.belief import HOME, ITERATIONS, OTHER, SETTLED, TIE, Belief, _factor
+from attacks.decision.belief import HOME, ITERATIONS, OTHER, SETTLED, TIE, Belief, _factor
 
 
 def _believed(count: int) -> tuple[Belief, np.ndarray]:

@@ -11,8 +11,8 @@ from attacks_world import cell_of, cheap, evaluation, granted, streams
 from torch import nn
 
 from attacks import ATTACKS, Attack, NoAccess, Transfer, WhiteBox
-from benchmark.evaluation import enforce
-from benchmark.shared import Surrogates
+from benchmark.running.evaluation import enforce
+from benchmark.running.shared import Surrogates
 from leaderboard import Store
 from targets import SmoothedClassifier, load
 

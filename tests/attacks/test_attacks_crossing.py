@@ -10,9 +10,9 @@ from scipy.special import ndtr
 from torch import Tensor
 
 from attacks import ATTACKS, Deployment, Hybrid, Meter, Transfer, WhiteBox
-from attacks.apgd import AutoPGD, checkpoint_steps
-from attacks.crossing import Crossing
-from attacks.fmn import FastMinimumNorm
+from attacks.search.crossing import Crossing
+from attacks.white_box.apgd import AutoPGD, checkpoint_steps
+from attacks.white_box.fmn import FastMinimumNorm
 from targets import ABSTAIN
 from targets.abstention import abstention_probability
 from targets.binomial import decide
@@ -105,7 +105,7 @@ def outcome(world: Perfect, adversarial: Tensor) -> float:
 
 
 @pytest.mark.parametrize("same_data", [False, True])
-def test_without_a_query_the_transfer_lands_on_the_substitutes_tie(same_data):
+def test_without_a_query_the_transfer_lands_on_the_surrogates_tie(same_data):
     world = Perfect(len(MARGINS))
     surrogates = (not_asked, world.surrogate) if same_data else (world.surrogate, not_asked)
     model = Transfer(*surrogates, DEPLOYMENT, world.meter)
@@ -118,7 +118,7 @@ def test_without_a_query_the_transfer_lands_on_the_substitutes_tie(same_data):
 
 @pytest.mark.parametrize("same_data", [False, True])
 @pytest.mark.parametrize(("shift", "mean"), [(0.0, 3.5), (0.25, 8.0)])
-def test_the_hybrid_finds_the_targets_own_tie_even_where_the_substitutes_is_elsewhere(shift, mean, same_data):
+def test_the_hybrid_finds_the_targets_own_tie_even_where_the_surrogates_is_elsewhere(shift, mean, same_data):
     world = Perfect(len(MARGINS), shift)
     images = world.base.images(MARGINS)
     surrogates = (not_asked, world.surrogate) if same_data else (world.surrogate, not_asked)
@@ -172,7 +172,7 @@ class Misled:
 
 
 @pytest.mark.parametrize(("rivals", "queries", "abstains"), [(0, 3, 0.0), (1, 4, 0.0), (2, 15, 0.9)])
-def test_where_the_substitute_is_wrong_about_the_nearest_class_the_hybrid_makes_for_the_next(rivals, queries, abstains):
+def test_where_the_surrogate_is_wrong_about_the_nearest_class_the_hybrid_makes_for_the_next(rivals, queries, abstains):
     world = Misled(6)
     deployment = Deployment(3, (1, 8, 8), SIGMA, N, ALPHA)
     model = Hybrid(world.surrogate, not_asked, world.predict, lambda: world.images, deployment, world.meter)

@@ -13,10 +13,10 @@ from scipy.special import ndtr
 from torch import Tensor
 
 from attacks import Decision, Deployment, Meter
-from attacks.belief import HOME, OTHER, TIE, Belief
-from attacks.landing import half_band
-from attacks.level_set import LevelSet
-from attacks.own_images import OwnImages
+from attacks.decision.belief import HOME, OTHER, TIE, Belief
+from attacks.decision.image_directions import OwnImages
+from attacks.decision.level_set import LevelSet
+from attacks.search.landing import half_band
 from targets.abstention import abstention_probability
 from targets.binomial import decide
 from targets.noise import Streams

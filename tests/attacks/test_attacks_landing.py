@@ -9,7 +9,7 @@ from attacks_world import ALPHA, SIGMA, Linear, N
 from scipy.special import ndtr, ndtri
 from torch import Tensor
 
-from attacks.landing import land, land_by_labels, probit_gap
+from attacks.search.landing import land, land_by_labels, probit_gap
 from targets import ABSTAIN
 from targets.abstention import abstention_probability
 from targets.binomial import decide

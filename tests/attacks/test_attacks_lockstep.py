@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from attacks.lockstep import lockstep
+from attacks.search.lockstep import lockstep
 
 CENTRES = np.array([[0.0, 1.0], [3.0, -2.0], [0.5, 0.5]])
 SCALES = np.array([1.0, 40.0, 3.0])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from attacks_world import streams
 
-from attacks.low_frequency import rotated_waves, waves
+from attacks.search.low_frequency import rotated_waves, waves
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 6, 4), (2, 1, 5)])

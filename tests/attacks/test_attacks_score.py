@@ -9,8 +9,8 @@ from attacks_world import ALPHA, SIGMA, Linear, N, streams
 from scipy.special import ndtr
 
 from attacks import Deployment, Meter, Score
-from attacks.nes import NES, Gradients
-from attacks.square import Square
+from attacks.score.nes import NES, Gradients
+from attacks.score.square import Square
 from targets.abstention import abstention_probability
 from targets.noise import keyed_generator
 

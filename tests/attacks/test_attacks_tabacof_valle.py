@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from attacks.tabacof_valle import TabacofValle
+from attacks.search.tabacof_valle import TabacofValle
 
 STEEPNESS = 8.0
 CONFIDENCE = 0.95

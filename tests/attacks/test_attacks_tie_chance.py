@@ -10,8 +10,8 @@ from scipy.special import ndtr, ndtri
 from torch import Tensor, nn
 
 from attacks import ATTACKS, Deployment, Meter, Transfer, WhiteBox
-from attacks.landing import half_band
-from attacks.tie_chance import TieChance, tie_chance
+from attacks.search.landing import half_band
+from attacks.search.tie_chance import TieChance, tie_chance
 from targets.abstention import abstention_probability
 
 # On a CPU without bfloat16 instructions networks that cannot be rewritten are computed as they are, which is said.

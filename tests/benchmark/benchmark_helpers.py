@@ -18,10 +18,10 @@ from torch import Tensor
 
 from attacks import ATTACKS, Access, Attack, register
 from benchmark.cli import main
-from benchmark.held import HELD
-from benchmark.plugins import REGISTRIES
+from benchmark.plugins.held import HELD
+from benchmark.plugins.loading import REGISTRIES
 from leaderboard import Store, StoredCell
-from leaderboard.records import COLUMNS
+from leaderboard.stored.records import COLUMNS
 from targets.models import VERSIONS
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from benchmark_helpers import TARGET, board, command, define, error_line, record
 from pandas.testing import assert_frame_equal
 
 from attacks import WhiteBox
-from benchmark.originals import CLEAN, PROVEN
+from benchmark.running.originals import CLEAN, PROVEN
 from leaderboard import Store
 from targets.arithmetic import VARIABLE
 

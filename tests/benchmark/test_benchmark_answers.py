@@ -18,8 +18,8 @@ from benchmark_helpers import PATIENCE, ROOT, TARGET, command, environment, erro
 from benchmark_helpers import run as run_suite
 from torch import Tensor, nn
 
-import benchmark.answers
-import benchmark.tsv
+import benchmark.tables.answers
+import benchmark.tables.tsv
 import targets
 from targets import SmoothedClassifier
 from targets.digits import split
@@ -53,7 +53,7 @@ def test_the_images_are_spread_over_the_split_and_keep_their_index(finished: tup
 def test_an_answer_does_not_depend_on_the_group(
     finished: tuple[str, Path], size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(benchmark.answers, "GROUP", size)
+    monkeypatch.setattr(benchmark.tables.answers, "GROUP", size)
     assert command(finished[0], TARGET, *SMALL, "--output", tmp_path / "t.tsv") == 0
     assert rows(tmp_path / "t.tsv").equals(rows(finished[1]))
 
@@ -113,7 +113,7 @@ def slow(ask):
     return asked
 
 SmoothedClassifier.certify = slow(SmoothedClassifier.certify)
-benchmark.answers.GROUP = 2
+benchmark.tables.answers.GROUP = 2
 rng, killed = random.Random(3), 0
 for _ in range(6):
     child = os.fork()
@@ -420,7 +420,7 @@ def test_a_kill_after_the_seal_and_before_the_order_is_no_edit(
     header, *lines = whole.read_text(encoding="utf-8").splitlines(keepends=True)
     put_unsealed(whole, tmp_path / "t.tsv")
     (tmp_path / "t.tsv").write_text("".join([header, *lines[20:]]), encoding="utf-8")
-    mend, calls = benchmark.tsv.mend, []
+    mend, calls = benchmark.tables.tsv.mend, []
 
     def killed(*arguments: Any) -> Any:
         calls.append(arguments)
@@ -429,7 +429,7 @@ def test_a_kill_after_the_seal_and_before_the_order_is_no_edit(
         return mend(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(benchmark.tsv, "mend", killed)
+        patched.setattr(benchmark.tables.tsv, "mend", killed)
         with pytest.raises(RuntimeError, match="killed"):
             command(verb, TARGET, *SMALL, "--output", tmp_path / "t.tsv")
     assert rows(tmp_path / "t.tsv")["idx"].iloc[0] == 20 * 397 // 25  # not in order

@@ -10,7 +10,7 @@ import torch
 from benchmark_helpers import TARGET
 
 from attacks import ATTACKS, Attack
-from attacks.clean import Clean
+from attacks.control.clean import Clean
 from benchmark.cell import Cell, cells, key_of, settings_key
 from benchmark.suite import Suite
 from targets import DATA, SmoothedClassifier

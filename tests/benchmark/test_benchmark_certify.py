@@ -12,7 +12,7 @@ import pytest
 from benchmark_helpers import TARGET, command
 
 from benchmark.commands.certify import average_certified_radius, summary
-from benchmark.tsv import CERTIFY, Row, read
+from benchmark.tables.tsv import CERTIFY, Row, read
 from leaderboard.statistics import clopper_pearson
 from targets import load
 from targets.digits import split

@@ -13,7 +13,7 @@ import pytest
 from benchmark_helpers import ROOT, TARGET, command, define, environment, suite_file
 
 from attacks import NoAccess
-from benchmark.console import STAND_INS, tolerant
+from benchmark.terminal.console import STAND_INS, tolerant
 
 BOARD = {"LEADERBOARD.md", "leaderboard.json", "records.parquet", "board.svg"}
 ENCODINGS = ["ascii", "cp1252", "iso-8859-1", "cp437", "utf-8"]
@@ -205,7 +205,7 @@ def test_nor_does_who_closes_the_descriptors(closing, tmp_path):
 
 DESCRIPTORS = """
 import os, sys
-from benchmark.console import tolerant
+from benchmark.terminal.console import tolerant
 with tolerant() as problems:
     CLOSING
     print("said")
@@ -232,7 +232,7 @@ def test_with_every_descriptor_closed_no_file_takes_their_place():
 
 CLOSED = """
 import os, tempfile
-from benchmark.console import tolerant
+from benchmark.terminal.console import tolerant
 with tolerant():
     print("said to nobody")
     with tempfile.TemporaryFile() as file:

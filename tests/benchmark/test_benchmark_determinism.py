@@ -16,13 +16,13 @@ from pandas.testing import assert_frame_equal
 from attacks import ATTACKS
 from attacks.surrogate import AlikeInAnyBatch
 from benchmark.cell import Cell
-from benchmark.memory import Memory
-from benchmark.plugins import load_file
-from benchmark.shared import Surrogates
+from benchmark.plugins.loading import load_file
+from benchmark.running.memory import Memory
+from benchmark.running.shared import Surrogates
+from benchmark.running.work import run_cell
 from benchmark.suite import load_suite
-from benchmark.work import run_cell
 from leaderboard import Store
-from leaderboard.records import frame
+from leaderboard.stored.records import frame
 from targets import load
 from targets.models import WideResNet10
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.evaluation import AttackError, enforce, take
+from benchmark.running.evaluation import AttackError, enforce, take
 
 ORIGINALS = torch.full((2, 1, 2, 2), 0.5)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from benchmark_helpers import by_attack, command, run
 
-from benchmark.shared import travels
+from benchmark.running.shared import travels
 from leaderboard import Store
 
 FROZEN = Path(__file__).parent / "frozen"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from attacks import ATTACKS
 from benchmark.message import LONGEST
-from benchmark.plugins import load_file
+from benchmark.plugins.loading import load_file
 from benchmark.suite import load_suite
 from targets import TARGETS, InputError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.memory import Memory
+from benchmark.running.memory import Memory
 from targets import SmoothedClassifier, load, noise
 
 ASK = {

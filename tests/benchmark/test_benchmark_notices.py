@@ -10,7 +10,7 @@ from benchmark_helpers import TARGET, command, run, suite_file
 from torch import nn
 
 import targets
-from benchmark.notices import warn_at_chance
+from benchmark.terminal.notices import warn_at_chance
 from targets.digits import split
 
 

@@ -13,10 +13,10 @@ from benchmark_helpers import TARGET, define, records, run, suite_file
 from torch import Tensor, nn
 
 from attacks import Transfer
-from attacks.surrogate import Substitute
-from benchmark import pieces
-from benchmark.pieces import Arrays, computed_once, silent
-from benchmark.shared import Surrogates, shared_evidence
+from attacks.surrogate import SurrogateRecipe
+from benchmark.running import pieces
+from benchmark.running.pieces import Arrays, computed_once, silent
+from benchmark.running.shared import Surrogates, shared_evidence
 from leaderboard import Store
 from targets import DATA, SmoothedClassifier, load
 
@@ -85,7 +85,7 @@ def test_stopped_anywhere_a_run_goes_on_and_repeats_nothing(purpose, tmp_path, s
 
 
 def test_a_surrogate_of_answers_goes_on_after_its_last_epoch(tmp_path, monkeypatch):
-    recipe = Substitute("small-cnn", epochs=4, batch=100, learning_rate=0.05, abstention=True)
+    recipe = SurrogateRecipe("small-cnn", epochs=4, batch=100, learning_rate=0.05, abstention=True)
     monkeypatch.setattr(SmoothedClassifier, "predict", lambda self, images, *rest, **keys: np.arange(len(images)) % 11)
 
     def trained(folder: str, stop_after: int) -> tuple[list[int], nn.Module | None]:
@@ -116,13 +116,13 @@ def test_a_surrogate_of_answers_goes_on_after_its_last_epoch(tmp_path, monkeypat
     assert not list((tmp_path / "stopped" / "shared").glob("*.checkpoint"))
 
 
-def build(recipe: Substitute) -> nn.Module:
+def build(recipe: SurrogateRecipe) -> nn.Module:
     from targets.models import ARCHITECTURES
 
     return ARCHITECTURES[recipe.architecture]((1, 8, 8), 11)
 
 
-def partial_fit(recipe: Substitute) -> Any:
+def partial_fit(recipe: SurrogateRecipe) -> Any:
     from functools import partial
 
     return partial(recipe._fit_answers, 10)

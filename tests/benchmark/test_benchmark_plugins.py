@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from benchmark_helpers import SLOW_PLUGIN, board, command, error_line, program, run, suite_file
 
-import benchmark.plugins
+import benchmark.plugins.loading
 from attacks import ATTACKS
-from benchmark.plugins import load_file, load_installed
+from benchmark.plugins.loading import load_file, load_installed
 from targets import TARGETS, InputError, load
 
 # As a new user would write it.
@@ -253,7 +253,7 @@ def install(monkeypatch: pytest.MonkeyPatch, **contents: str) -> None:
     def entry_points(group: str) -> list[Any]:
         return [Entry(name, text) for name, text in contents.items()] if group == "abstention_bench.attacks" else []
 
-    monkeypatch.setattr(benchmark.plugins, "entry_points", entry_points)
+    monkeypatch.setattr(benchmark.plugins.loading, "entry_points", entry_points)
 
 
 SECOND = FIRST.replace("first", "second").replace("First", "Second")
@@ -286,6 +286,6 @@ def test_entry_points_of_both_groups_are_asked_for(monkeypatch: pytest.MonkeyPat
         asked.append(group)
         return []
 
-    monkeypatch.setattr(benchmark.plugins, "entry_points", entry_points)
+    monkeypatch.setattr(benchmark.plugins.loading, "entry_points", entry_points)
     assert load_installed() == []
     assert asked == ["abstention_bench.attacks", "abstention_bench.targets"]

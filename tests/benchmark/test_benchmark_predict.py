@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from benchmark_helpers import command
 
-from benchmark.tsv import PREDICT, SEQUENTIAL
+from benchmark.tables.tsv import PREDICT, SEQUENTIAL
 from leaderboard.statistics import clopper_pearson
 from targets import load
 from targets.digits import split

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from benchmark_helpers import TARGET
 
-from benchmark.progress import Bars, Forecast, Lines, Quiet, clock, describe, reporter
+from benchmark.terminal.progress import Bars, Forecast, Lines, Quiet, clock, describe, reporter
 
 
 def cell(attack: str = "margin", epsilon: float = 0.5, budget: int | None = None) -> Any:
@@ -118,7 +118,7 @@ def test_bars_on_a_terminal_show_all_cells_the_current_one_and_the_time_left(mon
 
 def test_lines_tell_of_what_cells_share_where_that_takes_long(monkeypatch: pytest.MonkeyPatch, capsys: Any):
     now = [0.0]
-    monkeypatch.setattr("benchmark.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("benchmark.terminal.progress.time.monotonic", lambda: now[0])
     lines = Lines(4, ["clean"])
     lines.start(cell("clean"), 1)
     for second, done in enumerate(range(20, 64, 2)):  # 20 were held; 2 a second

@@ -16,10 +16,10 @@ from benchmark_helpers import ROOT, command, environment, error_line
 from benchmark_tiny import SETTINGS, install, run
 
 from benchmark import cell
-from benchmark.reproduce import paper, surrogates
-from benchmark.reproduce.experiment import Result
-from benchmark.reproduce.report import UNDISTRIBUTED, markdown, write
-from benchmark.reproduce.settings import PER_IMAGE
+from benchmark.seed_paper import paper, surrogates
+from benchmark.seed_paper.experiment import Result
+from benchmark.seed_paper.report import UNDISTRIBUTED, markdown, write
+from benchmark.seed_paper.settings import PER_IMAGE
 from targets import InputError, SmoothedClassifier
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmark.reproduce.figures import fidelity_and_abstention
-from benchmark.reproduce.findings import AttackRow, Rate
+from benchmark.seed_paper.figures import fidelity_and_abstention
+from benchmark.seed_paper.findings import AttackRow, Rate
 
 
 def row(attack: str, queries: str | None, fidelity: float | None, success: Rate | None) -> AttackRow:

@@ -10,9 +10,9 @@ import pytest
 import torch
 from benchmark_tiny import CLASSES, SETTINGS, SHAPE, install, split
 
-from benchmark.reproduce.queries import answers, query_set, resized
-from benchmark.reproduce.settings import PER_IMAGE, Settings
-from benchmark.reproduce.stages import Stages
+from benchmark.seed_paper.queries import answers, query_set, resized
+from benchmark.seed_paper.settings import PER_IMAGE, Settings
+from benchmark.seed_paper.stages import Stages
 from leaderboard import Store
 from targets import TARGETS, InputError, load
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.reproduce.stages import Arrays, Done, Stages, Tick
+from benchmark.seed_paper.stages import Arrays, Done, Stages, Tick
 from leaderboard import Store
 
 IDENTITY = {"what": "squares", "seed": 0}

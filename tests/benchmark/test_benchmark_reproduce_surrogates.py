@@ -10,10 +10,10 @@ import pytest
 import torch
 from benchmark_tiny import CLASSES, SETTINGS, install
 
-from benchmark.reproduce import surrogates
-from benchmark.reproduce.queries import query_set
-from benchmark.reproduce.stages import Stages
-from benchmark.reproduce.surrogates import predictions, smoothed_predictions, with_answers, with_true_labels
+from benchmark.seed_paper import surrogates
+from benchmark.seed_paper.queries import query_set
+from benchmark.seed_paper.stages import Stages
+from benchmark.seed_paper.surrogates import predictions, smoothed_predictions, with_answers, with_true_labels
 from leaderboard import Store
 from targets import ABSTAIN, InputError, Split, load
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from benchmark.reproduce import paper
-from benchmark.reproduce.findings import Norms, Rate
-from benchmark.reproduce.tables import column, confusion, on_surrogate, paired_p, sampled_difference
+from benchmark.seed_paper import paper
+from benchmark.seed_paper.findings import Norms, Rate
+from benchmark.seed_paper.tables import column, confusion, on_surrogate, paired_p, sampled_difference
 
 CLASSES = 10
 STAY = 36

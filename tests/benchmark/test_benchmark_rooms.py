@@ -15,7 +15,7 @@ import attacks
 import benchmark
 import targets
 from benchmark import rooms
-from benchmark.plugins import load_file
+from benchmark.plugins.loading import load_file
 
 THEIRS = 'raise SystemExit("not ours")\n'
 

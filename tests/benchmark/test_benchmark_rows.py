@@ -16,7 +16,7 @@ from benchmark_helpers import ROOT, board, command, define, environment, error_l
 
 from attacks import NoAccess
 from leaderboard import Store
-from leaderboard.archive import RECORDS
+from leaderboard.stored.archive import RECORDS
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 import attacks
 import targets
 from attacks import Attack, NoAccess, Score
-from benchmark.runner import count_cells
+from benchmark.running.runner import count_cells
 from benchmark.suite import load_suite
 from leaderboard import Store
 from targets.models import SmallCNN

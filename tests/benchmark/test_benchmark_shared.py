@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 import attacks.surrogate
 from attacks import Deployment, Meter, Transfer
-from attacks.surrogate import Substitute
-from benchmark.shared import Surrogates, shared_votes
+from attacks.surrogate import SurrogateRecipe
+from benchmark.running.shared import Surrogates, shared_votes
 from leaderboard import Store
 from targets import DATA, load
 from targets.data import Split
@@ -154,7 +154,7 @@ def test_a_surrogate_of_the_same_data_asks_nothing_and_serves_every_target_on_it
 def test_a_surrogate_of_the_same_data_goes_on_where_its_training_was_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    recipe = Substitute("small-cnn", epochs=4, batch=250, learning_rate=0.05, abstention=False, sigma=0.5)
+    recipe = SurrogateRecipe("small-cnn", epochs=4, batch=250, learning_rate=0.05, abstention=False, sigma=0.5)
     real, begun = attacks.surrogate.train, []
 
     def trained(folder: str, killed_after: int | None) -> nn.Module:

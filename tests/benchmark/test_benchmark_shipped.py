@@ -11,9 +11,9 @@ import torch
 from benchmark_helpers import TARGET
 from torch import nn
 
-import benchmark.shipped
-from benchmark.shared import SHIPPED, Surrogates
-from benchmark.shipped import ship, shipped
+import benchmark.running.shipped
+from benchmark.running.shared import SHIPPED, Surrogates
+from benchmark.running.shipped import ship, shipped
 from leaderboard import Store
 from targets import TargetError, load
 
@@ -29,11 +29,11 @@ def never(*_: object) -> None:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """In place of the package's."""
-    monkeypatch.setattr(benchmark.shipped, "FOLDER", tmp_path / "surrogates")
-    monkeypatch.setattr(benchmark.shipped, "INDEX", tmp_path / "surrogates" / "index.json")
-    benchmark.shipped._index.cache_clear()
+    monkeypatch.setattr(benchmark.running.shipped, "FOLDER", tmp_path / "surrogates")
+    monkeypatch.setattr(benchmark.running.shipped, "INDEX", tmp_path / "surrogates" / "index.json")
+    benchmark.running.shipped._index.cache_clear()
     yield tmp_path / "surrogates"
-    benchmark.shipped._index.cache_clear()
+    benchmark.running.shipped._index.cache_clear()
 
 
 def surrogates(results: Path) -> Surrogates:
@@ -53,7 +53,7 @@ def trained(folder: Path, tmp_path: Path) -> dict[str, torch.Tensor]:
     assert made.origins != {SHIPPED}
     assert len(made.origins) == 1
     assert len(ship(made.store)) == 1
-    benchmark.shipped._index.cache_clear()
+    benchmark.running.shipped._index.cache_clear()
     return module.state_dict()
 
 
@@ -90,8 +90,8 @@ def test_a_damaged_file_is_refused(trained: dict[str, torch.Tensor], folder: Pat
 
 
 def test_every_shipped_surrogate_is_whole_and_finite():
-    index = benchmark.shipped._index()
-    assert {path.stem for path in benchmark.shipped.FOLDER.glob("*.safetensors")} == set(index)
+    index = benchmark.running.shipped._index()
+    assert {path.stem for path in benchmark.running.shipped.FOLDER.glob("*.safetensors")} == set(index)
     for key in index:
         arrays = shipped(key)
         assert arrays is not None

@@ -11,8 +11,8 @@ import torch
 from benchmark_helpers import as_before, command, error_line, records, run, suite_file
 
 from attacks import ATTACKS
-from benchmark import sources
-from benchmark.plugins import load_file, load_installed
+from benchmark.plugins import sources
+from benchmark.plugins.loading import load_file, load_installed
 from leaderboard import Store
 from targets import TARGETS, InputError, load
 
@@ -462,7 +462,7 @@ TARGET = '[targets.mine-target]\ncheckpoint = "weights.pth.tar"\nsigma = 0.5\nda
 
 def test_an_edited_architecture_is_another_target_and_another_surrogate(tmp_path: Path):
     """Though neither the checkpoint nor a hyper-parameter changed."""
-    from attacks.surrogate import Substitute
+    from attacks.surrogate import SurrogateRecipe
     from benchmark.cell import Cell
     from benchmark.suite import Suite
     from targets.models import SmallCNN
@@ -479,8 +479,8 @@ def test_an_edited_architecture_is_another_target_and_another_surrogate(tmp_path
             target = load("mine-target", "cpu")
             digits = load("digits-sigma0.50", "cpu")
             cell = Cell(suite, digits, "margin-transfer", suite.attack("margin-transfer"), 0.5, (0,))
-            substitute = Substitute("mine", epochs=1, batch=1, learning_rate=1.0, abstention=True)
-            found.append((target.digest, cell.key, substitute._recipe()))
+            surrogate = SurrogateRecipe("mine", epochs=1, batch=1, learning_rate=1.0, abstention=True)
+            found.append((target.digest, cell.key, surrogate.key))
     assert found[0] == found[1]
     assert not set(found[0]) & set(found[2])
     assert "mine-target" not in TARGETS

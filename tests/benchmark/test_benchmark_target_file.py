@@ -11,7 +11,7 @@ import pytest
 import torch
 from benchmark_helpers import board, command, error_line, program, run, suite_file
 
-from benchmark.plugins import load_file
+from benchmark.plugins.loading import load_file
 from leaderboard import Store
 from targets import DATA, TARGETS, InputError, load
 from targets.models import ARCHITECTURES

@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import benchmark.commands.train
-from benchmark.model_card import Measured, Pace, model_card
+from benchmark.tables.model_card import Measured, Pace, model_card
 from targets import DATA, TARGETS, DataSet, SmoothedClassifier, Split, Target
 from targets.precision import Bfloat16
 from targets.training import Recipe
@@ -279,7 +279,7 @@ def test_at_most_so_many_images_are_measured(tmp_path: Path, monkeypatch: pytest
 def test_the_card_of_a_bfloat16_training_says_whether_it_was_one(tiny: Target, monkeypatch: pytest.MonkeyPatch):
     target = dataclasses.replace(tiny, recipe=dataclasses.replace(RECIPE, bfloat16=True))
     for has, precision in [(True, "bfloat16"), (False, "float32")]:
-        monkeypatch.setattr("benchmark.model_card.has_bfloat16", lambda device, has=has: has)
+        monkeypatch.setattr("benchmark.tables.model_card.has_bfloat16", lambda device, has=has: has)
         card = model_card(target, Tiny(), 0, torch.device("cpu"), "d" * 64, Measured(1000, 5, 4, 1), Pace(4, 2.0))
         assert table(card)["trained in"] == precision
         assert table(card)["precision"] == "float32"

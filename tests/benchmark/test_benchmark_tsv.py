@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.tsv import CERTIFY, PREDICT, Row, append, mend, read
+from benchmark.tables.tsv import CERTIFY, PREDICT, Row, append, mend, read
 from targets import InputError
 
 ROWS = [

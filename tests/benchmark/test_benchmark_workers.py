@@ -13,9 +13,9 @@ import pytest
 from benchmark_helpers import by_attack, command, error_line, images, records, start, suite_file
 from pandas.testing import assert_frame_equal
 
-from benchmark.best_of import BestOf
-from benchmark.runner import _workers
-from benchmark.workers import _check_same, _Queue
+from benchmark.running.best_of import BestOf
+from benchmark.running.runner import _workers
+from benchmark.running.workers import _check_same, _Queue
 from leaderboard import Store
 from targets import InputError
 
@@ -328,11 +328,11 @@ def test_the_best_of_some_waits_for_them():
 
 @pytest.mark.parametrize(("missing", "expected"), [(0, 1), (39, 1), (40, 2), (100, 3)])
 def test_workers_are_as_many_as_there_is_enough_to_do_for(monkeypatch: pytest.MonkeyPatch, missing: int, expected: int):
-    monkeypatch.setattr("benchmark.runner._cores", lambda: 3)
-    monkeypatch.setattr("benchmark.runner._small", lambda target: True)
+    monkeypatch.setattr("benchmark.running.runner._cores", lambda: 3)
+    monkeypatch.setattr("benchmark.running.runner._small", lambda target: True)
     found = [None] * missing + [SimpleNamespace(status="ok")] * (100 - missing)
     cells = [SimpleNamespace(held=lambda store, held=held: held) for held in found]
     work: Any = SimpleNamespace(target=SimpleNamespace(device=SimpleNamespace(type="cpu")), cells=cells, store=None)
     assert _workers([work]) == expected
-    monkeypatch.setattr("benchmark.runner._small", lambda target: False)
+    monkeypatch.setattr("benchmark.running.runner._small", lambda target: False)
     assert _workers([work]) == 1

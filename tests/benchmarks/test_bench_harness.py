@@ -7,13 +7,13 @@ import time
 import pytest
 
 from benchmark.cell import cells
-from benchmark.memory import Memory
 from benchmark.provenance import provenance
-from benchmark.shared import Surrogates
+from benchmark.running.memory import Memory
+from benchmark.running.shared import Surrogates
+from benchmark.running.work import run_cell
 from benchmark.suite import Suite
-from benchmark.work import run_cell
 from leaderboard import Store
-from leaderboard.records import frame
+from leaderboard.stored.records import frame
 from targets import load
 
 

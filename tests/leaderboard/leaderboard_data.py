@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import bdtr
 
-from leaderboard.records import ABSTAIN, frame
+from leaderboard.stored.records import ABSTAIN, frame
 
 
 def make_records(images: Any, **columns: Any) -> Any:

@@ -10,9 +10,9 @@ from leaderboard_data import make_records, make_settings
 from pyarrow import parquet
 
 from leaderboard import Store, StoreError, rows
-from leaderboard.archive import RECORDS, adopt, archive, read
 from leaderboard.audit import audit
-from leaderboard.stored_cell import Request
+from leaderboard.stored.archive import RECORDS, adopt, archive, read
+from leaderboard.stored.stored_cell import Request
 
 OBSERVED = {"gradients": 9, "zero_gradients": 4}
 

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from leaderboard import StoreError, atomic
+from leaderboard import StoreError
+from leaderboard.stored import atomic
 
 
 def names(folder):

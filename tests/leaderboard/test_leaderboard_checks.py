@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from leaderboard import publish
-from leaderboard.check_tables import MOST, lines
 from leaderboard.checks import LEVEL, ORDER, check
+from leaderboard.drawn.check_tables import MOST, lines
 from leaderboard.statistics import clopper_pearson, mcnemar
 
 ATTACKS = {

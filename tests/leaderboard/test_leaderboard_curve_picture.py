@@ -7,9 +7,9 @@ import pytest
 from leaderboard_data import texts
 
 from leaderboard import rows
-from leaderboard.curve_picture import _apart, epsilon_svg, query_svg
 from leaderboard.curves import epsilon_panels, query_panels
-from leaderboard.drawing import COLOURS, WIDTH
+from leaderboard.drawn.curve_picture import _apart, epsilon_svg, query_svg
+from leaderboard.drawn.drawing import COLOURS, WIDTH
 
 ABSTAIN_FIRST = [[-1] * k + list(range(k, 10)) for k in range(11)]
 

@@ -15,7 +15,7 @@ def test_importing_the_room_is_cheap_and_brings_no_torch():
 
 
 def test_no_file_of_the_room_knows_the_others():
-    for file in (Path(__file__).parents[2] / "leaderboard").glob("*.py"):
+    for file in (Path(__file__).parents[2] / "leaderboard").rglob("*.py"):
         for line in file.read_text(encoding="utf-8").splitlines():
             words = line.split()
             if words[:1] in (["import"], ["from"]):

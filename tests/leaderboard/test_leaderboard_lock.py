@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from leaderboard import StoreError
-from leaderboard.lock import sole_writer
+from leaderboard.stored.lock import sole_writer
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from leaderboard.lock import sole_writer
+from leaderboard.stored.lock import sole_writer
 with sole_writer(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from leaderboard import matrices, rows
-from leaderboard.matrix import BOLD, PLAIN
+from leaderboard.drawn.matrix import BOLD, PLAIN
 
 PUBLISHED = Path(__file__).parents[2] / "leaderboard" / "published"
 

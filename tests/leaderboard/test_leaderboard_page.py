@@ -9,8 +9,8 @@ from leaderboard_data import make_records, make_settings, texts
 
 from leaderboard import Store, StoreError, publish, rows, terminal
 from leaderboard.curves import epsilon_panels
-from leaderboard.picture import svg
-from leaderboard.tables import number, p_value, percent
+from leaderboard.drawn.picture import svg
+from leaderboard.drawn.tables import number, p_value, percent
 
 REQUIRED = {
     "suite",

@@ -4,7 +4,7 @@ import pytest
 from leaderboard_data import texts
 
 from leaderboard import rows
-from leaderboard.picture import svg
+from leaderboard.drawn.picture import svg
 
 
 def test_picture_shows_the_largest_budget_of_every_target(board):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from leaderboard_data import make_records
 
-from leaderboard.records import COLUMNS, frame
+from leaderboard.stored.records import COLUMNS, frame
 
 
 def columns(**changed):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from leaderboard import Store, StoreError
-from leaderboard.shared import FOLDER, adopt, export, read
+from leaderboard.stored.shared import FOLDER, adopt, export, read
 
 WHAT = [
     {"what": "answers", "target": "toy-sigma0.50"},

@@ -17,7 +17,7 @@ import pytest
 from leaderboard_data import make_records, make_settings
 
 from leaderboard import Store, StoreError
-from leaderboard.stored_cell import Request
+from leaderboard.stored.stored_cell import Request
 
 HERE = Path(__file__).parent
 

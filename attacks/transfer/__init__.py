@@ -1,0 +1,5 @@
+"""Transfer attacks: they hold a surrogate, and no query at attack time."""
+
+from attacks.transfer import cross_and_land_transfer, cw_transfer, margin_transfer, same_data_transfer, tv_transfer
+
+__all__ = ["cross_and_land_transfer", "cw_transfer", "margin_transfer", "same_data_transfer", "tv_transfer"]

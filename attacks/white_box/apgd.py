@@ -1,0 +1,112 @@
+"""Auto-PGD on the smoothed margin, then landing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from attacks.access import WhiteBox
+from attacks.base import register
+from attacks.search.crossing import gap_and_gradient
+from attacks.search.estimates import per_image, project, unit
+from attacks.white_box.cross_and_land import CrossAndLand
+from targets.noise import Streams
+
+
+@dataclass(frozen=True)
+class AutoPGD:
+    """Croce & Hein 2020, Algorithm 1 for ℓ2: momentum, and a step that halves when it no longer pays.
+
+    At each of their checkpoints an image's step is halved, and its search restarted from the best point, where fewer
+    than ``rho`` of the steps since the last checkpoint lowered the gap, or where the best gap has not changed since
+    and neither has the step. The gap is an estimate, so some of that is chance.
+
+    Attributes:
+        steps, samples: see :class:`attacks.search.crossing.Crossing`.
+        rho: theirs is 0.75.
+    """
+
+    steps: int
+    samples: int
+    rho: float
+
+    def __call__(
+        self,
+        model: WhiteBox,
+        images: Tensor,
+        home: Tensor,
+        epsilon: float,
+        generator: Streams,
+        rows: Sequence[int],
+        rival: Tensor | None = None,
+    ) -> Tensor:
+        """For each image the one of the lowest gap, by estimates of ``samples``."""
+        chosen = list(rows)
+        result = images.clone()
+        if not chosen:
+            return result
+        originals = images[chosen]
+
+        def gap_at(points: Tensor) -> tuple[Tensor, Tensor]:
+            return gap_and_gradient(model, points, chosen, self.samples, generator, home, rival)
+
+        length = torch.full((len(chosen),), 2 * epsilon, device=images.device)
+        current, previous = originals.clone(), originals.clone()
+        gap, gradient = gap_at(current)
+        best, lowest, at_best = current.clone(), gap.clone(), gradient.clone()
+        lowered = torch.zeros_like(lowest)
+        kept_length, kept_lowest = length.clone(), lowest.clone()
+        checkpoints = checkpoint_steps(self.steps)
+        for step in range(1, self.steps):
+            free = project(current - per_image(length) * unit(gradient), originals, epsilon)
+            share = 1.0 if step == 1 else 0.75
+            moved = current + share * (free - current) + (1 - share) * (current - previous)
+            previous, current = current, project(moved, originals, epsilon)
+            last = gap
+            gap, gradient = gap_at(current)
+            lowered += gap < last
+            better = gap < lowest
+            lowest = torch.where(better, gap, lowest)
+            best = torch.where(per_image(better), current, best)
+            at_best = torch.where(per_image(better), gradient, at_best)
+            if step in checkpoints:
+                stuck = (lowered < self.rho * checkpoints[step]) | ((length == kept_length) & (lowest >= kept_lowest))
+                kept_length, kept_lowest = length.clone(), lowest.clone()
+                length = torch.where(stuck, length / 2, length)
+                current = torch.where(per_image(stuck), best, current)
+                previous = torch.where(per_image(stuck), best, previous)
+                gradient = torch.where(per_image(stuck), at_best, gradient)
+                gap = torch.where(stuck, lowest, gap)
+                lowered.zero_()
+        result[chosen] = best
+        return result
+
+
+def checkpoint_steps(steps: int) -> dict[int, int]:
+    """Croce & Hein's checkpoints: the step of each, and how many steps lie between it and the one before."""
+    shares, found, last = [0.0, 0.22], {}, 0
+    while shares[-1] < 1:
+        at = math.ceil(round(shares[-1] * steps, 9))
+        if at > last:
+            found[at] = at - last
+            last = at
+        shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
+    return found
+
+
+@register("apgd")
+class APGD(CrossAndLand):
+    """Auto-PGD (Croce & Hein 2020) on the smoothed classifier's probit gap, then landing."""
+
+    version: ClassVar[int] = 2
+    steps: int = 24
+    rho: float = 0.75
+
+    def search(self) -> AutoPGD:
+        """See :meth:`CrossAndLand.search`."""
+        return AutoPGD(self.steps, self.samples, self.rho)

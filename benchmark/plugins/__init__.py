@@ -1,0 +1,1 @@
+"""Plugins: attacks, targets, data sets and architectures from files and installed packages."""

@@ -1,0 +1,1 @@
+"""How cells are run: in this process or in several, each once."""

@@ -1,0 +1,1 @@
+"""The tables of ``predict`` and ``certify``, and the card of trained weights."""

@@ -1,0 +1,108 @@
+"""The model card: what lies in a file of weights, how good it is, and how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmark.provenance import provenance
+from benchmark.tables.answers import share
+from targets import Target
+from targets.training import Recipe, has_bfloat16
+
+
+@dataclass(frozen=True)
+class Measured:
+    """PREDICT's answers to so many evenly spaced evaluation images, at n noise samples and α = 0.001."""
+
+    n: int
+    images: int
+    right: int
+    abstained: int
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The epochs since training was last resumed, and the seconds that they took."""
+
+    epochs: int = 0
+    seconds: float = 0.0
+
+
+def model_card(
+    target: Target,
+    module: nn.Module,
+    seed: int,
+    device: torch.device,
+    digest: str,
+    measured: Measured,
+    pace: Pace,
+) -> str:
+    """The card in Markdown. It names no folder and no host, so it can be published with the weights.
+
+    Args:
+        module: the trained base classifier.
+        seed: what its initial weights, the order of its images and their noise were drawn with.
+        device: what it was trained on.
+        digest: the weights' SHA-256.
+    """
+    data, recipe = target.data_set, target.recipe
+    assert recipe is not None
+    trained_on, evaluated_on = len(data.split("train").images), len(data.split("evaluation").images)
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    facts = provenance(device)
+    command = f"python -m benchmark train {target.name} --seed {seed} --device {device.type}"
+    parts = [
+        f"# {target.name}",
+        f"{target.description}.",
+        _table(
+            {
+                "weights": f"`{target.weights.name}`, SHA-256 `{digest}`",
+                "architecture": f"{type(module).__name__}, {parameters:,} parameters",
+                "input, output": f"images {data.shape} in [0, 1], {data.num_classes} logits",
+                "data": f"`{data.name}`: trained on {trained_on:,} images, measured on {measured.images:,} of "
+                f"{evaluated_on:,} others, evenly spaced",
+                "noise": f"σ = {target.sigma:g}, added to images in [0, 1] and not clipped",
+                "precision": target.precision,
+                "accuracy": share(measured.right, measured.images),
+                "abstention": share(measured.abstained, measured.images),
+            }
+        ),
+        f"Accuracy and abstention are PREDICT's at n = {measured.n:,}, α = 0.001 and seed 0, with 95% Clopper–Pearson "
+        "intervals; an abstention is not accurate.",
+        "## Recipe",
+        (Recipe.__doc__ or "").splitlines()[0],
+        _table({name.replace("_", " "): _text(value) for name, value in {**asdict(recipe), "seed": seed}.items()}),
+        "## Made by",
+        f"```bash\n{command}\n```",
+        _table(
+            {
+                "time": _time(pace, recipe.epochs),
+                "trained in": "bfloat16" if recipe.bfloat16 and has_bfloat16(device) else "float32",
+                **facts,
+            }
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _time(pace: Pace, epochs: int) -> str:
+    if not pace.epochs:
+        return "not measured: all epochs were held already when training was last resumed"
+    each = f"{pace.seconds / pace.epochs:.3g} s an epoch"
+    if pace.epochs == epochs:
+        return f"{pace.seconds:,.0f} s, {each}"
+    return f"{each} (measured on the last {pace.epochs} of {epochs}, since training was last resumed)"
+
+
+def _text(value: Any) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else f"{value}"
+
+
+def _table(rows: dict[str, Any]) -> str:
+    lines: Iterable[str] = (f"| {name} | {value} |" for name, value in rows.items())
+    return "\n".join(["| | |", "| --- | --- |", *lines])

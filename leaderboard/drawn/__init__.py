@@ -1,0 +1,1 @@
+"""What is drawn: the page, its tables and its pictures."""

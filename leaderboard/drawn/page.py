@@ -1,0 +1,148 @@
+"""The published board: a Markdown page, its pictures, the same numbers as JSON, and the records they come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import asdict
+from pathlib import Path
+
+from leaderboard.audit import audit
+from leaderboard.board import board, outdated, variants
+from leaderboard.checks import check
+from leaderboard.curves import epsilon_panels, query_panels
+from leaderboard.drawn.curve_picture import epsilon_svg, query_svg
+from leaderboard.drawn.curve_tables import section
+from leaderboard.drawn.markdown import markdown
+from leaderboard.drawn.picture import svg
+from leaderboard.errors import StoreError
+from leaderboard.machines import Asked, machines
+from leaderboard.stored import atomic
+from leaderboard.stored.archive import RECORDS, archive, keys
+from leaderboard.stored.store import FIRST_RUN, PROJECT, Store
+from leaderboard.stored.stored_cell import StoredCell
+
+SCHEMA_VERSION = 3
+"""Of `leaderboard.json`, an object with these keys:
+
+- schema_version, project, version, commit, created (ISO 8601): of this file and of what wrote it;
+- machines: who computed the rows, see `leaderboard.machines.Machine`;
+- rows: see `leaderboard.row.Row`; since version 2 with query_budget and inside_radius, since 3 with of_images, the
+  size of the image set that a row is of, and with observed where something was;
+- checks: since version 3, what the rows say of the attacks, a list of `leaderboard.checks.Finding`;
+- curves: {"epsilon": [...], "queries": [...]}, both lists of `leaderboard.curves.Panel`: one target's clean rate,
+  ceiling and curves, each a list of points. Against ε there is a panel a target with two or more ε, and every curve
+  has a point at ε = 0, the clean rate; against queries one a target and ε at which an attack has two or more budgets;
+- audit: of every image in the results folder, whatever the rows shown, see `leaderboard.audit.Audit`;
+- damaged: since version 3, the cells that are left out since their files are not what was written, see
+  `leaderboard.stored.store.Damage`.
+
+Rates are in [0, 1], ε and norms in [0, 1] pixel units, null stands for what is not defined.
+"""
+
+_DATA, _BOARD, _EPSILON, _QUERIES = "leaderboard.json", "board.svg", "curves-epsilon.svg", "curves-queries.svg"
+
+
+def publish(
+    store: Store,
+    output: Path,
+    *,
+    commit: str,
+    version: str,
+    created: str,
+    command: Callable[[Asked], str],
+    suites: Collection[str] | None = None,
+    force: bool = False,
+) -> list[Path]:
+    """Write LEADERBOARD.md, leaderboard.json, records.parquet, board.svg and what there is of curves into `output`.
+
+    Of all suites, or of `suites` only; `command` says how what was asked for is run. Curves against ε need two
+    ε of one target, curves against queries two budgets of one attack. A picture of curves that the earlier board in
+    `output` had and this one lacks is removed. Only `force` puts a board into the place of another: one with a cell
+    that these are without, or of another results folder, or files of these names that are none of a board's. The same
+    store, `commit`, `version` and `created` (ISO 8601) give the same bytes.
+
+    Returns the files' paths. Raises StoreError where the store holds no cell, another board is in `output`, or it
+    cannot be written.
+    """
+    everything, damaged = store.survey()
+    damaged = [cell for cell in damaged if suites is None or cell.suite is None or cell.suite in suites]
+    cells = [cell for cell in everything if suites is None or cell.settings["suite"] in suites]
+    rows = board(store, cells)
+    if not rows:
+        raise StoreError(f"no results in {store.folder}: {FIRST_RUN}")
+    by_epsilon, by_queries = epsilon_panels(rows), query_panels(rows)
+    soundness, findings = audit(store, everything), check(rows)
+    counted = {cell.key: cell for variant in variants(cells) for cell in variant.cells}
+    ran_on = machines(counted.values(), command)
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "project": PROJECT,
+        "version": version,
+        "commit": commit,
+        "created": created,
+        "machines": ran_on,
+        "rows": rows,
+        "checks": findings,
+        "curves": {"epsilon": by_epsilon, "queries": by_queries},
+        "audit": soundness,
+        "damaged": [asdict(cell) for cell in damaged],
+    }
+    page = markdown(
+        rows,
+        audit=soundness,
+        checks=findings,
+        damaged=damaged,
+        curves=section(by_epsilon, by_queries, _EPSILON, _QUERIES),
+        machines=ran_on,
+        commit=commit,
+        version=version,
+        created=created,
+        picture=_BOARD,
+        outdated=len(outdated(cells)),
+    )
+    files = {
+        "LEADERBOARD.md": page.encode(),
+        _DATA: (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(),
+        RECORDS: archive(store, cells),
+        _BOARD: svg(rows).encode(),
+    }
+    if by_epsilon:
+        files[_EPSILON] = epsilon_svg(by_epsilon).encode()
+    if by_queries:
+        files[_QUERIES] = query_svg(by_queries).encode()
+    left = _left(output)
+    if not force and (reason := _is_another(store, cells, output, [*files, *left])):
+        raise StoreError(f"{output} {reason}; --force replaces it, another --output leaves it")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for name in left - files.keys():
+            (output / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write into {output}: it is not a folder, choose another one") from error
+    for name, data in files.items():
+        atomic.write(output / name, data)
+    return [output / name for name in files]
+
+
+def _left(output: Path) -> set[str]:
+    """The pictures of curves that the board in `output`, if there is one, came with."""
+    try:
+        curves = json.loads((output / _DATA).read_bytes())["curves"]
+        return {name for name, of in ((_EPSILON, "epsilon"), (_QUERIES, "queries")) if curves[of]}
+    except (OSError, ValueError, TypeError, KeyError):  # none of ours
+        return set()
+
+
+def _is_another(store: Store, cells: Collection[StoredCell], output: Path, names: Collection[str]) -> str | None:
+    """Why what is in `output` is no earlier board of these cells; None where it is, or nothing is there."""
+    if not any((output / name).exists() for name in names):
+        return None
+    if (output / "store.json").exists():
+        is_own = output.resolve() == store.folder.resolve()
+        return None if is_own else "is another results folder, with a board of its own"
+    held = keys(output / RECORDS)
+    if held is None:
+        return "holds files of these names that are no board with records of ours"
+    lacking = held - {cell.key for cell in cells}
+    return f"holds another board, with {len(lacking)} cells that this one is without" if lacking else None
