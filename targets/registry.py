@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Generic, TypeVar
 
@@ -50,13 +50,25 @@ class Registry(Generic[T]):
         self._entries[name] = entry
 
     def replace(self, name: str, entry: T) -> None:
-        """Put ``entry`` in the place of the one that is registered as ``name``."""
+        """Put ``entry`` in the place of the one that is registered as ``name``.
+
+        Raises :class:`InputError` where there is none.
+        """
         self[name]
         self._entries[name] = entry
 
     def remove(self, name: str) -> None:
-        """Forget ``name`` (a plugin that failed half-way is taken out whole)."""
+        """Forget ``name``. Raises :class:`InputError` where it is not registered."""
+        self[name]
         del self._entries[name]
+
+    def snapshot(self) -> dict[str, T]:
+        """A copy of all entries by name, in the order of registration, for :meth:`restore`."""
+        return dict(self._entries)
+
+    def restore(self, snapshot: Mapping[str, T]) -> None:
+        """Hold exactly what was registered when ``snapshot`` was taken, in that order."""
+        self._entries = dict(snapshot)
 
     def __getitem__(self, name: str) -> T:
         if name not in self._entries:

@@ -26,6 +26,9 @@ GROUPS = ("abstention_bench.attacks", "abstention_bench.targets")
 REGISTRIES: dict[str, Registry[Any]] = {registry.kind: registry for registry in (ATTACKS, TARGETS, DATA, ARCHITECTURES)}
 """What a plugin may add to, by kind of entry."""
 
+Registered = dict[str, dict[str, Any]]
+"""A snapshot of each registry, by kind of entry."""
+
 
 def load_installed() -> list[str]:
     """Load the entry points of installed packages; a bad one is reported and the others go on.
@@ -40,8 +43,8 @@ def load_installed() -> list[str]:
             try:
                 with isolated(0, environment=False):
                     entry.load()
-                    _check(_registered() - before)
-                _stamp(_registered() - before, _version(entry))
+                    _check(_new(before))
+                _stamp(_new(before), _version(entry))
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # somebody else's package must not take the benchmark down
@@ -72,7 +75,7 @@ def load_file(path: Path) -> list[str]:
     except InputError as error:
         _forget(before)
         raise InputError(f"plugin {path.name}: {error}") from error
-    return [name for _, name in sorted(_registered() - before)]
+    return [name for _, name in sorted(_new(before))]
 
 
 def _import(path: Path) -> None:
@@ -95,7 +98,7 @@ def _import(path: Path) -> None:
     try:
         with isolated(0, environment=False):  # libraries are told by environment variables what to be later
             spec.loader.exec_module(module)
-            _check(_registered() - before)
+            _check(_new(before))
         code = sources.of_file(path, HELD.folders, code)  # again: it may have put folders on sys.path
         HELD.hold(code, package, str(path.resolve().parent))
     except InputError:
@@ -106,7 +109,7 @@ def _import(path: Path) -> None:
         if isinstance(error, KeyboardInterrupt):
             raise
         raise InputError(f"does not import: {_where(error, path)}") from error
-    new = _registered() - before
+    new = _new(before)
     if not new:
         raise InputError('registers no attack and no target; decorate one with @attacks.register("its-name")')
     _stamp(new, code.version)
@@ -177,12 +180,18 @@ def _theirs(error: BaseException, path: Path) -> str:
     return ""
 
 
-def _registered() -> set[tuple[str, str]]:
-    return {(kind, name) for kind, registry in REGISTRIES.items() for name in registry}
+def _registered() -> Registered:
+    return {kind: registry.snapshot() for kind, registry in REGISTRIES.items()}
 
 
-def _forget(before: set[tuple[str, str]]) -> None:
-    for kind, name in _registered() - before:
-        REGISTRIES[kind].remove(name)
-        if kind == ARCHITECTURES.kind:
-            VERSIONS.pop(name, None)
+def _new(before: Registered) -> set[tuple[str, str]]:
+    """Kinds and names that were registered since ``before``."""
+    return {(kind, name) for kind, registry in REGISTRIES.items() for name in registry if name not in before[kind]}
+
+
+def _forget(before: Registered) -> None:
+    """Take out whole what a plugin that failed has registered until then."""
+    for kind, registry in REGISTRIES.items():
+        registry.restore(before[kind])
+    for name in VERSIONS.keys() - set(ARCHITECTURES):
+        del VERSIONS[name]

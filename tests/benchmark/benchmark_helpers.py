@@ -131,7 +131,7 @@ def command(*arguments: object) -> int:
 @contextmanager
 def as_before() -> Iterator[None]:
     """Registries, plugins' modules and where they are looked for are afterwards as they were."""
-    entries = {kind: dict(registry._entries) for kind, registry in REGISTRIES.items()}
+    entries = {kind: registry.snapshot() for kind, registry in REGISTRIES.items()}
     versions, held, folders = dict(VERSIONS), dict(HELD._modules), set(HELD.folders)
     modules, path = set(sys.modules), list(sys.path)
     try:
@@ -144,7 +144,7 @@ def as_before() -> Iterator[None]:
                 del sys.modules[name]
         sys.path[:] = path
         for kind, registry in REGISTRIES.items():
-            _restore(registry._entries, entries[kind])
+            registry.restore(entries[kind])
         _restore(VERSIONS, versions)
         _restore(HELD._modules, held)
         HELD.folders = folders

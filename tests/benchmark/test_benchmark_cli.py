@@ -106,7 +106,7 @@ def test_train_writes_weights_that_load(
     from safetensors.torch import load_file
 
     quick = dataclasses.replace(TARGETS[TARGET], recipe=Recipe(epochs=1, batch=250))
-    monkeypatch.setitem(TARGETS._entries, TARGET, quick)
+    TARGETS.replace(TARGET, quick)
     random = torch.random.get_rng_state()
     for name, seed in {"one": 0, "two": 0, "other": 1}.items():
         assert command("train", TARGET, "--output", tmp_path / name, "--quiet", "--seed", seed) == 0
@@ -237,7 +237,7 @@ def test_train_into_a_file_is_one_clear_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     quick = dataclasses.replace(TARGETS[TARGET], recipe=Recipe(epochs=1))
-    monkeypatch.setitem(TARGETS._entries, TARGET, quick)
+    TARGETS.replace(TARGET, quick)
     (tmp_path / "w").write_text("mine", encoding="utf-8")
     assert command("train", TARGET, "--output", tmp_path / "w", "--quiet") == 2
     assert str(tmp_path / "w") in error_line(capsys.readouterr().err)

@@ -72,9 +72,7 @@ def test_run_warns_of_the_target_alone_that_is_at_chance(tmp_path: Path, capsys:
     assert line.startswith("warning: shifted is right on 0 of the ")
 
 
-def test_the_normalisation_of_a_checkpoint_is_said_by_every_command(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-):
+def test_the_normalisation_of_a_checkpoint_is_said_by_every_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     from targets import DATA, DataSet, Split
     from targets.resnet import ResNet
 
@@ -82,7 +80,7 @@ def test_the_normalisation_of_a_checkpoint_is_said_by_every_command(
         grey = split("evaluation" if name == "evaluation" else "adversary")
         return Split(grey.images.repeat(1, 3, 4, 4), grey.labels)
 
-    monkeypatch.setitem(DATA._entries, "large", DataSet("large", 10, (3, 32, 32), load))
+    DATA.add("large", DataSet("large", 10, (3, 32, 32), load))
     torch.save({"arch": "cifar_resnet20", "state_dict": ResNet(20).state_dict()}, tmp_path / "c.pth")
     described = tmp_path / "mine.toml"
     described.write_text(

@@ -48,11 +48,10 @@ def any_module():
 @pytest.fixture(autouse=True)
 def _registries() -> Iterator[None]:
     """Data sets and architectures as they were; conftest does so with the rest."""
-    before = {registry.kind: set(registry) for registry in (DATA, ARCHITECTURES)}
+    data, architectures = DATA.snapshot(), ARCHITECTURES.snapshot()
     yield
-    for registry in (DATA, ARCHITECTURES):
-        for name in set(registry) - before[registry.kind]:
-            registry.remove(name)
+    DATA.restore(data)
+    ARCHITECTURES.restore(architectures)
 
 
 COHENS = {"means": list(MEANS), "sds": list(DEVIATIONS)}

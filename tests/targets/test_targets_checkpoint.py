@@ -29,12 +29,11 @@ COHENS: dict[str, Any] = {"means": cohen.MEANS, "sds": cohen.SDS}
 @pytest.fixture(autouse=True)
 def _registries() -> Iterator[None]:
     """A shallow network to be quick with; and what a test registers is gone after it."""
-    before = set(TARGETS)
+    before = TARGETS.snapshot()
     ARCHITECTURES.add("resnet-8", lambda shape, num_classes: ResNet(8, shape, num_classes))
     yield
     ARCHITECTURES.remove("resnet-8")
-    for name in set(TARGETS) - before:
-        TARGETS.remove(name)
+    TARGETS.restore(before)
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,21 @@ def test_remove(registry):
     registry.add("Mine", 10)
     assert list(registry)[-1] == "Mine"
     assert registry["Mine"] == 10
+    with pytest.raises(InputError, match=r"unknown target 'mine'; did you mean 'Mine'\?"):
+        registry.remove("mine")
+
+
+def test_what_was_added_replaced_and_removed_since_a_snapshot_is_undone(registry):
+    before = registry.snapshot()
+    registry.remove("digits-sigma0.12")
+    registry.replace("Mine", 10)
+    registry.add("more", 11)
+    assert list(before.items()) == list(zip(before, range(4), strict=True))
+    for _ in range(2):  # a snapshot can be gone back to again
+        registry.restore(before)
+        assert list(registry) == ["digits-sigma0.50", "digits-sigma0.12", "cifar10-sigma0.50", "Mine"]
+        assert [registry[name] for name in registry] == [0, 1, 2, 3]
+        registry.add("more", 11)
 
 
 @pytest.mark.parametrize(

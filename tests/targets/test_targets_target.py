@@ -31,10 +31,9 @@ def two_classes() -> Iterator[str]:
 @pytest.fixture
 def clean_registry() -> Iterator[None]:
     """Forgets the targets that a test registers."""
-    before = set(TARGETS)
+    before = TARGETS.snapshot()
     yield
-    for name in set(TARGETS) - before:
-        TARGETS.remove(name)
+    TARGETS.restore(before)
 
 
 @pytest.mark.parametrize("name", DIGITS)
