@@ -12,9 +12,8 @@ from attacks import ATTACKS, Attack, Decision, Transfer
 from benchmark import toml_file
 from targets import DATA, TARGETS, InputError
 from targets.data import evenly_spaced
-from targets.limits import check_length, check_samples, check_whole, is_finite
+from targets.limits import check_length, check_samples, check_test, check_whole, is_finite
 from targets.registry import check_name, unknown
-from targets.smoothing import check_test
 
 FOLDER = Path(__file__).parent / "suites"
 DEFAULT = "digits"

@@ -37,8 +37,8 @@ from scipy.special import bdtr
 from scipy.stats import binom
 
 from targets.binomial import largest_loser
+from targets.confidence import lower_confidence_bound, upper_confidence_bound
 from targets.gradient import Halves, after_shift, gradient_bounds
-from targets.smoothing import lower_confidence_bound, upper_confidence_bound
 
 FloatArray = NDArray[np.float64]
 

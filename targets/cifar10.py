@@ -39,7 +39,14 @@ def _folder() -> str | None:
 
 
 @cache
-def _load(folder: str | None, train: bool) -> Split:
+def load_files(folder: str | None, train: bool) -> Split:
+    """The training or the test images from the files in ``folder``, or downloaded to the cache folder for None.
+
+    Both are kept for the process; whoever is given a split must not write into it.
+
+    Raises:
+        InputError: no intact copy is found.
+    """
     from torchvision.datasets import CIFAR10
 
     kept = cache_folder()
@@ -82,8 +89,8 @@ def split(name: SplitName) -> Split:
         InputError: no intact copy is found; the message says where it looked.
     """
     if name == "train":
-        return _load(_folder(), True)
-    test = _load(_folder(), False)
+        return load_files(_folder(), True)
+    test = load_files(_folder(), False)
     if name == "evaluation":
         return test
     if name == "adversary":

@@ -36,7 +36,12 @@ DIGEST = "7e8ef6d2517aa5311dcd54ef685a3c6c"
 
 
 @cache
-def _shuffled() -> Split:
+def shuffled() -> Split:
+    """All 1,797 digits in the order that the splits are cut from, kept for the process.
+
+    Raises:
+        InputError: the installed scikit-learn has others.
+    """
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
@@ -59,7 +64,7 @@ def split(name: SplitName) -> Split:
     """
     if name not in SPLITS:
         raise unknown("split", name, SPLITS)
-    everything = _shuffled()
+    everything = shuffled()
     return Split(everything.images[SPLITS[name]], everything.labels[SPLITS[name]])
 
 

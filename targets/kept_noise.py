@@ -1,4 +1,4 @@
-"""Noise that is kept since it will be drawn again: every attack on an image is evaluated on the same."""
+"""Noise that is kept because it is needed again: every attack on an image is evaluated on the same noise."""
 
 from __future__ import annotations
 
@@ -10,22 +10,32 @@ from numpy.typing import NDArray
 Block = NDArray[np.float32]
 
 MOST = 32 * 2**20
-"""Bytes: 1,000 samples of 100 digits, where drawing takes a third of the time. On large images it takes a hundredth."""
+"""Bytes: 1,000 samples of each of 100 digits. There, drawing takes a third of the time; on large images, a hundredth."""
 
 
 class KeptNoise:
-    """The first blocks of noise that were drawn, up to a size; the others are drawn anew each time.
+    """Keeps the first blocks of noise that are drawn. Those that no longer fit are drawn anew each time.
 
     Args:
-        most: bytes.
+        most: bytes of noise to keep, at most.
     """
 
     def __init__(self, most: int = MOST) -> None:
         self._room = most
         self._blocks: dict[tuple[bytes, tuple[int, ...]], Block] = {}
 
+    def __len__(self) -> int:
+        """The number of blocks that are kept."""
+        return len(self._blocks)
+
     def block(self, key: bytes, shape: tuple[int, ...], draw: Callable[[], Block]) -> Block:
-        """The block of a key, of samples (C, H, W), for nobody to write into; ``draw`` makes what is not held."""
+        """The block (BLOCK, C, H, W) of a key, which nobody may write into.
+
+        Args:
+            key: digest of the block's key.
+            shape: (C, H, W).
+            draw: draws the block where it is not kept.
+        """
         held = self._blocks.get((key, shape))
         if held is None:
             held = draw()

@@ -1,10 +1,11 @@
-"""How large a number may be: what fits its type, and what a computation can hold."""
+"""How large a number may be: what its type holds, what memory holds, and with what PREDICT can answer."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+from targets.binomial import always_abstains, smallest_sufficient
 from targets.errors import InputError
 
 LARGEST = 2**63 - 1
@@ -16,6 +17,10 @@ here). So many passes of a ResNet-20 take an hour an image on two cores."""
 
 SMALLEST, GREATEST = 1e-6, 1e6
 """Of lengths in [0, 1] pixel units (σ, ε): beyond them noise and perturbations are none, or no numbers, in float32."""
+
+
+LARGEST_ALPHA = 0.5
+"""The largest α of PREDICT and CERTIFY. Above it, an answer may be wrong more often than right."""
 
 
 def check_whole(name: str, value: int, least: int = -LARGEST) -> None:
@@ -58,3 +63,21 @@ def is_finite(value: Any) -> bool:
 def number(value: Any) -> str:
     """A value in a message, to its last digit: ``0.1``, ``10``, ``1e-320``, ``'text'``."""
     return repr(float(value)).removesuffix(".0") if is_number(value) else repr(value)
+
+
+def check_test(n: int, alpha: float) -> None:
+    """Raise :class:`InputError` unless PREDICT can answer with ``n`` samples at level ``alpha``."""
+    check_alpha(alpha)
+    check_samples("n", n)
+    if always_abstains(n, alpha):
+        raise InputError(
+            f"with n = {n} at alpha = {alpha:g} PREDICT would always abstain; "
+            f"give n of at least {smallest_sufficient(alpha)}"
+        )
+
+
+def check_alpha(alpha: float) -> None:
+    """Raise :class:`InputError` unless ``alpha`` is above 0 and at most :data:`LARGEST_ALPHA`."""
+    if not is_number(alpha) or not 0 < alpha <= LARGEST_ALPHA:
+        allowed = f"above 0 and at most {LARGEST_ALPHA}, how often an answer may be wrong"
+        raise InputError(f"alpha is {number(alpha)}; give a number {allowed}")

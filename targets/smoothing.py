@@ -1,4 +1,8 @@
-"""Randomized smoothing: PREDICT and CERTIFY (Cohen et al. 2019, Algorithm 1 and section 3.2)."""
+"""Randomized smoothing: the smoothed classifier g, with PREDICT and CERTIFY.
+
+Cohen, Rosenfeld and Kolter 2019, "Certified Adversarial Robustness via Randomized Smoothing", section 3.2,
+https://arxiv.org/abs/1902.02918
+"""
 
 from __future__ import annotations
 
@@ -9,42 +13,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import beta
 from torch import Tensor, nn
 
 from targets.arithmetic import Arithmetic
-from targets.binomial import always_abstains, smallest_sufficient
+from targets.confidence import certificate
 from targets.data import DATA
 from targets.engine import Engine
 from targets.errors import InputError
 from targets.gradient import HalfSums, Halves
 from targets.kept_noise import KeptNoise
-from targets.limits import check_length, check_samples, check_whole, is_number, number
+from targets.limits import check_alpha, check_length, check_samples, check_test, check_whole
 from targets.noise import Key, Noise
 from targets.stopping import ABSTAIN as ABSTAIN
 from targets.stopping import FixedN, Rule, Sequential, log_evidence
 from targets.votes import Observer, Tally, count_votes
-
-LARGEST_ALPHA = 0.5
-"""Of PREDICT and CERTIFY: an answer that is more likely wrong than right is none."""
-
-
-def check_test(n: int, alpha: float) -> None:
-    """Raise :class:`InputError` unless PREDICT can answer with ``n`` samples at level ``alpha``."""
-    _check_alpha(alpha)
-    check_samples("n", n)
-    if always_abstains(n, alpha):
-        raise InputError(
-            f"with n = {n} at alpha = {alpha:g} PREDICT would always abstain; "
-            f"give n of at least {smallest_sufficient(alpha)}"
-        )
-
-
-def _check_alpha(alpha: float) -> None:
-    if not is_number(alpha) or not 0 < alpha <= LARGEST_ALPHA:
-        allowed = f"above 0 and at most {LARGEST_ALPHA}, how often an answer may be wrong"
-        raise InputError(f"alpha is {number(alpha)}; give a number {allowed}")
 
 
 @dataclass
@@ -57,10 +39,14 @@ class SmoothedClassifier:
         num_classes: K.
         name: keys the noise, so that two targets never share theirs.
         digest: identifies the weights.
-        data: name of the data set that the target classifies.
-        batch: noisy images a pass of the base classifier; the engine's own rule without. It changes no result.
+        data: name of the data set that the target classifies; "" for none.
+        device: where the base classifier runs.
+        batch: noisy images a pass of the base classifier; None lets the engine choose. It changes no result.
         stream: keys the noise in place of ``name``, so that a target in another precision sees the same noise.
-        note: what its user should be told, e.g. by which constants a checkpoint's images are normalised.
+        note: a line for the user, e.g. the constants that normalise a checkpoint's images.
+
+    Raises:
+        InputError: sigma is out of range, or there are fewer than two classes.
     """
 
     base_classifier: nn.Module
@@ -88,7 +74,7 @@ class SmoothedClassifier:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What its results depend on, for the keys of what is stored: a name may be given twice, with another σ."""
+        """What its results depend on, for the keys of stored results. The name alone is not enough: σ may change."""
         arithmetic = self.arithmetic
         own = {} if arithmetic is None else arithmetic.identity
         return {"target": self.name, "data": self.data, "sigma": self.sigma, "weights": self.digest, **own}
@@ -108,19 +94,8 @@ class SmoothedClassifier:
         indices: Sequence[Key] | None = None,
         kept: KeptNoise | None = None,
     ) -> NDArray[np.int64]:
-        """SAMPLEUNDERNOISE: votes (N, K) over ``n`` noise samples an image.
-
-        Args:
-            images: (N, C, H, W) in [0, 1].
-            purpose: keys the noise; draws of two purposes are independent.
-            indices: the images' indices in their data set, which key the noise; 0 … N-1 without.
-            kept: keeps the noise for whoever asks for the same again.
-
-        Raises:
-            InputError: an image outside [0, 1] or of the wrong rank.
-            TargetError: the base classifier returns NaN or the wrong number of classes.
-        """
-        return self._sample(images, n, None, seed, purpose, indices, None, kept).votes
+        """SAMPLEUNDERNOISE: votes (N, K) over ``n`` noise samples an image. Arguments are those of :meth:`sample`."""
+        return self.sample(images, n, seed=seed, purpose=purpose, indices=indices, kept=kept).votes
 
     def evidence(
         self,
@@ -131,16 +106,16 @@ class SmoothedClassifier:
         purpose: str = "ceiling",
         indices: Sequence[Key] | None = None,
     ) -> tuple[NDArray[np.int64], Halves]:
-        """What a ceiling is proven from: the votes (N, K) that :meth:`votes` counts, and what is kept of their noise.
+        """What a ceiling is computed from: the votes (N, K), and sums of the noise behind them.
 
-        Raises:
-            InputError: as :meth:`votes` does, and for ``n`` below 2.
+        Arguments and errors are those of :meth:`sample`, but that ``n`` is at least 2.
         """
         check_samples("n", n, least=2)  # one for each half
         self._check(images)
         pixels = images.detach().to("cpu", torch.float32).numpy()
         sums = HalfSums(pixels, n, self.sigma, self.num_classes)
-        return self._sample(images, n, None, seed, purpose, indices, sums.add).votes, sums.halves
+        tally = self.sample(images, n, seed=seed, purpose=purpose, indices=indices, observer=sums.add)
+        return tally.votes, sums.halves
 
     @staticmethod
     def _check(images: Tensor) -> None:
@@ -151,17 +126,34 @@ class SmoothedClassifier:
         if images.numel() and not bool(((images >= 0) & (images <= 1)).all()):
             raise InputError("images must be finite and lie in [0, 1]")
 
-    def _sample(
+    def sample(
         self,
         images: Tensor,
         n: int,
-        rule: Rule | None,
-        seed: int,
-        purpose: str,
-        indices: Sequence[Key] | None,
+        *,
+        seed: int = 0,
+        purpose: str = "predict",
+        indices: Sequence[Key] | None = None,
+        rule: Rule | None = None,
         observer: Observer | None = None,
         kept: KeptNoise | None = None,
     ) -> Tally:
+        """Votes under noise, and the decisions of a rule. All votes and answers of g come from here.
+
+        Args:
+            images: (N, C, H, W) in [0, 1].
+            n: noise samples an image, at most; 0 for no votes.
+            seed: keys the noise.
+            purpose: keys the noise; draws of two purposes are independent.
+            indices: the images' indices in their data set, which key the noise; None for 0 … N-1.
+            rule: stops the sampling of an image once it decides; None for ``n`` samples each.
+            observer: is shown all noisy images and the base classifier's answers.
+            kept: keeps the noise, for calls that draw the same again.
+
+        Raises:
+            InputError: an image outside [0, 1] or of the wrong rank, or ``n`` or ``seed`` is out of range.
+            TargetError: the base classifier returns NaN or the wrong number of classes.
+        """
         self._check(images)
         check_samples("n", n, least=0)
         check_whole("seed", seed)
@@ -197,15 +189,27 @@ class SmoothedClassifier:
         purpose: str = "predict",
         indices: Sequence[Key] | None = None,
     ) -> NDArray[np.int64]:
-        """PREDICT: the labels g gives, right with probability 1 - ``alpha`` where it answers at all.
+        """PREDICT: g's labels. An answer other than g's comes with probability at most ``alpha``, per image.
 
-        An image is sampled until its decision can no longer change, which is the decision of all ``n`` samples.
+        Sampling of an image stops once the remaining samples cannot change the decision. So the result is that of all
+        ``n`` samples.
+
+        Args:
+            images: (N, C, H, W) in [0, 1].
+            n: noise samples an image.
+            alpha: level of the test, above 0 and at most 0.5.
+            seed, purpose, indices: key the noise; see :meth:`sample`.
 
         Returns:
-            Labels (N,), ``ABSTAIN`` where the top two counts are not significantly different.
+            Labels (N,), ``ABSTAIN`` where the top two counts do not differ significantly.
+
+        Raises:
+            InputError: as :meth:`sample`, and where ``n`` is so small at ``alpha`` that every image would abstain.
+            TargetError: as :meth:`sample`.
         """
         check_test(n, alpha)
-        return self._sample(images, n, FixedN(n, alpha), seed, purpose, indices).decisions
+        rule = FixedN(n, alpha)
+        return self.sample(images, n, seed=seed, purpose=purpose, indices=indices, rule=rule).decisions
 
     def predict_sequentially(
         self,
@@ -217,24 +221,25 @@ class SmoothedClassifier:
         purpose: str = "predict",
         indices: Sequence[Key] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Another predictor for who deploys g: it answers as soon as an anytime-valid test at ``alpha`` allows.
+        """Another predictor than PREDICT: it answers as soon as an anytime-valid test at ``alpha`` allows.
 
-        See :class:`targets.stopping.Sequential`. It abstains on other images than :meth:`predict`; do not mix the two.
+        See :class:`targets.stopping.Sequential`. It abstains on other images than :meth:`predict` does, so compare
+        rates within one of the two only.
 
         Args:
-            n: most samples an image.
+            n: noise samples an image, at most. The other arguments are those of :meth:`predict`.
 
         Returns:
-            Labels (N,), ``ABSTAIN`` where ``n`` samples cannot settle it, and the samples (N,) that were used.
+            Labels (N,), ``ABSTAIN`` where ``n`` samples do not suffice, and the number of samples used (N,).
         """
-        _check_alpha(alpha)
+        check_alpha(alpha)
         check_samples("n", n)
         least = 1
         while float(log_evidence(least, 0)) < np.log(self.num_classes / alpha):
             least += 1
         if n < least:
             raise InputError(f"with n = {n} at alpha = {alpha:g} it would always abstain; give n of at least {least}")
-        tally = self._sample(images, n, Sequential(n, alpha), seed, purpose, indices)
+        tally = self.sample(images, n, seed=seed, purpose=purpose, indices=indices, rule=Sequential(n, alpha))
         return tally.decisions, tally.drawn
 
     def certify(
@@ -249,9 +254,20 @@ class SmoothedClassifier:
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """CERTIFY: labels (N,), ``ABSTAIN`` where none is certified, and ℓ2 radii (N,) in pixel units.
 
-        With probability 1 - ``alpha`` an image, g answers that label everywhere inside the radius.
+        With probability at least 1 - ``alpha`` per image, g's label is this one everywhere inside the radius.
+
+        Args:
+            images: (N, C, H, W) in [0, 1].
+            n0: noise samples an image that select the class.
+            n: noise samples an image that bound its probability.
+            alpha: above 0 and at most 0.5.
+            seed, indices: key the noise; see :meth:`sample`.
+
+        Raises:
+            InputError: as :meth:`sample`, and where ``n`` is so small at ``alpha`` that nothing can be certified.
+            TargetError: as :meth:`sample`.
         """
-        _check_alpha(alpha)
+        check_alpha(alpha)
         check_samples("n0", n0)
         check_samples("n", n)
         if alpha ** (1 / n) <= 0.5:  # the lower bound on n hits of n
@@ -260,29 +276,3 @@ class SmoothedClassifier:
         counts0 = self.votes(images, n0, seed=seed, purpose="certify-select", indices=indices)
         counts = self.votes(images, n, seed=seed, purpose="certify-estimate", indices=indices)
         return certificate(counts0.argmax(1), counts, self.sigma, alpha)
-
-
-def certificate(
-    selected: NDArray[np.int64], counts: NDArray[np.int64], sigma: float, alpha: float
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """CERTIFY's answer for classes (N,) selected on other noise, given counts (N, K): labels and ℓ2 radii."""
-    hits = np.take_along_axis(counts, selected[:, None], axis=1)[:, 0] if len(counts) else selected
-    p_low = lower_confidence_bound(hits, counts.sum(1), alpha)
-    certified = p_low > 0.5
-    labels = np.where(certified, selected, ABSTAIN)
-    radii = np.where(certified, sigma * ndtri(np.where(certified, p_low, 0.5)), 0.0)
-    return labels, radii
-
-
-def lower_confidence_bound(k: NDArray[np.int64], n: NDArray[np.int64], alpha: float) -> NDArray[np.float64]:
-    """LOWERCONFBOUND: the one-sided (1 - ``alpha``) Clopper–Pearson lower bound on k successes of n."""
-    with np.errstate(invalid="ignore"):
-        bound: NDArray[np.float64] = np.where(k > 0, beta.ppf(alpha, np.maximum(k, 1), n - k + 1), 0.0)
-    return bound
-
-
-def upper_confidence_bound(k: NDArray[np.int64], n: NDArray[np.int64], alpha: float) -> NDArray[np.float64]:
-    """The one-sided (1 - ``alpha``) Clopper–Pearson upper bound on k successes of n."""
-    with np.errstate(invalid="ignore"):
-        bound: NDArray[np.float64] = np.where(k < n, beta.ppf(1 - alpha, k + 1, np.maximum(n - k, 1)), 1.0)
-    return bound

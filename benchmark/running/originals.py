@@ -17,7 +17,7 @@ from leaderboard.stored.stored_cell import StoredCell
 from targets import ABSTAIN, DATA
 from targets.binomial import decide, p_value, top_two
 from targets.ceiling import ceilings
-from targets.smoothing import certificate
+from targets.confidence import certificate
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -12,8 +12,7 @@ from benchmark.seed_paper import paper
 from benchmark.suite import Suite
 from targets import DATA, TARGETS, InputError
 from targets.data import DataSet, evenly_spaced
-from targets.limits import check_whole
-from targets.smoothing import check_test
+from targets.limits import check_test, check_whole
 from targets.training import Recipe
 
 PER_IMAGE: dict[str, int] = {"test": 10, "train": 50, "noise": 2, "unrelated": 2}

@@ -10,8 +10,8 @@ import numpy as np
 from benchmark.message import one_line
 from leaderboard.row import Row
 from targets import SmoothedClassifier
+from targets.confidence import upper_confidence_bound
 from targets.data import DATA
-from targets.smoothing import upper_confidence_bound
 
 LEVEL = 0.05
 """Of the one-sided bound on the accuracy: a few images warn of nothing."""

@@ -39,14 +39,14 @@ def counted_votes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]
     What cells share is sampled in as many pieces as its time asks for, which here are one.
     """
     calls: list[tuple[str, str, int]] = []
-    real = SmoothedClassifier._sample
+    real = SmoothedClassifier.sample
 
-    def sample(self: SmoothedClassifier, images: Tensor, n: int, rule: Any, seed: int, purpose: str, *rest: Any) -> Any:
+    def sample(self: SmoothedClassifier, images: Tensor, n: int, *, purpose: str, **rest: Any) -> Any:
         if purpose in ("clean", "ceiling", "adversary") and calls and calls[-1][:2] == (self.name, purpose):
             calls[-1] = (self.name, purpose, calls[-1][2] + len(images))
         else:
             calls.append((self.name, purpose, len(images)))
-        return real(self, images, n, rule, seed, purpose, *rest)
+        return real(self, images, n, purpose=purpose, **rest)
 
-    monkeypatch.setattr(SmoothedClassifier, "_sample", sample)
+    monkeypatch.setattr(SmoothedClassifier, "sample", sample)
     return calls

@@ -15,7 +15,7 @@ from benchmark_helpers import TARGET, command, error_line, run, suite_file
 import targets
 from benchmark.suite import Suite, load_suite
 from targets import DATA, TARGETS, DataSet, InputError, Split
-from targets.cifar10 import VARIABLE, _load
+from targets.cifar10 import VARIABLE, load_files
 from targets.models import SmallCNN
 
 NAMED = "cifar10-linear"
@@ -45,9 +45,9 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    _load.cache_clear()
+    load_files.cache_clear()
     yield tmp_path / "cache" / "abstention-bench"
-    _load.cache_clear()
+    load_files.cache_clear()
 
 
 @pytest.mark.parametrize("arguments", NEEDS_DATA, ids=lambda words: words[0])

@@ -21,13 +21,13 @@ ASK = {
 def target(monkeypatch) -> SmoothedClassifier:
     loaded = load("digits-sigma0.50", "cpu")
     loaded.asked = 0  # type: ignore[attr-defined]
-    sample = loaded._sample
+    sample = loaded.sample
 
-    def counted(images, *arguments):
+    def counted(images, *arguments, **settings):
         loaded.asked += len(images)  # type: ignore[attr-defined]
-        return sample(images, *arguments)
+        return sample(images, *arguments, **settings)
 
-    monkeypatch.setattr(loaded, "_sample", counted)
+    monkeypatch.setattr(loaded, "sample", counted)
     return loaded
 
 

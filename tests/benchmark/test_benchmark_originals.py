@@ -17,7 +17,7 @@ from benchmark.running.originals import PROVEN
 from leaderboard import Store
 from targets import DATA, load
 from targets.ceiling import ceilings
-from targets.smoothing import certificate
+from targets.confidence import certificate
 
 
 @pytest.fixture

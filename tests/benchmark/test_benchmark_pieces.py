@@ -34,20 +34,20 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def sampled(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Counts images by purpose, and stops where ``stop_at[purpose]`` of them are sampled."""
-    real = SmoothedClassifier._sample
+    real = SmoothedClassifier.sample
 
     class Sampled(Counter[str]):
         stop_at: dict[str, int] = {}  # noqa: RUF012
 
     counted = Sampled()
 
-    def sample(self: Any, images: Tensor, n: int, rule: Any, seed: int, purpose: str, *rest: Any) -> Any:
+    def sample(self: Any, images: Tensor, n: int, *, purpose: str, **rest: Any) -> Any:
         if counted[purpose] >= counted.stop_at.get(purpose, 10**9):
             raise KeyboardInterrupt
         counted[purpose] += len(images)
-        return real(self, images, n, rule, seed, purpose, *rest)
+        return real(self, images, n, purpose=purpose, **rest)
 
-    monkeypatch.setattr(SmoothedClassifier, "_sample", sample)
+    monkeypatch.setattr(SmoothedClassifier, "sample", sample)
     return counted
 
 

@@ -14,7 +14,7 @@ import torch
 from targets import ABSTAIN, DATA, TARGETS, InputError, load
 from targets.binomial import decide
 from targets.cache import cache_folder
-from targets.cifar10 import HELD_BACK, VARIABLE, _load, split
+from targets.cifar10 import HELD_BACK, VARIABLE, load_files, split
 from targets.data import evenly_spaced
 from targets.precision import SUFFIX
 
@@ -25,13 +25,13 @@ SIZES = {"train": 50_000, "adversary": 9_000, "evaluation": 10_000}
 def _memory() -> Iterator[None]:
     """What these tests load is large and cached; it is given back after them."""
     yield
-    _load.cache_clear()
+    load_files.cache_clear()
 
 
 @pytest.fixture
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No folder is named, and the user's cache and the program's memory are empty; returns the cache folder."""
-    _load.cache_clear()
+    load_files.cache_clear()
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "abstention-bench"

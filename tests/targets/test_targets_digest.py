@@ -116,7 +116,7 @@ def test_other_digits_than_the_registered_are_refused(monkeypatch: pytest.Monkey
     images, labels = sklearn.datasets.load_digits(return_X_y=True)
     images[0, 20] += 1
     monkeypatch.setattr(sklearn.datasets, "load_digits", lambda return_X_y: (images, labels))
-    targets.digits._shuffled.cache_clear()
+    targets.digits.shuffled.cache_clear()
     with pytest.raises(InputError, match=r"the digits of scikit-learn \S+ are not those .*; install another release"):
         targets.digits.split("evaluation")
     monkeypatch.undo()

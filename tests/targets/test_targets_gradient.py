@@ -11,8 +11,8 @@ from targets_linear import Slabs, image_at, linear, slab_probabilities
 from targets import InputError, SmoothedClassifier
 from targets.binomial import decide
 from targets.ceiling import ceilings
+from targets.confidence import lower_confidence_bound, upper_confidence_bound
 from targets.gradient import OFFSETS, HalfSums, Halves, after_shift, deviation, gradient_bounds
-from targets.smoothing import lower_confidence_bound, upper_confidence_bound
 
 ALPHA = 0.001
 

@@ -18,7 +18,7 @@ def test_what_is_kept_and_what_finds_no_room_is_the_same_noise(room):
             stream.fill(rows[begin:end])
         np.testing.assert_array_equal(rows, expected[: len(rows)])
         rows *= 2  # whoever writes into what they got changes nothing that is kept
-    assert len(kept._blocks) == room
+    assert len(kept) == room
 
 
 def test_images_of_another_shape_get_their_own_noise():

@@ -7,9 +7,17 @@ import pytest
 import targets
 from targets import InputError, SmoothedClassifier, load
 from targets.digits import split
-from targets.limits import LARGEST, MOST_SAMPLES, check_length, check_samples, check_whole, is_finite, is_number
+from targets.limits import (
+    LARGEST,
+    MOST_SAMPLES,
+    check_length,
+    check_samples,
+    check_test,
+    check_whole,
+    is_finite,
+    is_number,
+)
 from targets.models import SmallCNN
-from targets.smoothing import check_test
 
 
 @pytest.mark.parametrize("value", [0, -3, LARGEST, -LARGEST])

@@ -9,7 +9,8 @@ from targets_linear import Linear, Slabs, image_at, linear, slab_probabilities
 from torch import nn
 
 from targets import ABSTAIN, InputError, SmoothedClassifier, TargetError, load
-from targets.smoothing import certificate, check_test, lower_confidence_bound, upper_confidence_bound
+from targets.confidence import certificate, lower_confidence_bound, upper_confidence_bound
+from targets.limits import check_test
 from targets.stopping import Sequential
 
 UNLIKELY = 1e-4
