@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Block = NDArray[np.float32]
 
 MOST = 32 * 2**20
-"""Bytes: 1,000 samples of each of 100 digits. There, drawing takes a third of the time; on large images, a hundredth."""
+"""Bytes: 1,000 samples of each of 100 digits. Drawing takes a third of the time there; on large images, a hundredth."""
 
 
 class KeptNoise:

@@ -8,9 +8,7 @@ import sys
 from benchmark.cli import INTERRUPTED
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.signals import interrupt_on_sigterm
-from benchmark.seed_paper.experiment import reproduce
-from benchmark.seed_paper.report import prepare, write
-from benchmark.seed_paper.settings import Settings
+from benchmark.seed_paper import Settings, prepare_report, reproduce, write_report
 from leaderboard import Store
 from targets.target import device_named
 
@@ -30,7 +28,7 @@ def main(arguments: argparse.Namespace) -> int:
     )
     settings.check()
     store = Store.open(arguments.results)
-    prepare(arguments.output)
+    prepare_report(arguments.output)
     try:
         result = reproduce(settings, store, arguments.device, quiet=arguments.quiet)
     except KeyboardInterrupt:
@@ -39,6 +37,6 @@ def main(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return INTERRUPTED
-    for path in write(result, arguments.output):
+    for path in write_report(result, arguments.output):
         print(path)
     return 0

@@ -1,8 +1,7 @@
-"""Adversarial images of the experiment's attacks, and what the black box answers to them."""
+"""Adversarial images of the experiment's attacks, and what a surrogate says of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,33 +17,33 @@ from benchmark.running.evaluation import Sent, enforce, take
 from benchmark.running.grant import grant
 from benchmark.seed_paper.queries import QuerySet
 from benchmark.seed_paper.settings import Settings
-from benchmark.seed_paper.stages import SHARD_SAMPLES, Arrays, Stages, Tick
-from benchmark.seed_paper.surrogates import Surrogate
+from benchmark.seed_paper.stages import Arrays, Stages, Tick
+from benchmark.seed_paper.trained_surrogate import TrainedSurrogate
 from targets import SmoothedClassifier
 from targets.noise import Streams
 
 SHARD = {"none": 100, "transfer": 50, "white-box": 10, "score": 1, "decision": 1, "hybrid": 50}
-"""Images a shard, by the attack's access: well under a minute on two cores."""
+"""Images a shard, by the attack's access. A shard takes well under a minute on two cores."""
 
 CONFIDENCE = 0.95
 """p(abstain) that Tabacof–Valle must reach on the surrogate (paper)."""
 
 
 @dataclass(frozen=True)
-class Belief:
-    """What a surrogate says of abstention.
+class AbstentionScores:
+    """A surrogate's output for its abstention class.
 
     Attributes:
-        confidence: p(abstain) (N,).
-        largest: whether that is its largest class (N,).
+        probability: p(abstain) (N,), in [0, 1].
+        largest: whether abstention is its largest class (N,).
     """
 
-    confidence: NDArray[np.float64]
+    probability: NDArray[np.float64]
     largest: NDArray[np.bool_]
 
     def meets(self, attack: str) -> NDArray[np.bool_]:
         """Whether each image meets the attack's condition (N,)."""
-        return self.confidence >= CONFIDENCE if attack == "tv-transfer" else self.largest
+        return self.probability >= CONFIDENCE if attack == "tv-transfer" else self.largest
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,12 @@ class Attacked:
 
     Attributes:
         attack: registered name.
-        queries: name of its surrogate's query set; None where it needs none.
+        queries: name of its surrogate's query set; None for an attack without a surrogate.
         identity: every setting that shaped it, JSON-able.
         sent: what is sent after the budget rule, and the norms of what the attack returned.
         returned: what the attack returned (N, C, H, W).
-        before: the surrogate's p(abstain) at the originals (N,), and whether that is its largest; None without a
-            surrogate, or one without a class for abstention.
-        after: the same at what was returned.
+        before: the surrogate's scores for the originals; None without a surrogate, or one that has no abstention class.
+        after: its scores for what the attack returned.
     """
 
     attack: str
@@ -67,8 +65,8 @@ class Attacked:
     identity: dict[str, Any]
     sent: Sent
     returned: Tensor
-    before: Belief | None
-    after: Belief | None
+    before: AbstentionScores | None
+    after: AbstentionScores | None
 
 
 def attacked(
@@ -77,12 +75,13 @@ def attacked(
     target: SmoothedClassifier,
     name: str,
     images: QuerySet,
-    surrogate: Surrogate | None,
+    surrogate: TrainedSurrogate | None,
 ) -> Attacked:
-    """Adversarial images for ``images``, which have labels.
+    """Run an attack on labelled images.
 
     Args:
-        surrogate: what a transfer attack is handed as the surrogate it asks for.
+        name: the attack's registered name.
+        surrogate: handed to a transfer attack when it asks for one; None for other attacks.
     """
     if images.labels is None:
         raise ValueError(f"the {images.name} images have no true labels")
@@ -115,30 +114,30 @@ def attacked(
         identity=identity,
         sent=enforce(originals, found, settings.epsilon),
         returned=found,
-        before=_belief(surrogate, originals, target.num_classes),
-        after=_belief(surrogate, found, target.num_classes),
+        before=_scores(surrogate, originals, target.num_classes),
+        after=_scores(surrogate, found, target.num_classes),
     )
 
 
 @dataclass(frozen=True)
 class _Handed:
-    """In place of training one of its own, a transfer attack is handed the surrogate that Table 1 measures."""
+    """Hands a transfer attack the surrogate that Table 1 measures, so that it trains none of its own."""
 
-    surrogate: Surrogate | None
+    surrogate: TrainedSurrogate | None
 
     def of_answers(self, *recipe: object) -> nn.Module:
-        """That surrogate, whatever is asked for."""
+        """The surrogate, whatever the recipe."""
         if self.surrogate is None:
             raise ValueError("an attack asked for a surrogate that the experiment does not give it")
         return self.surrogate.module.module
 
     def of_same_data(self, *recipe: object) -> nn.Module:
-        """None: the experiment is the paper's."""
+        """Refused: the paper has no such surrogate."""
         raise ValueError("the experiment has no surrogate of the target's training set")
 
 
 @torch.inference_mode()
-def _belief(surrogate: Surrogate | None, images: Tensor, classes: int) -> Belief | None:
+def _scores(surrogate: TrainedSurrogate | None, images: Tensor, classes: int) -> AbstentionScores | None:
     if surrogate is None:
         return None
     device = next(surrogate.module.parameters()).device
@@ -146,49 +145,4 @@ def _belief(surrogate: Surrogate | None, images: Tensor, classes: int) -> Belief
     logits = torch.cat(parts)
     if logits.shape[1] == classes:  # a smoothed surrogate, which has no class for abstention
         return None
-    return Belief(logits.softmax(1)[:, classes].numpy(), (logits.argmax(1) == classes).numpy())
-
-
-def outcomes(
-    stages: Stages,
-    settings: Settings,
-    target: SmoothedClassifier,
-    n: int,
-    images: Tensor,
-    indices: Sequence[int],
-    attack: Attacked | None = None,
-    *,
-    again: bool = False,
-) -> NDArray[np.int64]:
-    """PREDICT's answers (N,), ABSTAIN = -1, on noise that nothing before has seen.
-
-    Args:
-        images: what is sent, (N, C, H, W).
-        indices: the images' indices among the test images, which key the noise.
-        attack: whose images they are; None for the originals.
-        again: the originals on the noise that attacks' images get.
-    """
-    purpose = "clean" if attack is None and not again else "evaluation"
-    identity = {
-        "what": "outcomes",
-        **target.identity,
-        "purpose": purpose,
-        "n": n,
-        "alpha": settings.alpha,
-        "seed": settings.seed,
-        "of": attack and attack.identity,
-    }
-
-    def compute(positions: list[int], tick: Tick) -> Arrays:
-        chosen = take(images, positions)
-        where = [indices[i] for i in positions]
-        found = target.predict(chosen, n, settings.alpha, settings.seed, purpose=purpose, indices=where)
-        return {"answers": found}
-
-    of = (
-        ("originals, again" if again else "originals")
-        if attack is None
-        else attack.attack + (f", {attack.queries} queries" if attack.queries else "")
-    )
-    shard = max(1, SHARD_SAMPLES // n)
-    return stages.sharded(f"evaluation, n = {n:,}: {of}", identity, indices, shard, compute)["answers"]
+    return AbstentionScores(logits.softmax(1)[:, classes].numpy(), (logits.argmax(1) == classes).numpy())

@@ -1,4 +1,4 @@
-"""The experiment from the first query to its findings."""
+"""The experiment, from the first query to its findings."""
 
 from __future__ import annotations
 
@@ -14,28 +14,22 @@ from torch import Tensor
 from attacks import ATTACKS
 from benchmark.provenance import provenance
 from benchmark.running.evaluation import take
-from benchmark.seed_paper import paper, tables
-from benchmark.seed_paper.adversarial import Attacked, attacked, outcomes
+from benchmark.seed_paper import tables
+from benchmark.seed_paper.adversarial import Attacked, attacked
+from benchmark.seed_paper.evaluation import evaluate
 from benchmark.seed_paper.findings import (
-    Accuracy,
     AttackRow,
     Column,
     Confusion,
     Findings,
     OnSurrogate,
     Rate,
-    SurrogateQuality,
 )
 from benchmark.seed_paper.queries import QuerySet, answers, query_set
 from benchmark.seed_paper.settings import PER_IMAGE, Settings
 from benchmark.seed_paper.stages import Stages
-from benchmark.seed_paper.surrogates import (
-    Surrogate,
-    predictions,
-    smoothed_predictions,
-    with_answers,
-    with_true_labels,
-)
+from benchmark.seed_paper.surrogate_quality import OTHER, SurrogateQualities
+from benchmark.seed_paper.trained_surrogate import TrainedSurrogate, train_on_answers
 from benchmark.terminal.notices import announce
 from leaderboard import Store
 from leaderboard.row import ROUNDING
@@ -44,20 +38,17 @@ from targets.digest import Part, content
 
 PAPER_ATTACKS = ("cw-transfer", "tv-transfer")
 WHITE_BOX = ("margin", "cw")
-OTHER = {"test": "train", "train": "test"}
-"""The sets of real images, each the other's held-out data."""
-
 Answers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run found.
+    """The findings of a run, and what the figures show beside them.
 
     Attributes:
-        norms: by attack of the paper, ℓ2 norms (M,) of the perturbations it came up with.
+        norms: ℓ2 norms (M,) of the perturbations that each of the paper's attacks found, by attack.
         originals: the attacked images (N, C, H, W).
-        returned: by attack of the paper, what it returned for them (N, C, H, W).
+        returned: what each of the paper's attacks returned for them (N, C, H, W), by attack.
     """
 
     findings: Findings
@@ -67,7 +58,13 @@ class Result:
 
 
 def reproduce(settings: Settings, store: Store, device: str = "auto", *, quiet: bool = False) -> Result:
-    """Run what the store does not hold yet.
+    """Run the experiment. Stages that the store holds already are only read.
+
+    Args:
+        settings: of the experiment.
+        store: where finished stages are kept.
+        device: "auto", "cpu" or "cuda".
+        quiet: show no progress.
 
     Raises:
         InputError: settings that cannot be run, or data that is not found.
@@ -86,10 +83,16 @@ def reproduce(settings: Settings, store: Store, device: str = "auto", *, quiet: 
     stages = Stages(
         store, quiet, {f"content of {name}": digests["content"] for name, digests in held.items() if digests}
     )
-    return _Experiment(settings, stages, target, images).run()
+    return Experiment(settings, stages, target, images).run()
 
 
-class _Experiment:
+class Experiment:
+    """One run: :func:`reproduce` makes it and calls :meth:`run`.
+
+    Args:
+        images: the attacked test images, with their labels.
+    """
+
     def __init__(self, settings: Settings, stages: Stages, target: SmoothedClassifier, images: QuerySet) -> None:
         self.settings, self.stages, self.target, self.images = settings, stages, target, images
         assert images.labels is not None
@@ -97,25 +100,26 @@ class _Experiment:
         self.queries = {name: query_set(settings, name) for name in PER_IMAGE}
 
     def run(self) -> Result:
-        """Every stage in turn."""
+        """Run every stage in turn."""
         settings, stages, test = self.settings, self.stages, self.queries["test"]
         first = settings.samples[0]
         answered = {name: answers(stages, self.target, queries, settings) for name, queries in self.queries.items()}
         trained = {
-            (name, smoothed): with_answers(
+            (name, smoothed): train_on_answers(
                 stages, settings, self.target, self.queries[name], answered[name], smoothed=smoothed
             )
             for smoothed, names in ((False, PER_IMAGE), (True, OTHER))
             for name in names
         }
-        accuracies = self._accuracies({name: trained[name, False] for name in OTHER}, answered)
-        qualities = [self._quality(surrogate, answered) for surrogate in trained.values()]
+        measure = SurrogateQualities(stages, settings, self.target, self.queries, answered)
+        accuracies = measure.accuracies({name: trained[name, False] for name in OTHER})
+        qualities = [measure.quality(surrogate) for surrogate in trained.values()]
 
-        everything = self._outcomes(first, test)
+        everything = self._evaluate(first, test)
         at = dict(zip(test.indices, everything, strict=True))
         originals = {first: np.array([at[i] for i in self.images.indices])}
-        again = self._outcomes(first, self.images, again=True)
-        originals |= {n: self._outcomes(n, self.images) for n in settings.samples[1:]}
+        again = self._evaluate(first, self.images, again=True)
+        originals |= {n: self._evaluate(n, self.images) for n in settings.samples[1:]}
 
         runs = [self._attacked(name, trained[queries, False]) for queries in PER_IMAGE for name in PAPER_ATTACKS]
         main = {run.attack: run for run in runs if run.queries == "test"}
@@ -150,7 +154,7 @@ class _Experiment:
             returned={name: run.returned for name, run in main.items()},
         )
 
-    def _described(self, attacks: list[str], surrogate: Surrogate) -> dict[str, Any]:
+    def _described(self, attacks: list[str], surrogate: TrainedSurrogate) -> dict[str, Any]:
         """The settings in full, as the report shows them."""
         return {
             **asdict(self.settings),
@@ -174,62 +178,17 @@ class _Experiment:
         for n in self.settings.samples:
             columns.append(tables.column(n, "original", self.labels, originals[n]))
             for name, run in main.items():
-                after = self._outcomes(n, self.images, run)
+                after = self._evaluate(n, self.images, run)
                 columns.append(tables.column(n, name, self.labels, after, originals[n]))
                 confusions.append(tables.confusion(n, name, originals[n], after, self.target.num_classes))
         return columns, confusions
 
-    def _accuracies(self, trained: Mapping[str, Surrogate], answered: Mapping[str, Answers]) -> list[Accuracy]:
-        """Table 1."""
-        result = []
-        for other, name in OTHER.items():
-            queries, elsewhere = self.queries[name], self.queries[other]
-            surrogate = with_true_labels(self.stages, self.settings, queries, self.target.device)
-            assert elsewhere.labels is not None
-            right = predictions(self.stages, surrogate, elsewhere) == elsewhere.labels.numpy()
-            cell = "true", name
-            result.append(Accuracy(*cell, surrogate.trained_on, Rate.of(right), None, paper.ACCURACY[cell]))
-        for other, name in OTHER.items():
-            own = self._agrees(trained[name], name, answered)[self.queries[name].held_out(self.settings.seed)]
-            apart = self._agrees(trained[name], other, answered)
-            cell = "black-box", name
-            result.append(Accuracy(*cell, trained[name].trained_on, Rate.of(own), Rate.of(apart), paper.ACCURACY[cell]))
-        return result
-
-    def _agrees(self, surrogate: Surrogate, name: str, answered: Mapping[str, Answers]) -> NDArray[np.bool_]:
-        """Whether a surrogate says what the black box answered to a query set (M,)."""
-        result: NDArray[np.bool_] = self._said(surrogate, name) == answered[name]
-        return result
-
-    def _said(self, surrogate: Surrogate, name: str) -> Answers:
-        classes = predictions(self.stages, surrogate, self.queries[name])
-        return np.where(classes == self.target.num_classes, ABSTAIN, classes)
-
-    def _quality(self, surrogate: Surrogate, answered: Mapping[str, Answers]) -> SurrogateQuality:
-        """What a surrogate is worth, on the test images that none of them was trained on."""
-        test = self.queries["test"]
-        held_out = np.flatnonzero(test.held_out(self.settings.seed))
-        if surrogate.smoothed:
-            said = smoothed_predictions(self.stages, self.settings, surrogate, test, held_out.tolist())
-        else:
-            said = self._said(surrogate, "test")[held_out]
-        wanted = answered["test"][held_out]
-        return SurrogateQuality(
-            queries=surrogate.queries,
-            source=self.queries[surrogate.queries].source,
-            smoothed=surrogate.smoothed,
-            trained_on=surrogate.trained_on,
-            answered_abstain=Rate.of(answered[surrogate.queries] == ABSTAIN),
-            fidelity=Rate.of(said == wanted),
-            abstention_found=Rate.of(said[wanted == ABSTAIN] == ABSTAIN),
-        )
-
-    def _attacked(self, name: str, surrogate: Surrogate | None) -> Attacked:
+    def _attacked(self, name: str, surrogate: TrainedSurrogate | None) -> Attacked:
         return attacked(self.stages, self.settings, self.target, name, self.images, surrogate)
 
-    def _outcomes(self, n: int, images: QuerySet, attack: Attacked | None = None, *, again: bool = False) -> Answers:
+    def _evaluate(self, n: int, images: QuerySet, attack: Attacked | None = None, *, again: bool = False) -> Answers:
         sent = images.images if attack is None else attack.sent.images
-        return outcomes(self.stages, self.settings, self.target, n, sent, images.indices, attack, again=again)
+        return evaluate(self.stages, self.settings, self.target, n, sent, images.indices, attack, again=again)
 
     def _on_surrogate(self, run: Attacked) -> OnSurrogate:
         assert run.queries is not None
@@ -242,7 +201,7 @@ class _Experiment:
         self, run: Attacked, originals: Answers, fidelity: Mapping[tuple[str, bool], float | None]
     ) -> AttackRow:
         n = self.settings.samples[0]
-        answers = self._outcomes(n, self.images, run)
+        answers = self._evaluate(n, self.images, run)
         sent = run.sent
         changed = sent.l2[sent.changed & (sent.l2 > ROUNDING)]
         return AttackRow(

@@ -8,8 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmark.seed_paper.experiment import Result, reproduce
-from benchmark.seed_paper.settings import Settings
+from benchmark.seed_paper import Result, Settings, reproduce
 from leaderboard import Store
 from targets import DATA, TARGETS, DataSet, Split, register
 from targets.data import SplitName

@@ -207,7 +207,7 @@ def test_reproduce_begins_anew_on_other_data(tmp_path: Path, monkeypatch: pytest
     def experiment(settings: object, stages: Stages, *rest: object) -> SimpleNamespace:
         return SimpleNamespace(run=lambda: stages)
 
-    monkeypatch.setattr("benchmark.seed_paper.experiment._Experiment", experiment)
+    monkeypatch.setattr("benchmark.seed_paper.experiment.Experiment", experiment)
     stages: Any = benchmark_tiny.run(tmp_path / "unused")
     assert set(stages.content) == {"content of tiny"}  # and nothing of the digits, its unrelated images
     assert set(stages.content["content of tiny"]) == {"images", "labels", "adversary", "training"}

@@ -10,10 +10,15 @@ import pytest
 import torch
 from benchmark_tiny import CLASSES, SETTINGS, install
 
-from benchmark.seed_paper import surrogates
+from benchmark.seed_paper import trained_surrogate
 from benchmark.seed_paper.queries import query_set
 from benchmark.seed_paper.stages import Stages
-from benchmark.seed_paper.surrogates import predictions, smoothed_predictions, with_answers, with_true_labels
+from benchmark.seed_paper.trained_surrogate import (
+    predictions,
+    smoothed_predictions,
+    train_on_answers,
+    train_on_labels,
+)
 from leaderboard import Store
 from targets import ABSTAIN, InputError, Split, load
 
@@ -37,13 +42,13 @@ def made_up(count: int) -> np.ndarray:
 def spied(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Split, float]]:
     """What ``train`` is called with from now on."""
     seen: list[tuple[Split, float]] = []
-    real = surrogates.train
+    real = trained_surrogate.train
 
     def train(module, split, sigma, *arguments, **options):
         seen.append((split, sigma))
         return real(module, split, sigma, *arguments, **options)
 
-    monkeypatch.setattr(surrogates, "train", train)
+    monkeypatch.setattr(trained_surrogate, "train", train)
     return seen
 
 
@@ -52,7 +57,7 @@ def test_the_held_out_tenth_is_not_trained_on_and_abstention_is_the_last_class(
 ):
     seen, target, queries = spied(monkeypatch), load(SETTINGS.target, "cpu"), query_set(QUICK, "test")
     answers = made_up(len(queries.indices))
-    surrogate = with_answers(stages, QUICK, target, queries, answers)
+    surrogate = train_on_answers(stages, QUICK, target, queries, answers)
     held_out = queries.held_out(QUICK.seed)
     ((split, sigma),) = seen
     assert sigma == 0
@@ -67,7 +72,7 @@ def test_the_held_out_tenth_is_not_trained_on_and_abstention_is_the_last_class(
 def test_a_smoothed_surrogate_sees_the_targets_noise_and_no_abstention(stages: Stages, monkeypatch: pytest.MonkeyPatch):
     seen, target, queries = spied(monkeypatch), load(SETTINGS.target, "cpu"), query_set(QUICK, "test")
     answers = made_up(len(queries.indices))
-    surrogate = with_answers(stages, QUICK, target, queries, answers, smoothed=True)
+    surrogate = train_on_answers(stages, QUICK, target, queries, answers, smoothed=True)
     used = ~queries.held_out(QUICK.seed) & (answers != ABSTAIN)
     ((split, sigma),) = seen
     assert sigma == target.sigma
@@ -84,13 +89,13 @@ def test_nothing_but_abstentions_leaves_nothing_to_smooth(stages: Stages):
     queries = query_set(QUICK, "test")
     answers = np.full(len(queries.indices), ABSTAIN)
     with pytest.raises(InputError, match="abstained on all 20 test queries"):
-        with_answers(stages, QUICK, load(SETTINGS.target, "cpu"), queries, answers, smoothed=True)
+        train_on_answers(stages, QUICK, load(SETTINGS.target, "cpu"), queries, answers, smoothed=True)
 
 
 def test_true_labels_are_all_used_and_the_surrogate_learns_them(stages: Stages):
     settings = replace(SETTINGS, epochs=8)
     queries = query_set(settings, "train")
-    surrogate = with_true_labels(stages, settings, queries, CPU)
+    surrogate = train_on_labels(stages, settings, queries, CPU)
     assert surrogate.trained_on == len(queries.indices) == 80
     assert queries.labels is not None
     right = predictions(stages, surrogate, queries) == queries.labels.numpy()
@@ -101,9 +106,9 @@ def test_a_training_killed_after_an_epoch_ends_with_the_same_weights(
     stages: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     queries = query_set(QUICK, "test")
-    whole = with_true_labels(stages, QUICK, queries, CPU)
+    whole = train_on_labels(stages, QUICK, queries, CPU)
     killed = Stages(Store.open(tmp_path / "killed"), quiet=True)
-    real = surrogates.train
+    real = trained_surrogate.train
 
     def stopped(*arguments, progress, **options):
         def kill(epoch: int, loss: float) -> None:
@@ -114,9 +119,9 @@ def test_a_training_killed_after_an_epoch_ends_with_the_same_weights(
         return real(*arguments, progress=kill, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(surrogates, "train", stopped)
+        patch.setattr(trained_surrogate, "train", stopped)
         with pytest.raises(KeyboardInterrupt):
-            with_true_labels(killed, QUICK, queries, CPU)
+            train_on_labels(killed, QUICK, queries, CPU)
     folder = killed.store.folder / "checkpoints"
     assert len(list(folder.iterdir())) == 1
     epochs = []
@@ -124,8 +129,8 @@ def test_a_training_killed_after_an_epoch_ends_with_the_same_weights(
     def counted(*arguments, progress, **options):
         return real(*arguments, progress=lambda epoch, loss: epochs.append(epoch), **options)
 
-    monkeypatch.setattr(surrogates, "train", counted)
-    again = with_true_labels(killed, QUICK, queries, CPU)
+    monkeypatch.setattr(trained_surrogate, "train", counted)
+    again = train_on_labels(killed, QUICK, queries, CPU)
     assert epochs == list(range(3, QUICK.epochs_for(20)))
     assert list(folder.iterdir()) == []
     for name, value in whole.module.state_dict().items():
@@ -134,9 +139,9 @@ def test_a_training_killed_after_an_epoch_ends_with_the_same_weights(
 
 def test_a_stored_surrogate_answers_as_it_did(stages: Stages, monkeypatch: pytest.MonkeyPatch):
     queries = query_set(QUICK, "test")
-    first = with_true_labels(stages, QUICK, queries, CPU)
-    monkeypatch.setattr(surrogates, "train", None)
-    second = with_true_labels(stages, QUICK, queries, CPU)
+    first = train_on_labels(stages, QUICK, queries, CPU)
+    monkeypatch.setattr(trained_surrogate, "train", None)
+    second = train_on_labels(stages, QUICK, queries, CPU)
     assert torch.equal(first.module(queries.images), second.module(queries.images))
     small = torch.cat([second.module(part) for part in queries.images.split(3)])
     assert torch.equal(small, first.module(queries.images))

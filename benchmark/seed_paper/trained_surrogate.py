@@ -1,4 +1,8 @@
-"""The surrogates: trained on true labels or on the black box's answers, stored, and measured."""
+"""A surrogate of the experiment: trained on true labels or on the black box's answers, stored, and measured.
+
+The boards' surrogates are others: an attack chooses their recipe (:mod:`attacks.surrogate`). Here the experiment trains
+them, one for each query set, and hands them to its attacks.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +34,15 @@ SHARD = 5000
 
 
 @dataclass(frozen=True)
-class Surrogate:
-    """A trained surrogate.
+class TrainedSurrogate:
+    """A surrogate in evaluation mode, and what it was trained on.
 
     Attributes:
         identity: every setting that shaped it, JSON-able.
         queries: name of the query set it was trained on.
-        module: images in [0, 1] → logits, in evaluation mode; the same for a row in any batch.
-        trained_on: how many images.
+        module: images (N, C, H, W) in [0, 1] → logits (N, K + 1), or (N, K) where smoothed. An image gets the same
+            logits in any batch.
+        trained_on: number of images.
     """
 
     identity: dict[str, Any]
@@ -47,12 +52,15 @@ class Surrogate:
 
     @property
     def smoothed(self) -> bool:
-        """Whether it was trained with noise, to be smoothed by the attacker; it then has no abstention class."""
+        """Whether it was trained with noise, for an attack that smooths it. It then has no abstention class."""
         return bool(self.identity["sigma"])
 
 
-def with_true_labels(stages: Stages, settings: Settings, queries: QuerySet, device: torch.device) -> Surrogate:
-    """Trained on all of a set's images with their true labels. It has the abstention class all the same."""
+def train_on_labels(stages: Stages, settings: Settings, queries: QuerySet, device: torch.device) -> TrainedSurrogate:
+    """Train a surrogate on all images of a query set with their true labels (Table 1).
+
+    It has the abstention class too, though no image is labelled so.
+    """
     if queries.labels is None:
         raise ValueError(f"the {queries.name} images have no true labels")
     identity = {"labels": "true", **queries.identity()}
@@ -60,7 +68,7 @@ def with_true_labels(stages: Stages, settings: Settings, queries: QuerySet, devi
     return _trained(stages, settings, queries, queries.labels, classes, 0.0, identity, device)
 
 
-def with_answers(
+def train_on_answers(
     stages: Stages,
     settings: Settings,
     target: SmoothedClassifier,
@@ -68,13 +76,16 @@ def with_answers(
     answers: NDArray[np.int64],
     *,
     smoothed: bool = False,
-) -> Surrogate:
-    """Trained on the black box's answers to nine tenths of a set.
+) -> TrainedSurrogate:
+    """Train a surrogate on the black box's answers to nine tenths of a query set.
 
     Args:
-        answers: (M,), ABSTAIN = -1.
-        smoothed: for the margin attack, whose attacker smooths the surrogate: trained with the target's noise,
-            without the images that the black box abstained on, and without the abstention class.
+        answers: the answers (M,), ABSTAIN = -1.
+        smoothed: train it for the margin attack, which smooths it: with the target's noise, without the images that
+            the black box abstained on, and without the abstention class.
+
+    Raises:
+        InputError: the black box abstained on all of them.
     """
     used = ~queries.held_out(settings.seed)
     classes = target.num_classes
@@ -117,7 +128,7 @@ def _trained(
     sigma: float,
     identity: dict[str, Any],
     device: torch.device,
-) -> Surrogate:
+) -> TrainedSurrogate:
     recipe = settings.recipe_for(len(labels))
     identity = {
         "what": "surrogate",
@@ -153,16 +164,16 @@ def _trained(
     title = f"{kind}: {chosen.name}, {'true labels' if identity['labels'] == 'true' else 'answers'}"
     state = stages.whole(title, identity, recipe.epochs, "epoch", compute)
     stages.checkpoint(identity).unlink(missing_ok=True)
-    # Built anew even after training, which leaves another memory layout and with it other rounding behind.
+    # Built anew even after training. Training leaves another memory layout behind, which rounds otherwise.
     module = build()
     module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
     alike = AlikeInAnyBatch(module.to(device))
     alike.eval().requires_grad_(False)
-    return Surrogate(identity, chosen.name, alike, len(labels))
+    return TrainedSurrogate(identity, chosen.name, alike, len(labels))
 
 
-def predictions(stages: Stages, surrogate: Surrogate, queries: QuerySet) -> NDArray[np.int64]:
-    """A surrogate's classes (M,) for a set of images; the class after the target's last is abstention."""
+def predictions(stages: Stages, surrogate: TrainedSurrogate, queries: QuerySet) -> NDArray[np.int64]:
+    """A surrogate's classes (M,) for the images of a query set. Class K, after the target's last, is abstention."""
     device = next(surrogate.module.parameters()).device
 
     @torch.inference_mode()
@@ -179,9 +190,16 @@ def predictions(stages: Stages, surrogate: Surrogate, queries: QuerySet) -> NDAr
 
 
 def smoothed_predictions(
-    stages: Stages, settings: Settings, surrogate: Surrogate, queries: QuerySet, positions: Sequence[int]
+    stages: Stages, settings: Settings, surrogate: TrainedSurrogate, queries: QuerySet, positions: Sequence[int]
 ) -> NDArray[np.int64]:
-    """PREDICT's answers (len(positions),) of a smoothed surrogate at the n of the queries, ABSTAIN = -1."""
+    """A smoothed surrogate's own PREDICT at the queries' n, on some images of a query set.
+
+    Args:
+        positions: of those images in the query set (P,).
+
+    Returns:
+        Answers (P,), ABSTAIN = -1.
+    """
     sigma = float(surrogate.identity["sigma"])
     own = SmoothedClassifier(
         surrogate.module.module,
