@@ -15,8 +15,15 @@ def _targets() -> list[dict[str, Any]]:
     from targets import TARGETS
 
     return [
-        {"name": t.name, "sigma": t.sigma, "data": t.data, "description": t.description}
-        for t in (TARGETS[name] for name in TARGETS)
+        {
+            "name": target.name,
+            "sigma": target.sigma,
+            "data": target.data,
+            # Of a target without a recipe, such as a user's checkpoint, nobody has said how it was trained.
+            "training": None if target.recipe is None else target.defence.name,
+            "description": target.description,
+        }
+        for target in (TARGETS[name] for name in TARGETS)
     ]
 
 
@@ -63,4 +70,6 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return "—"
     return ", ".join(str(v) for v in value) if isinstance(value, tuple) else str(value)

@@ -1,4 +1,4 @@
-"""The model card: what lies in a file of weights, how good it is, and how it was made."""
+"""The model card: what a file of weights holds, how accurate it is, and how it was trained."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from targets.training import Recipe, has_bfloat16
 
 @dataclass(frozen=True)
 class Measured:
-    """PREDICT's answers to so many evenly spaced evaluation images, at n noise samples and α = 0.001."""
+    """PREDICT on evenly spaced evaluation images, at α = 0.001.
+
+    Attributes:
+        n: noise samples an image.
+        images: how many images.
+        right, abstained: how many of them were answered correctly, and how many not at all.
+    """
 
     n: int
     images: int
@@ -27,7 +33,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Pace:
-    """The epochs since training was last resumed, and the seconds that they took."""
+    """The number of epochs since training was last resumed, and the seconds that they took."""
 
     epochs: int = 0
     seconds: float = 0.0
@@ -42,15 +48,17 @@ def model_card(
     measured: Measured,
     pace: Pace,
 ) -> str:
-    """The card in Markdown. It names no folder and no host, so it can be published with the weights.
+    """The card in Markdown. It names no folder and no host, so that it can be published with the weights.
 
     Args:
         module: the trained base classifier.
-        seed: what its initial weights, the order of its images and their noise were drawn with.
-        device: what it was trained on.
+        seed: of its initial weights, the order of its images and their noise.
+        device: where it was trained.
         digest: the weights' SHA-256.
+        measured: its accuracy and abstention.
+        pace: how long training took.
     """
-    data, recipe = target.data_set, target.recipe
+    data, recipe, defence = target.data_set, target.recipe, target.defence
     assert recipe is not None
     trained_on, evaluated_on = len(data.split("train").images), len(data.split("evaluation").images)
     parameters = sum(parameter.numel() for parameter in module.parameters())
@@ -74,9 +82,12 @@ def model_card(
         ),
         f"Accuracy and abstention are PREDICT's at n = {measured.n:,}, α = 0.001 and seed 0, with 95% Clopper–Pearson "
         "intervals; an abstention is not accurate.",
+        "## Training",
+        f"{defence.summary()} {defence.source()}",
+        _table(_labelled(defence.identity)),
         "## Recipe",
         (Recipe.__doc__ or "").splitlines()[0],
-        _table({name.replace("_", " "): _text(value) for name, value in {**asdict(recipe), "seed": seed}.items()}),
+        _table(_labelled({**asdict(recipe), "seed": seed})),
         "## Made by",
         f"```bash\n{command}\n```",
         _table(
@@ -97,6 +108,10 @@ def _time(pace: Pace, epochs: int) -> str:
     if pace.epochs == epochs:
         return f"{pace.seconds:,.0f} s, {each}"
     return f"{each} (measured on the last {pace.epochs} of {epochs}, since training was last resumed)"
+
+
+def _labelled(settings: dict[str, Any]) -> dict[str, str]:
+    return {name.replace("_", " "): _text(value) for name, value in settings.items()}
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Defences: the losses by which base classifiers for smoothing are trained, one published method a file."""
+"""Defences: losses that train base classifiers for smoothing, one published method a file."""
 
 from targets.defences.consistency import Consistency
 from targets.defences.defence import Defence

@@ -1,4 +1,4 @@
-"""Consistency regularisation: answers to noisy copies of one image are drawn to their mean."""
+"""Consistency regularisation: the predictions for noisy copies of an image are pulled towards their mean."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from targets.defences.defence import Defence, Network, Noise
 
 @dataclass(frozen=True)
 class Consistency(Defence):
-    """Cross-entropy on noisy copies, plus how far the copies' answers are from their mean and how unsure that is.
+    """Cross-entropy on noisy copies, plus the predictions' divergence from their mean and the mean's entropy.
 
     Jeong and Shin 2020, "Consistency Regularization for Certified Robustness of Smoothed Classifiers", equations 7
     and 8, https://arxiv.org/abs/2006.04062
 
     Attributes:
-        weight: λ, of the divergence of each copy's answer from the mean answer.
-        entropy: η, of the mean answer's entropy.
+        weight: λ, weight of the divergence of each copy's prediction from the mean prediction.
+        entropy: η, weight of the mean prediction's entropy.
         copies: m, noisy copies of each image in a step.
     """
 
@@ -32,7 +32,7 @@ class Consistency(Defence):
     copies: int = 2
 
     def loss(self, network: Network, images: Tensor, labels: Tensor, noise: Noise) -> Tensor:
-        """E[-log F_y(x + δ)] + λ E[KL(F̂(x) ‖ F(x + δ))] + η H(F̂(x)), where F̂(x) is the copies' mean answer."""
+        """E[-log F_y(x + δ)] + λ E[KL(F̂(x) ‖ F(x + δ))] + η H(F̂(x)), where F̂(x) is the copies' mean prediction."""
         noisy = torch.cat([noise(images) for _ in range(self.copies)])
         logits = network(noisy)
         cross_entropy = functional.cross_entropy(logits, labels.repeat(self.copies))

@@ -1,7 +1,8 @@
-"""What a defence is: a loss on a batch of clean images, the network and the noise."""
+"""What a defence is: a training loss, given a batch of clean images, the network and the noise."""
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,26 +14,39 @@ Network = Callable[[Tensor], Tensor]
 """Images (N, C, H, W) → logits (N, K), float32."""
 
 Noise = Callable[[Tensor], Tensor]
-"""Images → the images with fresh N(0, σ²I) noise added, not clipped."""
+"""Images (N, C, H, W) → the same with fresh N(0, σ²I) noise added, not clipped. Each call draws new noise."""
 
 
 class Defence(ABC):
-    """A training method. Subclasses are frozen dataclasses: their fields are the method's hyper-parameters."""
+    """A training method.
+
+    Subclasses are frozen dataclasses whose fields are the method's hyper-parameters. The first line of a subclass's
+    docstring says what the loss is, and its second paragraph where it was published, with the address. Model cards
+    print both.
+    """
 
     name: ClassVar[str]
 
     @abstractmethod
     def loss(self, network: Network, images: Tensor, labels: Tensor, noise: Noise) -> Tensor:
-        """The mean loss of a batch, to be minimised.
+        """The mean loss of a batch, a scalar that training minimises.
 
         Args:
             network: the base classifier in training.
             images: (N, C, H, W) in [0, 1], augmented, without noise.
-            labels: (N,).
+            labels: (N,) in 0 … K-1.
             noise: adds fresh Gaussian noise of the target's σ.
         """
 
+    def summary(self) -> str:
+        """What the loss is, in one line."""
+        return (inspect.getdoc(type(self)) or "").partition("\n")[0]
+
+    def source(self) -> str:
+        """Where the method was published: authors, title and address."""
+        return " ".join((inspect.getdoc(type(self)) or "").split("\n\n")[1].split())
+
     @property
     def identity(self) -> dict[str, Any]:
-        """The name and the hyper-parameters: what tells one training from another."""
+        """The name and the hyper-parameters, which tell one training from another."""
         return {"training": self.name, **asdict(self)}  # type: ignore[call-overload]

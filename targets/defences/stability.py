@@ -1,4 +1,4 @@
-"""Stability training: the answer to a noisy image is drawn to the answer to the clean one."""
+"""Stability training: the prediction for a noisy image is pulled towards that for the clean image."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from targets.defences.defence import Defence, Network, Noise
 
 @dataclass(frozen=True)
 class Stability(Defence):
-    """Cross-entropy on clean images, plus the cross-entropy of the noisy answer under the clean one.
+    """Cross-entropy on clean images, plus the cross-entropy between the clean and the noisy prediction.
 
     Li, Chen, Wang and Carin 2019, "Certified Adversarial Robustness with Additive Noise", section 4.3,
     https://arxiv.org/abs/1809.03113, with the weight that Jeong and Shin 2020 compare with,
     https://arxiv.org/abs/2006.04062
 
     Attributes:
-        weight: λ, of the noisy answer's cross-entropy.
+        weight: λ, weight of the cross-entropy between the two predictions.
     """
 
     name: ClassVar[str] = "stability"

@@ -19,6 +19,7 @@ from benchmark_helpers import ROOT, TARGET, board, command, environment, error_l
 import targets.target
 from attacks import ATTACKS
 from targets import TARGETS
+from targets.defences import Consistency
 from targets.digits import split
 from targets.models import SmallCNN
 from targets.training import Recipe, train
@@ -84,6 +85,21 @@ def test_list_as_a_table_and_as_json(what: str, capsys: pytest.CaptureFixture[st
     rows = table.splitlines()[2:]
     assert [row.split()[0] for row in rows] == names
     assert table.startswith("name")
+
+
+def test_list_targets_says_how_each_was_trained(capsys: pytest.CaptureFixture[str]):
+    name = "digits-consistent"
+    TARGETS.add(name, dataclasses.replace(TARGETS[TARGET], name=name, defence=Consistency()))
+    targets.register("digits-mine", sigma=0.5, data="digits")(SmallCNN)
+    assert command("list", "targets", "--json") == 0
+    trained = {entry["name"]: entry["training"] for entry in json.loads(capsys.readouterr().out)}
+    assert trained[TARGET] == "gaussian"
+    assert trained[name] == "consistency"
+    assert trained["digits-mine"] is None
+    assert command("list", "targets") == 0
+    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    assert [rows[name][3] for name in ("name", *trained)][:2] == ["training", "gaussian"]
+    assert rows["digits-mine"][3] == "—"
 
 
 def test_list_attacks_says_access_and_hyper_parameters(capsys: pytest.CaptureFixture[str]):

@@ -25,6 +25,7 @@ from torch import nn
 import benchmark.commands.train
 from benchmark.tables.model_card import Measured, Pace, model_card
 from targets import DATA, TARGETS, DataSet, SmoothedClassifier, Split, Target
+from targets.defences import Consistency
 from targets.precision import Bfloat16
 from targets.training import Recipe
 
@@ -284,6 +285,19 @@ def test_the_card_of_a_bfloat16_training_says_whether_it_was_one(tiny: Target, m
         assert table(card)["trained in"] == precision
         assert table(card)["precision"] == "float32"
         assert table(card)["time"] == "2 s, 0.5 s an epoch"
+
+
+def test_the_card_names_the_defence_its_hyper_parameters_and_its_source(tiny: Target):
+    target = dataclasses.replace(tiny, defence=Consistency(weight=7.5))
+    arguments = (Tiny(), 0, torch.device("cpu"), "d" * 64, Measured(1000, 5, 4, 1), Pace(4, 2.0))
+    card = model_card(target, *arguments)
+    shown = table(card)
+    assert (shown["training"], shown["weight"], shown["entropy"], shown["copies"]) == ("consistency", "7.5", "0.5", "2")
+    assert "Consistency Regularization for Certified Robustness of Smoothed Classifiers" in card
+    assert "https://arxiv.org/abs/2006.04062" in card
+    plain = model_card(tiny, *arguments)
+    assert table(plain)["training"] == "gaussian"
+    assert "Cross-entropy on noisy images. Cohen, Rosenfeld and Kolter 2019" in plain
 
 
 def test_a_device_that_is_not_there(

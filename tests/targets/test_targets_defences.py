@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
 import pytest
@@ -84,6 +85,13 @@ def test_the_loss_is_the_papers(defence, slow):
         loss = defence.loss(module, images, labels, noise)
         expected = [slow(module, images[i], int(labels[i]), [drawn[i] for drawn in draws]) for i in range(len(images))]
     assert float(loss) == pytest.approx(sum(expected) / len(expected), rel=1e-9)
+
+
+@pytest.mark.parametrize("defence", [defence for defence, _ in DEFENCES], ids=lambda defence: defence.name)
+def test_each_says_what_it_is_and_where_it_was_published(defence):
+    assert defence.summary().endswith(".")
+    assert re.search(r"20\d\d, \".+\".*https://arxiv\.org/abs/\d{4}\.\d{5}", defence.source())
+    assert defence.identity["training"] == defence.name
 
 
 def test_a_certain_answer_costs_no_more_than_a_finite_loss():
