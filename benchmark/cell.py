@@ -11,7 +11,7 @@ from typing import Any
 from attacks import Access, Attack, Decision, Transfer
 from benchmark.suite import Suite
 from leaderboard import Store
-from leaderboard.stored.stored_cell import StoredCell
+from leaderboard.stored.cell import StoredCell
 from targets import SmoothedClassifier
 from targets.arithmetic import elsewhere
 from targets.digest import Part, content

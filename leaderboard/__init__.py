@@ -11,7 +11,7 @@ from leaderboard.drawn.page import publish
 from leaderboard.drawn.tables import terminal
 from leaderboard.errors import StoreError
 from leaderboard.row import Row
+from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.store import Store
-from leaderboard.stored.stored_cell import StoredCell
 
 __all__ = ["Row", "Store", "StoreError", "StoredCell", "matrices", "publish", "rows", "terminal"]

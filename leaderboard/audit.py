@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypedDict
 
 from leaderboard.statistics import sum_quantile
+from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.records import ABSTAIN
 from leaderboard.stored.store import Store
-from leaderboard.stored.stored_cell import StoredCell
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from leaderboard.image_sets import TOGETHER, grouped, image_sets, of_one_set
 from leaderboard.row import UNDEFINED, Row, measure
+from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.store import Store
-from leaderboard.stored.stored_cell import StoredCell
 
 _IDENTITY = ("suite", "target", "attack", "query_budget", "epsilon", "n", "alpha", "seed")
 # Settings that cells of one variant may differ in; a difference in any other would mix two experiments. The members
@@ -92,6 +92,16 @@ def variants(cells: Iterable[StoredCell]) -> list[Variant]:
                 whole = sum(map(len, variant.counted().values())) == images.size
                 if whole or not images.asked.isdisjoint(cell.key for cell in newest):
                     found.append(variant)
+    return found
+
+
+def counted_in(cells: Iterable[StoredCell]) -> dict[tuple[str, int], list[int]]:
+    """By a cell's key and an image, the sizes of the image sets in whose rows that record counts."""
+    found: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for variant in variants(cells):
+        for key, images in variant.counted().items():
+            for image in images:
+                found[key, image].append(variant.size)
     return found
 
 

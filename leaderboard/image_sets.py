@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from leaderboard.stored.stored_cell import StoredCell
+from leaderboard.stored.cell import StoredCell
 
 Shard = tuple[int, ...]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypedDict
 
 from leaderboard.image_sets import TOGETHER, grouped, image_sets
-from leaderboard.stored.stored_cell import StoredCell
+from leaderboard.stored.cell import StoredCell
 
 
 class Asked(TypedDict):

@@ -17,7 +17,7 @@ from benchmark.suite import Suite
 from benchmark.tables import tsv
 from leaderboard import Store, rows
 from leaderboard.checks import check
-from leaderboard.stored import shared
+from leaderboard.stored import published_arrays
 from leaderboard.stored.archive import RECORDS, adopt, read
 from targets import ABSTAIN, load
 from targets.cifar10 import SHA256
@@ -161,5 +161,5 @@ SHARED = sorted(PUBLISHED.rglob("shared"))
 
 @pytest.mark.parametrize("folder", SHARED, ids=lambda folder: folder.parent.name)
 def test_what_cells_share_is_found_too(folder):
-    keys, others = shared.read(folder.parent, travels)
+    keys, others = published_arrays.read(folder.parent, travels)
     assert (len(keys), others) == (len(list(folder.glob("*.json"))), 0)

@@ -10,7 +10,7 @@ from benchmark.running.originals import keep
 from benchmark.running.shared import travels
 from leaderboard import Store
 from leaderboard.machines import by_command
-from leaderboard.stored import archive, shared
+from leaderboard.stored import archive, published_arrays
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -21,13 +21,13 @@ def main(arguments: argparse.Namespace) -> int:
     """
     path = arguments.board / archive.RECORDS if arguments.board.is_dir() else arguments.board
     cells = archive.read(path, settings_key)
-    beside, others = shared.read(path.parent, travels)
+    beside, others = published_arrays.read(path.parent, travels)
     store = Store.open(arguments.results, settings_key)
     adopted = archive.adopt(store, cells)
     for cell, records in cells:
         keep(store, cell, records)
     print(f"{adopted} cells adopted, {len(cells) - adopted} held already. Results: {arguments.results}.")
-    if taken := shared.adopt(store, path.parent, beside):
+    if taken := published_arrays.adopt(store, path.parent, beside):
         print(f"{taken} answers, surrogates and the like that cells share were there, too.")
     if others:
         print(f"{others} files there are not adopted: not of `run`, of other rules than this version's, or edited.")

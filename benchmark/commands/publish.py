@@ -15,7 +15,7 @@ from benchmark.suite import load_suite, suite_names
 from leaderboard import Store
 from leaderboard import publish as publish_board
 from leaderboard.machines import Asked
-from leaderboard.stored import shared
+from leaderboard.stored import arrays, published_arrays
 from targets.registry import unknown
 
 
@@ -81,8 +81,8 @@ def main(arguments: argparse.Namespace) -> int:
         from benchmark.running.shared import travels
 
         cells = [cell for cell in store.cells() if not arguments.suite or cell.settings["suite"] in arguments.suite]
-        new = shared.export(store, cells, output, travels)
-        print(f"{new} new in {output / shared.FOLDER}")
+        new = published_arrays.export(store, cells, output, travels)
+        print(f"{new} new in {output / arrays.FOLDER}")
     return said_damage(store)
 
 

@@ -13,7 +13,7 @@ from benchmark.running.evaluation import take
 from benchmark.running.pieces import Tell, silent
 from benchmark.running.shared import shared_evidence, shared_votes
 from leaderboard import Store
-from leaderboard.stored.stored_cell import StoredCell
+from leaderboard.stored.cell import StoredCell
 from targets import ABSTAIN, DATA
 from targets.binomial import decide, p_value, top_two
 from targets.ceiling import ceilings

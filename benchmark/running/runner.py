@@ -18,7 +18,7 @@ from benchmark.suite import Suite
 from benchmark.terminal.notices import announce
 from benchmark.terminal.progress import Quiet
 from leaderboard import Store
-from leaderboard.stored.stored_cell import Request
+from leaderboard.stored.cell import Request
 from targets import DATA, SmoothedClassifier, load
 from targets.arithmetic import SMALL
 

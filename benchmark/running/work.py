@@ -23,8 +23,8 @@ from benchmark.running.originals import originals, outcome, renew
 from benchmark.running.shared import Surrogates
 from benchmark.suite import Suite
 from leaderboard import Store
+from leaderboard.stored.cell import Request, StoredCell
 from leaderboard.stored.records import frame
-from leaderboard.stored.stored_cell import Request, StoredCell
 from targets import ABSTAIN, DATA, SmoothedClassifier
 from targets.isolation import isolated
 from targets.noise import Streams

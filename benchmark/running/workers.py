@@ -29,7 +29,7 @@ from benchmark.suite import Suite
 from benchmark.terminal.console import tolerant
 from benchmark.terminal.progress import Quiet, Stages
 from leaderboard import Store
-from leaderboard.stored.stored_cell import Request
+from leaderboard.stored.cell import Request
 from targets import InputError, load
 
 TRIES = 2

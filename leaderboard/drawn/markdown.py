@@ -16,7 +16,7 @@ from leaderboard.drawn.tables import NONE, conditions, duration, grouped, interv
 from leaderboard.machines import Machine
 from leaderboard.row import Row
 from leaderboard.stored.archive import RECORDS
-from leaderboard.stored.stored_cell import Damage
+from leaderboard.stored.cell import Damage
 
 _INTRODUCTION = """\
 A smoothed classifier answers with the class that wins a vote over noisy copies of an image, and **abstains**

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from leaderboard.audit import audit
-from leaderboard.board import board, outdated, variants
+from leaderboard.board import board, counted_in, outdated, variants
 from leaderboard.checks import check
 from leaderboard.curves import epsilon_panels, query_panels
 from leaderboard.drawn.curve_picture import epsilon_svg, query_svg
@@ -19,8 +19,8 @@ from leaderboard.errors import StoreError
 from leaderboard.machines import Asked, machines
 from leaderboard.stored import atomic
 from leaderboard.stored.archive import RECORDS, archive, keys
+from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.store import FIRST_RUN, PROJECT, Store
-from leaderboard.stored.stored_cell import StoredCell
 
 SCHEMA_VERSION = 3
 """Of `leaderboard.json`, an object with these keys:
@@ -35,7 +35,7 @@ SCHEMA_VERSION = 3
   has a point at ε = 0, the clean rate; against queries one a target and ε at which an attack has two or more budgets;
 - audit: of every image in the results folder, whatever the rows shown, see `leaderboard.audit.Audit`;
 - damaged: since version 3, the cells that are left out since their files are not what was written, see
-  `leaderboard.stored.store.Damage`.
+  `leaderboard.stored.cell.Damage`.
 
 Rates are in [0, 1], ε and norms in [0, 1] pixel units, null stands for what is not defined.
 """
@@ -104,7 +104,7 @@ def publish(
     files = {
         "LEADERBOARD.md": page.encode(),
         _DATA: (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(),
-        RECORDS: archive(store, cells),
+        RECORDS: archive(store, cells, counted_in(cells)),
         _BOARD: svg(rows).encode(),
     }
     if by_epsilon:

@@ -9,19 +9,17 @@ pandas reads it: `pd.read_parquet("records.parquet")`.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leaderboard.board import variants
 from leaderboard.errors import StoreError
+from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.plausible import check_cell, check_records
 from leaderboard.stored.records import COLUMNS, frame
 from leaderboard.stored.store import PROJECT, Store
-from leaderboard.stored.stored_cell import StoredCell
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -35,8 +33,12 @@ SETS = "of_images"
 """The sizes of the image sets in whose rows a record counts; none where newer settings replace its cell."""
 
 
-def archive(store: Store, cells: Sequence[StoredCell]) -> bytes:
-    """The file's content, of those of a store's `cells` that ran; the same cells give the same bytes."""
+def archive(store: Store, cells: Sequence[StoredCell], counted: Mapping[tuple[str, int], Sequence[int]]) -> bytes:
+    """The file's content: the records of those of a store's `cells` that ran. The same cells give the same bytes.
+
+    Args:
+        counted: by a cell's key and an image, the sizes of the image sets in whose rows the record counts.
+    """
     import pandas as pd
     import pyarrow as pa
     from pyarrow import parquet
@@ -51,24 +53,13 @@ def archive(store: Store, cells: Sequence[StoredCell]) -> bytes:
     ]
     empty = frame({name: [] for name in COLUMNS}).assign(cell="", **dict.fromkeys(PLACE, ""))
     records = pd.concat(parts, ignore_index=True) if parts else empty
-    rows = _rows(cells)
-    sets = [rows[cell.key, image] for cell in ran for image in cell.settings["images"]]
+    sets = [list(counted.get((cell.key, image), ())) for cell in ran for image in cell.settings["images"]]
     table = pa.Table.from_pandas(records[["cell", *PLACE, *COLUMNS]], preserve_index=False)
     table = table.add_column(1 + len(PLACE), SETS, pa.array(sets, pa.list_(pa.int64())))
     mark = {PROJECT.encode(): str(SCHEMA_VERSION).encode()}
     file = BytesIO()
     parquet.write_table(table.replace_schema_metadata(mark), file, compression="zstd", write_page_checksum=True)
     return file.getvalue()
-
-
-def _rows(cells: Sequence[StoredCell]) -> dict[tuple[str, int], list[int]]:
-    """By a cell's key and an image, the sizes of the sets in whose rows its record counts."""
-    found: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for variant in variants(cells):
-        for key, images in variant.counted().items():
-            for image in images:
-                found[key, image].append(variant.size)
-    return found
 
 
 def adopt(store: Store, cells: Sequence[tuple[StoredCell, DataFrame]]) -> int:

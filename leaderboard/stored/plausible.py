@@ -16,7 +16,7 @@ from leaderboard.stored.records import ABSTAIN, COLUMNS, VALIDITIES, frame
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from leaderboard.stored.stored_cell import StoredCell
+    from leaderboard.stored.cell import StoredCell
 
 SLACK = 1e-5
 """Relative, of an ℓ2 norm over its budget: ten times what the budget rule allows, since norms are sums of floats."""

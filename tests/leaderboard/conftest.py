@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from leaderboard_data import make_records, make_settings
 
-import leaderboard.stored.store
 from leaderboard import Store
-from leaderboard.stored.stored_cell import Request
+from leaderboard.stored import files
+from leaderboard.stored.cell import Request
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every write is a second after the last."""
     start = datetime(2024, 1, 1, tzinfo=UTC)
     ticks = (start + timedelta(seconds=second) for second in range(1_000_000))
-    monkeypatch.setattr(leaderboard.stored.store, "_now", lambda: next(ticks).isoformat(timespec="microseconds"))
+    monkeypatch.setattr(files, "now", lambda: next(ticks).isoformat(timespec="microseconds"))
 
 
 @pytest.fixture

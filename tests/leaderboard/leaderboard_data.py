@@ -77,3 +77,13 @@ def make_settings(**settings: Any) -> dict[str, Any]:
 def texts(picture: str) -> list[str]:
     """Every text in an SVG, in order."""
     return ["".join(element.itertext()) for element in ElementTree.fromstring(picture).iter() if "text" in element.tag]
+
+
+def write(store: Any, key: str = "a", images: int = 3, **columns: Any) -> tuple[Any, Any]:
+    """Writes a cell of so many images with these columns into `store`; returns its records and pixels."""
+    records = make_records(range(images), **columns)
+    pixels = np.random.default_rng(0).random((images, 1, 8, 8))
+    store.write_cell(
+        key, make_settings(images=list(range(images))), records, pixels, provenance={"torch": "2"}, seconds=1.5
+    )
+    return records, pixels

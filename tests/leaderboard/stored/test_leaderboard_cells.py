@@ -14,27 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from leaderboard_data import make_records, make_settings
+from leaderboard_data import make_records, make_settings, write
 
 from leaderboard import Store, StoreError
-from leaderboard.stored.stored_cell import Request
+from leaderboard.stored.cell import Request
 
-HERE = Path(__file__).parent
-
-
-def write(store, key="a", images=3, **columns):
-    records = make_records(range(images), **columns)
-    pixels = np.random.default_rng(0).random((images, 1, 8, 8))
-    store.write_cell(
-        key, make_settings(images=list(range(images))), records, pixels, provenance={"torch": "2"}, seconds=1.5
-    )
-    return records, pixels
-
-
-def refuses(opening, folder, message):
-    with pytest.raises(StoreError, match=message) as error:
-        opening(folder)
-    assert "\n" not in str(error.value)
+HERE = Path(__file__).parents[1]
 
 
 def test_a_cell_comes_back_as_it_went_in(store):
@@ -109,17 +94,6 @@ def test_what_is_written_must_fit(store):
     assert store.cells() == []
 
 
-def test_shared_arrays(store):
-    assert store.shared("v") is None
-    votes = {"counts": np.arange(6).reshape(2, 3), "p": np.array([0.5, 1.0])}
-    store.write_shared("v", make_settings(), votes)
-    again = store.shared("v")
-    assert set(again) == {"counts", "p"}
-    for name, array in votes.items():
-        np.testing.assert_array_equal(again[name], array)
-        assert again[name].dtype == array.dtype
-
-
 @pytest.mark.parametrize("suffix", ["json", "parquet", "npz"])
 def test_a_damaged_cell_counts_as_not_run(store, caplog, suffix):
     write(store, "a")
@@ -144,84 +118,6 @@ def test_a_flipped_bit_in_the_records_is_seen(store):
     data[data.index(records.l2[100].tobytes())] ^= 1
     file.write_bytes(data)
     assert store.cell("a") is None
-
-
-def test_damaged_shared_arrays_count_as_absent(store, caplog):
-    store.write_shared("v", {}, {"counts": np.zeros(3)})
-    (store.folder / "shared" / "v.npz").write_bytes(b"torn")
-    assert store.shared("v") is None
-    assert "shared arrays v are damaged" in caplog.text
-
-
-def test_open_makes_the_folder_and_opens_it_again(tmp_path):
-    folder = tmp_path / "deep" / "results"
-    Store.open(folder)
-    write(Store.open(folder))
-    assert Store.open(folder).cell("a") is not None
-    assert json.loads((folder / "store.json").read_text()) == {
-        "project": "abstention-bench",
-        "schema_version": 2,
-    }
-
-
-def test_open_sweeps_the_remains_of_killed_writers(store):
-    remains = store.folder / "cells" / ".a.json.4194999-01234567-89abcdef.tmp"
-    remains.write_text("{")
-    assert store.cells() == []
-    Store.open(store.folder)
-    assert not remains.exists()
-
-
-@pytest.mark.parametrize("opening", [Store.open, Store.read])
-def test_a_folder_that_is_not_ours_is_left_alone(tmp_path, opening):
-    (tmp_path / "thesis.tex").touch()
-    refuses(opening, tmp_path, "holds other files and no results of abstention-bench; choose another folder")
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-
-
-def test_hidden_files_do_not_make_a_folder_foreign(tmp_path):
-    (tmp_path / ".gitkeep").touch()
-    Store.open(tmp_path)
-
-
-@pytest.mark.parametrize("opening", [Store.open, Store.read])
-@pytest.mark.parametrize(
-    ("mark", "message"),
-    [
-        ('{"project": "other", "schema_version": 1}', "belongs to 'other'"),
-        (
-            '{"project": "abstention-bench", "schema_version": 3}',
-            "has schema version 3, this program reads 1 to 2",
-        ),
-        ("[1]", "store.json is not one of abstention-bench's"),
-        ("{", "store.json is not one of abstention-bench's"),
-    ],
-)
-def test_a_foreign_schema_is_refused(tmp_path, opening, mark, message):
-    (tmp_path / "store.json").write_text(mark)
-    refuses(opening, tmp_path, message)
-
-
-@pytest.mark.parametrize("opening", [Store.open, Store.read])
-def test_a_file_in_place_of_the_folder(tmp_path, opening):
-    (tmp_path / "results").touch()
-    refuses(opening, tmp_path / "results", "is not a folder; choose another one")
-
-
-def test_a_file_above_the_folder(tmp_path):
-    (tmp_path / "results").touch()
-    refuses(Store.open, tmp_path / "results" / "deep", "is not a folder; choose another one")
-
-
-def test_a_folder_that_is_not_writable(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    refuses(Store.open, tmp_path / "results", "no permission to write; choose another one")
-
-
-def test_read_says_to_run_first(tmp_path):
-    refuses(Store.read, tmp_path / "none", "run `python -m benchmark run --all` first")
-    refuses(Store.read, tmp_path, "run `python -m benchmark run --all` first")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_disk_that_fills_while_writing(store, monkeypatch):
@@ -304,6 +200,8 @@ SPOILT = {
     "another cell's JSON": lambda cells, store: shutil.copy(cells / "b.json", cells / "a.json"),
     "no JSON object": lambda cells, store: (cells / "a.json").write_text("[1]", encoding="utf-8"),
 }
+
+
 UNSEEN = {"images of another cell", "records of another cell"}
 """What only digests tell: the other cell is of the same images, and a run has written it."""
 
@@ -397,33 +295,6 @@ def test_a_cell_of_a_version_without_digests_gets_them_when_it_is_asked_for(stor
     assert Store.read(store.folder).cell("a").digests == {}
     store.ask(store.cell("a"), Request(images=3, options=[]))
     assert {"records", "images", "settings"} < Store.read(store.folder).cell("a").digests.keys()
-
-
-def test_a_folder_of_the_first_version_is_read_and_becomes_one_of_this(store):
-    (store.folder / "store.json").write_text('{"project": "abstention-bench", "schema_version": 1}', encoding="utf-8")
-    write(store, "a")
-    assert Store.read(store.folder).cell("a") is not None
-    assert '"schema_version": 1' in (store.folder / "store.json").read_text(encoding="utf-8")
-    assert Store.open(store.folder).cell("a") is not None
-    assert '"schema_version": 2' in (store.folder / "store.json").read_text(encoding="utf-8")
-
-
-def test_shared_arrays_that_were_exchanged_are_made_again(store, caplog):
-    for key in ("v", "w"):
-        store.write_shared(key, {}, {"counts": np.full(3, ord(key))})
-    shutil.copy(store.folder / "shared" / "w.npz", store.folder / "shared" / "v.npz")
-    assert store.shared("v") is None
-    assert "shared arrays v are damaged and are made again: Changed: its arrays are not those" in caplog.text
-
-
-def test_shared_arrays_are_believed_under_their_own_key_only(store, caplog):
-    """Whole as both files are."""
-    store.write_shared("w", {}, {"counts": np.zeros(3)})
-    for suffix in ("json", "npz"):
-        shutil.copy(store.folder / "shared" / f"w.{suffix}", store.folder / "shared" / f"v.{suffix}")
-    assert store.shared("v") is None
-    assert "shared arrays v are damaged and are made again: Changed: it is the JSON of w" in caplog.text
-    assert store.shared("w") is not None
 
 
 def test_a_removed_cell_leaves_nothing(store):

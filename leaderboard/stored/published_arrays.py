@@ -1,7 +1,6 @@
-"""What cells share, beside a published board: who adopts it trains no surrogate and proves no ceiling anew.
+"""The shared arrays that a published board carries: who adopts it trains no surrogate and proves no ceiling again.
 
-shared/<key>.json, .npz     as in a results folder (see `leaderboard.stored.store`): the target's answers, surrogates,
-                            votes and gradients at the originals
+They lie in the board's folder `shared`, in the files of a results folder (see `leaderboard.stored.arrays`).
 """
 
 from __future__ import annotations
@@ -12,24 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from leaderboard.errors import StoreError
-from leaderboard.stored import atomic
-from leaderboard.stored.store import Store, read_shared
-from leaderboard.stored.stored_cell import StoredCell
-
-FOLDER = "shared"
+from leaderboard.stored import arrays, atomic
+from leaderboard.stored.arrays import FOLDER
+from leaderboard.stored.cell import StoredCell
+from leaderboard.stored.store import Store
 
 Settings = dict[str, Any]
 Wanted = Callable[[str, Settings], bool]
-"""By key and settings."""
+"""Whether the arrays with that key and these settings are to be published, or adopted."""
 
 
 def export(store: Store, cells: Collection[StoredCell], output: Path, wanted: Wanted) -> int:
-    """Write to `output` what a store holds of the targets and data of `cells` and is `wanted`.
+    """Write the `wanted` arrays of a store that are of the targets and data of `cells` into the board in `output`.
 
-    What is there stays, unless it is damaged; what is damaged in the store is left out, with a warning in the log.
-    Returns how many were new.
-
-    Raises StoreError where it cannot be written.
+    What is there stays, unless it is damaged. Arrays that are damaged in the store are left out, with a warning in the
+    log. Returns how many were new. Raises StoreError where they cannot be written.
     """
     targets, data = ({cell.settings[name] for cell in cells} for name in ("target", "data"))
     source, folder = store.folder / FOLDER, output / FOLDER
@@ -47,7 +43,7 @@ def export(store: Store, cells: Collection[StoredCell], output: Path, wanted: Wa
 
 
 def read(board: Path, wanted: Wanted) -> tuple[list[str], int]:
-    """The keys of what lies beside a published board and is `wanted`, for `adopt`, and how much else does.
+    """The keys of the `wanted` arrays that the board in `board` carries, and how many others it carries.
 
     Nothing is written.
 
@@ -63,13 +59,13 @@ def read(board: Path, wanted: Wanted) -> tuple[list[str], int]:
 
 
 def adopt(store: Store, board: Path, keys: Collection[str]) -> int:
-    """Put what `read` found beside a board into `store`, but for what it holds; returns how many that were."""
+    """Put the arrays with these keys (see `read`) into `store`, unless it holds them; returns how many were new."""
     folder = store.folder / FOLDER
     return _copy(board / FOLDER, folder, [key for key in keys if not _is_whole(folder, key)])
 
 
 def entries(folder: Path, advice: str) -> dict[str, Settings]:
-    """Settings by key, of all that a folder of what cells share says that it holds.
+    """By key, the settings of all arrays in a folder of shared arrays.
 
     Raises StoreError, which ends in `advice`, for a JSON that is not one of ours.
     """
@@ -83,10 +79,10 @@ def entries(folder: Path, advice: str) -> dict[str, Settings]:
 
 
 def _is_whole(folder: Path, key: str) -> bool:
-    """Whether a folder holds what is under a key, undamaged."""
+    """Whether a folder holds the arrays under a key, undamaged."""
     try:
-        read_shared(folder, key)
-    except Exception:  # as in `Store.cell`
+        arrays.read(folder, key)
+    except Exception:  # as in `Store.shared`
         return False
     return True
 

@@ -8,7 +8,7 @@ import pytest
 from leaderboard import matrices, rows
 from leaderboard.drawn.matrix import BOLD, PLAIN
 
-PUBLISHED = Path(__file__).parents[2] / "leaderboard" / "published"
+PUBLISHED = Path(__file__).parents[3] / "leaderboard" / "published"
 
 
 @pytest.fixture

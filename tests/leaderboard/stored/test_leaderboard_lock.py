@@ -37,7 +37,7 @@ def test_one_at_a_time_and_nothing_is_left(tmp_path):
 def test_a_lock_dies_with_its_process(tmp_path):
     path = tmp_path / "t.tsv"
     command = [sys.executable, "-c", HOLDER, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as holder:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as holder:
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(StoreError, match=f"process {holder.pid} on"), sole_writer(path):
             pass

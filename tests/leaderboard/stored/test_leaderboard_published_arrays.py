@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from leaderboard import Store, StoreError
-from leaderboard.stored.shared import FOLDER, adopt, export, read
+from leaderboard.stored.arrays import FOLDER
+from leaderboard.stored.published_arrays import adopt, export, read
 
 WHAT = [
     {"what": "answers", "target": "toy-sigma0.50"},
