@@ -1,6 +1,6 @@
 """Timings, for comparison within one run only (pytest-benchmark's table); nothing here passes or fails on seconds.
 
-``python -m pytest tests/benchmarks --benchmark-only`` prints the table; in the ordinary test run each is run once.
+``python -m pytest tests/timings --benchmark-only`` prints the table; in the ordinary test run each is run once.
 """
 
 from __future__ import annotations

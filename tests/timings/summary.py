@@ -1,6 +1,6 @@
 """Makes the README's performance table and plot from a file that ``--benchmark-json`` wrote.
 
-``python tests/benchmarks/summary.py FILE.json [PLOT.svg]``
+``python tests/timings/summary.py FILE.json [PLOT.svg]``
 """
 
 from __future__ import annotations
