@@ -12,7 +12,7 @@ import pytest
 
 from attacks import ATTACKS
 from benchmark.cell import Cell, settings_key
-from benchmark.running.shared import travels
+from benchmark.running.exported import is_exported
 from benchmark.suite import Suite
 from benchmark.tables import tsv
 from leaderboard import Store, rows
@@ -161,5 +161,5 @@ SHARED = sorted(PUBLISHED.rglob("shared"))
 
 @pytest.mark.parametrize("folder", SHARED, ids=lambda folder: folder.parent.name)
 def test_what_cells_share_is_found_too(folder):
-    keys, others = published_arrays.read(folder.parent, travels)
+    keys, others = published_arrays.read(folder.parent, is_exported)
     assert (len(keys), others) == (len(list(folder.glob("*.json"))), 0)

@@ -6,8 +6,8 @@ import argparse
 
 from benchmark.cell import settings_key
 from benchmark.commands.publish import run_command
-from benchmark.running.originals import keep
-from benchmark.running.shared import travels
+from benchmark.running.clean_columns import adopt_clean_columns
+from benchmark.running.exported import is_exported
 from leaderboard import Store
 from leaderboard.machines import by_command
 from leaderboard.stored import archive, published_arrays
@@ -21,11 +21,11 @@ def main(arguments: argparse.Namespace) -> int:
     """
     path = arguments.board / archive.RECORDS if arguments.board.is_dir() else arguments.board
     cells = archive.read(path, settings_key)
-    beside, others = published_arrays.read(path.parent, travels)
+    beside, others = published_arrays.read(path.parent, is_exported)
     store = Store.open(arguments.results, settings_key)
     adopted = archive.adopt(store, cells)
     for cell, records in cells:
-        keep(store, cell, records)
+        adopt_clean_columns(store, cell, records)
     print(f"{adopted} cells adopted, {len(cells) - adopted} held already. Results: {arguments.results}.")
     if taken := published_arrays.adopt(store, path.parent, beside):
         print(f"{taken} answers, surrogates and the like that cells share were there, too.")

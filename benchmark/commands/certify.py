@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.signals import interrupt_on_sigterm
 from benchmark.tables import tsv
-from benchmark.tables.answers import Answers, Sweep, share
+from benchmark.tables.sweep import Answers, Sweep, share
 from benchmark.tables.tsv import Row
 from benchmark.terminal.notices import announce, warn_at_chance
 from targets import ABSTAIN, SmoothedClassifier, load

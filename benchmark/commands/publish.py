@@ -78,10 +78,10 @@ def main(arguments: argparse.Namespace) -> int:
     for path in write_board(store, output, arguments.suite, arguments.force):
         print(path)
     if arguments.shared:
-        from benchmark.running.shared import travels
+        from benchmark.running.exported import is_exported
 
         cells = [cell for cell in store.cells() if not arguments.suite or cell.settings["suite"] in arguments.suite]
-        new = published_arrays.export(store, cells, output, travels)
+        new = published_arrays.export(store, cells, output, is_exported)
         print(f"{new} new in {output / arrays.FOLDER}")
     return said_damage(store)
 

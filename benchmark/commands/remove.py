@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from benchmark.cell import key_of, settings_key
-from benchmark.running.shared import TRAVELS
+from benchmark.running.exported import EXPORTED
 from leaderboard import Store, StoredCell
 from leaderboard.image_sets import TOGETHER, grouped, image_sets
 from leaderboard.stored import arrays, published_arrays
@@ -20,7 +20,7 @@ from targets.registry import unknown
 KINDS = {"suite": "suite", "targets": "target", "attacks": "attack"}
 """The setting that each option is a pattern of."""
 
-OF_RUNS = (*TRAVELS, "originals")
+OF_RUNS = (*EXPORTED, "originals")
 """What cells share, of `run`: what `reproduce` keeps in the same folder is not for us to remove."""
 
 

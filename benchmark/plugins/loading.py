@@ -14,7 +14,7 @@ from typing import Any
 from attacks import ATTACKS
 from benchmark import toml_file
 from benchmark.plugins import sources
-from benchmark.plugins.held import HELD, Source
+from benchmark.plugins.kept_sources import KEPT, Source
 from benchmark.plugins.target_file import register_targets
 from benchmark.rooms import ROOMS
 from targets import DATA, TARGETS, InputError
@@ -80,7 +80,7 @@ def load_file(path: Path) -> list[str]:
 
 def _import(path: Path) -> None:
     """Run a Python file under a name of its own; what it registers has a digest of its code in its version."""
-    code = sources.of_file(path, HELD.folders)
+    code = sources.of_file(path, KEPT.folders)
     package = _package(path, code.digest)
     module_name = f"{package}.{path.stem.replace('.', '_')}"
     loader = Source(module_name, path.absolute(), code.content) if path.suffix == ".py" else None
@@ -92,20 +92,20 @@ def _import(path: Path) -> None:
         # So it was called before it was in a package, and the digest of a target with classes of its own holds it.
         module.__name__ = f"abstention_bench_plugin_{path.stem}_{code.digest}"
     before = _registered()
-    HELD.hold(code, package, str(path.resolve().parent))
+    KEPT.hold(code, package, str(path.resolve().parent))
     for name in (module_name, module.__name__):  # dataclasses look their module up
         sys.modules[name] = module
     try:
         with isolated(0, environment=False):  # libraries are told by environment variables what to be later
             spec.loader.exec_module(module)
             _check(_new(before))
-        code = sources.of_file(path, HELD.folders, code)  # again: it may have put folders on sys.path
-        HELD.hold(code, package, str(path.resolve().parent))
+        code = sources.of_file(path, KEPT.folders, code)  # again: it may have put folders on sys.path
+        KEPT.hold(code, package, str(path.resolve().parent))
     except InputError:
-        HELD.forget(code, package)
+        KEPT.forget(code, package)
         raise
     except BaseException as error:
-        HELD.forget(code, package)
+        KEPT.forget(code, package)
         if isinstance(error, KeyboardInterrupt):
             raise
         raise InputError(f"does not import: {_where(error, path)}") from error

@@ -11,12 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from targets import ABSTAIN
+from targets.binomial import decide, p_value, top_two
+
+PREDICT_COLUMNS = ("outcome", "first", "first_votes", "second", "second_votes", "p")
+"""What a record says of PREDICT's answer. Its columns for the original image begin with ``clean_``."""
+
 SLACK = 1e-6
 """Relative slack of the budget, for rounding."""
 
 
 class AttackError(RuntimeError):
-    """An attack returned something that is not a batch of images."""
+    """An attack returned something other than a batch of images."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +30,10 @@ class Sent:
     """What the adversary sends, after the budget rule.
 
     Attributes:
-        images: (N, C, H, W), the original wherever what the attack returned breaks a rule.
+        images: (N, C, H, W), with the original in place of each that breaks a rule.
         validity: per image "valid", "not-finite", "out-of-range" or "over-budget".
         l2, linf: norms of what the attack returned minus the original; NaN where it is not finite.
-        changed: whether what is sent differs from the original.
+        changed: whether the image that is sent differs from the original.
     """
 
     images: Tensor
@@ -38,14 +44,14 @@ class Sent:
 
 
 def enforce(images: Tensor, returned: object, epsilon: float) -> Sent:
-    """The budget rule (Covington): what is not finite, leaves [0, 1] or is over budget is not sent.
+    """The budget rule: the original is sent in place of an image that is not finite, leaves [0, 1] or is over budget.
 
     Args:
         images: originals (N, C, H, W).
         returned: what the attack returned for them.
 
     Raises:
-        AttackError: it is no dense floating-point tensor of the originals' shape, or has no values.
+        AttackError: it is not a dense floating-point tensor of the originals' shape, or has no values.
     """
     if not isinstance(returned, Tensor):
         raise AttackError(f"the attack returned {type(returned).__name__}; expected a tensor")
@@ -79,6 +85,14 @@ def enforce(images: Tensor, returned: object, epsilon: float) -> Sent:
         linf=torch.where(finite, linf, nan).cpu().numpy(),
         changed=(sent != images).flatten(1).any(1).cpu().numpy(),
     )
+
+
+def predicted(votes: NDArray[np.int64], alpha: float) -> dict[str, NDArray[Any]]:
+    """PREDICT's answers to images with these votes (N, K), and what they rest on: `PREDICT_COLUMNS`, each (N,)."""
+    first, first_votes, second, second_votes = top_two(votes)
+    p = p_value(first_votes, second_votes)
+    columns = (decide(votes, alpha, ABSTAIN), first, first_votes, second, second_votes, p)
+    return dict(zip(PREDICT_COLUMNS, columns, strict=True))
 
 
 def take(split_images: Tensor, indices: Sequence[int]) -> Tensor:

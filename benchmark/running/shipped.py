@@ -26,6 +26,7 @@ INDEX = FOLDER / "index.json"
 DATA = "digits"
 
 KINDS = ("surrogate", "surrogate of the same data")
+"""What the store calls surrogates, of answers and of the same data."""
 
 
 @cache

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from attacks import Meter
 from benchmark.cell import CEILING, Cell
-from benchmark.running.attempt import attempt
+from benchmark.running.access_factory import grant
+from benchmark.running.attack_call import call_attack
 from benchmark.running.evaluation import Sent, enforce, take
-from benchmark.running.grant import grant
 from benchmark.seed_paper.queries import QuerySet
 from benchmark.seed_paper.settings import Settings
 from benchmark.seed_paper.stages import Arrays, Stages, Tick
@@ -101,7 +101,7 @@ def attacked(
         access = grant(cell, Meter(len(batch), tick=tick), _Handed(surrogate))
         streams = Streams((settings.seed, target.name, "attack", name, repr(settings.epsilon)), indices)
         wanted = take(labels, positions).to(target.device)
-        found = attempt(attack, access, batch, wanted, settings.epsilon, streams)
+        found = call_attack(attack, access, batch, wanted, settings.epsilon, streams)
         enforce(batch, found, settings.epsilon)  # refuses what is no batch of images before it is stored
         return {"images": found.detach().cpu().numpy().astype(np.float32)}
 

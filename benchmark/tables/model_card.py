@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from benchmark.provenance import provenance
-from benchmark.tables.answers import share
+from benchmark.tables.sweep import share
 from targets import Target
 from targets.training import Recipe, has_bfloat16
 

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from attacks import Access, Attack, Deployment, Meter, WhiteBox
 from benchmark.cell import Cell
-from benchmark.running.grant import grant
-from benchmark.running.shared import Surrogates
+from benchmark.running.access_factory import grant
+from benchmark.running.cell_surrogates import CellSurrogates
+from benchmark.running.surrogates import Surrogates
 from benchmark.suite import Suite
 from targets import ABSTAIN, DATA, SmoothedClassifier
 from targets.binomial import decide
@@ -108,7 +109,7 @@ def cell_of(target: SmoothedClassifier, name: str, attack: Attack, images: tuple
 
 def granted(cell: Cell, surrogates: Surrogates) -> tuple[Access, Meter]:
     meter = Meter(len(cell.images), cell.query_budget)
-    return grant(cell, meter, surrogates), meter
+    return grant(cell, meter, CellSurrogates(surrogates)), meter
 
 
 def evaluation(images: tuple[int, ...]) -> tuple[Tensor, Tensor]:

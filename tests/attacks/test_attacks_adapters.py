@@ -15,7 +15,7 @@ from attacks.base import Attack
 from attacks.libraries.art import ARTAttack
 from attacks.libraries.foolbox import FoolboxAttack
 from attacks.surrogate import SurrogateRecipe
-from benchmark.running.shared import Surrogates
+from benchmark.running.surrogates import Surrogates
 from leaderboard import Store
 from targets import load
 from targets.noise import Streams

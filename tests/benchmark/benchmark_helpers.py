@@ -18,7 +18,7 @@ from torch import Tensor
 
 from attacks import ATTACKS, Access, Attack, register
 from benchmark.cli import main
-from benchmark.plugins.held import HELD
+from benchmark.plugins.kept_sources import KEPT
 from benchmark.plugins.loading import REGISTRIES
 from leaderboard import Store, StoredCell
 from leaderboard.stored.records import COLUMNS
@@ -132,22 +132,22 @@ def command(*arguments: object) -> int:
 def as_before() -> Iterator[None]:
     """Registries, plugins' modules and where they are looked for are afterwards as they were."""
     entries = {kind: registry.snapshot() for kind, registry in REGISTRIES.items()}
-    versions, held, folders = dict(VERSIONS), dict(HELD._modules), set(HELD.folders)
+    versions, held, folders = dict(VERSIONS), dict(KEPT._modules), set(KEPT.folders)
     modules, path = set(sys.modules), list(sys.path)
     try:
         yield
     finally:
         for name in set(sys.modules) - modules:
             file = getattr(sys.modules[name], "__file__", None)
-            beside = any(file is not None and Path(file).is_relative_to(folder) for folder in HELD.folders)
-            if name.startswith("abstention_bench_plugin_") or name in HELD._modules or beside:
+            beside = any(file is not None and Path(file).is_relative_to(folder) for folder in KEPT.folders)
+            if name.startswith("abstention_bench_plugin_") or name in KEPT._modules or beside:
                 del sys.modules[name]
         sys.path[:] = path
         for kind, registry in REGISTRIES.items():
             registry.restore(entries[kind])
         _restore(VERSIONS, versions)
-        _restore(HELD._modules, held)
-        HELD.folders = folders
+        _restore(KEPT._modules, held)
+        KEPT.folders = folders
 
 
 def _restore(mapping: dict[str, Any], content: dict[str, Any]) -> None:

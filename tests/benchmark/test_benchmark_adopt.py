@@ -10,7 +10,8 @@ from benchmark_helpers import TARGET, board, command, define, error_line, record
 from pandas.testing import assert_frame_equal
 
 from attacks import WhiteBox
-from benchmark.running.originals import CLEAN, PROVEN
+from benchmark.running.clean_columns import PROVEN
+from benchmark.running.evaluation import PREDICT_COLUMNS
 from leaderboard import Store
 from targets.arithmetic import VARIABLE
 
@@ -85,7 +86,7 @@ def test_a_new_attack_joins_and_its_best_of_is_left_out(
     assert run(suite, tmp_path / "r") == 0
     # What the board says of the originals is not sampled again.
     assert [purpose for _, purpose, _ in counted_votes] == ["evaluation"]
-    columns = [*(f"clean_{name}" for name in CLEAN), *PROVEN]
+    columns = [*(f"clean_{name}" for name in PREDICT_COLUMNS), *PROVEN]
     assert_frame_equal(records(tmp_path / "r", "mine")[columns], records(tmp_path / "first", "left")[columns])
     out = capsys.readouterr().out
     assert "1 cells run, 3 held already, 0 failed." in out

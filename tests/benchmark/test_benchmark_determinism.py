@@ -17,9 +17,10 @@ from attacks import ATTACKS
 from attacks.surrogate import AlikeInAnyBatch
 from benchmark.cell import Cell
 from benchmark.plugins.loading import load_file
-from benchmark.running.memory import Memory
-from benchmark.running.shared import Surrogates
-from benchmark.running.work import run_cell
+from benchmark.running.cell_run import run_cell
+from benchmark.running.cell_surrogates import CellSurrogates
+from benchmark.running.sample_cache import SampleCache
+from benchmark.running.surrogates import Surrogates
 from benchmark.suite import load_suite
 from leaderboard import Store
 from leaderboard.stored.records import frame
@@ -105,15 +106,15 @@ def test_the_order_of_images_does_not_matter(folder: Path, name: str, tmp_path: 
     load_file(STEADY)
     # The store of the whole run holds the surrogates; clean votes are keyed by their images, so they are new.
     store = Store.open(folder / "whole-results")
-    surrogates = Surrogates(store, target, suite.samples, suite.alpha, suite.seed)
+    surrogates = CellSurrogates(Surrogates(store, target, suite.samples, suite.alpha, suite.seed))
     cell = Cell(suite, target, name, suite.attack(name), EPSILON, (297, 0, 198, 99))
-    columns, pixels, _ = run_cell(cell, store, surrogates, Memory(target), lambda: None)
-    found = frame(columns).drop(columns="seconds")
+    result = run_cell(cell, store, surrogates, SampleCache(target), lambda: None)
+    found = frame(result.columns).drop(columns="seconds")
     assert found["image"].tolist() == [297, 0, 198, 99]
     expected = records(folder / "whole-results", name)
     assert_frame_equal(found.sort_values("image", ignore_index=True), expected, check_exact=True)
     whole = returned(folder / "whole-results", name)
-    for image, mine in zip(cell.images, pixels, strict=True):
+    for image, mine in zip(cell.images, result.returned, strict=True):
         assert np.array_equal(mine, whole[image])
 
 
@@ -137,7 +138,7 @@ def test_every_attack_has_a_record_for_every_image(folder: Path):
 @pytest.mark.parametrize("rows", [0, 1, 3, 15, 16, 20])
 def test_a_surrogate_answers_a_row_alike_in_any_batch(tmp_path: Path, rows: int):
     surrogates = Surrogates(Store.open(tmp_path / "results"), load(TARGET, "cpu"), 100, 0.001, 0)
-    trained = surrogates.of_answers("untrained", lambda: WideResNet10((1, 8, 8), 11), lambda *_: None)
+    trained = surrogates.of_answers("untrained", lambda: WideResNet10((1, 8, 8), 11), lambda *_: None).module
     assert not trained.training
     module = AlikeInAnyBatch(trained)
     batch = torch.rand((32, 1, 8, 8), generator=torch.Generator().manual_seed(0))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from benchmark_helpers import by_attack, command, run
 
-from benchmark.running.shared import travels
+from benchmark.running.exported import is_exported
 from leaderboard import Store
 
 FROZEN = Path(__file__).parent / "frozen"
@@ -69,7 +69,7 @@ def test_surrogates_answers_votes_and_evidence_are_found(
     assert {settings["what"] for settings in shared.values()} == {
         *("answers", "evidence, version 2", "originals", "surrogate", "surrogate of the same data", "votes")
     }
-    assert all(travels(key, settings) for key, settings in shared.items() if settings["what"] != "originals")
+    assert all(is_exported(key, settings) for key, settings in shared.items() if settings["what"] != "originals")
     # Without its cells, and without what was made of votes and evidence, all is put together again.
     for path in (store / "cells").iterdir():
         path.unlink()

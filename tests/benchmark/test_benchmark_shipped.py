@@ -12,8 +12,9 @@ from benchmark_helpers import TARGET
 from torch import nn
 
 import benchmark.running.shipped
-from benchmark.running.shared import SHIPPED, Surrogates
+from benchmark.running.cell_surrogates import CellSurrogates
 from benchmark.running.shipped import ship, shipped
+from benchmark.running.surrogates import SHIPPED, Surrogates
 from leaderboard import Store
 from targets import TargetError, load
 
@@ -36,8 +37,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     benchmark.running.shipped._index.cache_clear()
 
 
-def surrogates(results: Path) -> Surrogates:
-    return Surrogates(Store.open(results), load(TARGET, "cpu"), 100, 0.001, 0)
+def surrogates(results: Path) -> CellSurrogates:
+    return CellSurrogates(Surrogates(Store.open(results), load(TARGET, "cpu"), 100, 0.001, 0))
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def trained(folder: Path, tmp_path: Path) -> dict[str, torch.Tensor]:
     module = made.of_same_data("recipe", build, fit)
     assert made.origins != {SHIPPED}
     assert len(made.origins) == 1
-    assert len(ship(made.store)) == 1
+    assert len(ship(made.surrogates.store)) == 1
     benchmark.running.shipped._index.cache_clear()
     return module.state_dict()
 

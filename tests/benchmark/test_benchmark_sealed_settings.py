@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.tables.companion import check, claim, companion, seal
+from benchmark.tables.sealed_settings import check, claim, companion, seal
 from targets import InputError
 
 SETTINGS = {"n": 100, "alpha": 0.001, "weights": "0" * 64}

@@ -13,7 +13,7 @@ from benchmark_helpers import TARGET, define, nothing, records, run, suite_file
 
 from attacks import NoAccess
 from benchmark.cell import CEILING_VERSION
-from benchmark.running.originals import PROVEN
+from benchmark.running.clean_columns import PROVEN
 from leaderboard import Store
 from targets import DATA, load
 from targets.ceiling import ceilings

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from attacks import Transfer
 from attacks.surrogate import SurrogateRecipe
-from benchmark.running import pieces
-from benchmark.running.pieces import Arrays, computed_once, silent
-from benchmark.running.shared import Surrogates, shared_evidence
+from benchmark.cell import key_of
+from benchmark.running import resumable
+from benchmark.running.clean_images import CleanImages
+from benchmark.running.resumable import Arrays, computed_once
+from benchmark.running.surrogates import Surrogates
 from leaderboard import Store
 from targets import DATA, SmoothedClassifier, load
 
@@ -27,8 +29,8 @@ PURPOSES = {"clean": 6, "ceiling": 6, "adversary": 400}
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of one image, each kept."""
-    monkeypatch.setattr(pieces, "PIECE", 0.0)
-    monkeypatch.setattr(pieces, "KEEP", 0.0)
+    monkeypatch.setattr(resumable, "PIECE", 0.0)
+    monkeypatch.setattr(resumable, "KEEP", 0.0)
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_stopped_anywhere_a_run_goes_on_and_repeats_nothing(purpose, tmp_path, s
     suite = suite_file(tmp_path / "s.toml", attacks=["borrower"], images=6, samples=20, ceiling_samples=20)
     stops = (1, 5) if purpose != "adversary" else (1, 249, 251)
     if purpose == "adversary":  # one at a time they take a minute
-        monkeypatch.setattr(pieces, "PIECE", 1e-3)
+        monkeypatch.setattr(resumable, "PIECE", 1e-3)
     for stop in stops:
         sampled.stop_at = {purpose: stop}
         assert run(suite, tmp_path / "r") == 130
@@ -74,7 +76,7 @@ def test_stopped_anywhere_a_run_goes_on_and_repeats_nothing(purpose, tmp_path, s
     assert {name: sampled[name] for name in PURPOSES} == PURPOSES
     assert not list((tmp_path / "r").rglob("*.checkpoint"))
 
-    monkeypatch.setattr(pieces, "PIECE", 5.0)
+    monkeypatch.setattr(resumable, "PIECE", 5.0)
     assert run(suite, tmp_path / "whole") == 0
     assert records(tmp_path / "r", "borrower").equals(records(tmp_path / "whole", "borrower"))
     shared = [sorted((tmp_path / name / "shared").glob("*.npz")) for name in ("r", "whole")]
@@ -91,16 +93,16 @@ def test_a_surrogate_of_answers_goes_on_after_its_last_epoch(tmp_path, monkeypat
     def trained(folder: str, stop_after: int) -> tuple[list[int], nn.Module | None]:
         epochs = []
 
-        def tell(what: str, unit: str, done: int, total: int) -> None:
+        def report(what: str, unit: str, done: int, total: int) -> None:
             if what == "surrogate":
                 assert (unit, total) == ("epochs", 4)
                 epochs.append(done)
                 if done == stop_after:
                     raise KeyboardInterrupt
 
-        surrogates = Surrogates(Store.open(tmp_path / folder), load(TARGET, "cpu"), 100, 0.001, 0, tell=tell)
+        surrogates = Surrogates(Store.open(tmp_path / folder), load(TARGET, "cpu"), 100, 0.001, 0, report)
         try:
-            return epochs, surrogates.of_answers(repr(recipe), lambda: build(recipe), partial_fit(recipe))
+            return epochs, surrogates.of_answers(repr(recipe), lambda: build(recipe), partial_fit(recipe)).module
         except KeyboardInterrupt:
             return epochs, None
 
@@ -128,7 +130,7 @@ def partial_fit(recipe: SurrogateRecipe) -> Any:
     return partial(recipe._fit_answers, 10)
 
 
-def test_a_fit_is_given_what_it_has_parameters_for(tmp_path):
+def test_a_fit_is_given_what_it_has_parameters_for(tmp_path, monkeypatch):
     given = []
 
     def plain(module: nn.Module, images: Tensor, answers: Tensor, seed: int) -> None:
@@ -138,7 +140,7 @@ def test_a_fit_is_given_what_it_has_parameters_for(tmp_path):
         given.append({"checkpoint": checkpoint})
 
     surrogates = Surrogates(Store.open(tmp_path), load(TARGET, "cpu"), 20, 0.001, 0)
-    surrogates._answers = lambda images: np.zeros(len(images), dtype=np.int64)  # type: ignore[method-assign]
+    monkeypatch.setattr(SmoothedClassifier, "predict", lambda self, images, *_, **__: np.zeros(len(images), int))
     surrogates.of_answers("plain", lambda: nn.Linear(1, 1), plain)
     surrogates.of_answers("keeping", lambda: nn.Linear(1, 1), keeping)
     assert given[0] == {}
@@ -170,44 +172,49 @@ def test_what_a_ceiling_rests_on_is_the_same_in_any_pieces(make, n):
         assert np.array_equal(np.concatenate([h.lengths for _, h in parts]), halves.lengths)
 
 
+SQUARES = {"what": "squares"}
+KEY = key_of(SQUARES)
+
+
+def squares(rows: range) -> Arrays:
+    return {"squares": np.array(rows) ** 2}
+
+
 def test_a_damaged_piece_is_made_again_and_one_left_behind_is_swept(tmp_path, small):
     store = Store.open(tmp_path)
-    store.checkpoint("key").write_bytes(b"half a file")
-
-    def compute(chosen: range) -> Arrays:
-        return {"squares": np.array(chosen) ** 2}
+    store.checkpoint(KEY).write_bytes(b"half a file")
 
     told: list[int] = []
-    assert computed_once(store, "key", {}, 4, compute, told.append)["squares"].tolist() == [0, 1, 4, 9]
+    assert computed_once(store, SQUARES, 4, squares, told.append)["squares"].tolist() == [0, 1, 4, 9]
     assert told == [0, 1, 2, 3, 4]
-    assert not store.checkpoint("key").exists()
+    assert not store.checkpoint(KEY).exists()
 
-    store.write_partial("key", {"squares": np.zeros(2)})  # by a process beside this one, killed since
+    store.write_partial(KEY, {"squares": np.zeros(2)})  # by a process beside this one, killed since
     store.write_partial("other", {"squares": np.zeros(2)})
     Store.open(tmp_path)
-    assert not store.checkpoint("key").exists()
+    assert not store.checkpoint(KEY).exists()
     assert store.checkpoint("other").exists()
-    assert computed_once(store, "key", {}, 4, lambda chosen: {}, told.append)["squares"].tolist() == [0, 1, 4, 9]
+    assert computed_once(store, SQUARES, 4, lambda rows: {}, told.append)["squares"].tolist() == [0, 1, 4, 9]
 
 
 def test_pieces_grow_to_the_time_that_they_are_to_take(tmp_path, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(pieces.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(resumable.time, "perf_counter", lambda: now[0])
     sizes: list[int] = []
 
-    def compute(chosen: range) -> Arrays:
-        sizes.append(len(chosen))
-        now[0] += 0.5 * len(chosen)  # half a second an image
-        return {"squares": np.array(chosen) ** 2}
+    def compute(rows: range) -> Arrays:
+        sizes.append(len(rows))
+        now[0] += 0.5 * len(rows)  # half a second an image
+        return squares(rows)
 
-    computed_once(Store.open(tmp_path), "key", {}, 36, compute, lambda done: None)
+    computed_once(Store.open(tmp_path), SQUARES, 36, compute, lambda done: None)
     assert sizes == [1, 10, 10, 10, 5]
 
 
 def test_what_was_stored_whole_is_used_first(tmp_path, sampled):
     store, target = Store.open(tmp_path), load(TARGET, "cpu")
-    images = DATA["digits"].split("evaluation").images[:3]
-    first = shared_evidence(store, target, images, [0, 1, 2], 100, 0, silent)
+    clean = CleanImages(store, target, DATA["digits"].split("evaluation").images[:3], (0, 1, 2), seed=0)
+    first = clean.evidence(100)
     sampled.stop_at = {"ceiling": 0}
-    again = shared_evidence(store, target, images, [0, 1, 2], 100, 0, silent)
+    again = clean.evidence(100)
     assert np.array_equal(first[0], again[0])

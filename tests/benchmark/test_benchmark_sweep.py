@@ -18,7 +18,7 @@ from benchmark_helpers import PATIENCE, ROOT, TARGET, command, environment, erro
 from benchmark_helpers import run as run_suite
 from torch import Tensor, nn
 
-import benchmark.tables.answers
+import benchmark.tables.sweep
 import benchmark.tables.tsv
 import targets
 from targets import SmoothedClassifier
@@ -53,7 +53,7 @@ def test_the_images_are_spread_over_the_split_and_keep_their_index(finished: tup
 def test_an_answer_does_not_depend_on_the_group(
     finished: tuple[str, Path], size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(benchmark.tables.answers, "GROUP", size)
+    monkeypatch.setattr(benchmark.tables.sweep, "GROUP", size)
     assert command(finished[0], TARGET, *SMALL, "--output", tmp_path / "t.tsv") == 0
     assert rows(tmp_path / "t.tsv").equals(rows(finished[1]))
 
@@ -113,7 +113,7 @@ def slow(ask):
     return asked
 
 SmoothedClassifier.certify = slow(SmoothedClassifier.certify)
-benchmark.tables.answers.GROUP = 2
+benchmark.tables.sweep.GROUP = 2
 rng, killed = random.Random(3), 0
 for _ in range(6):
     child = os.fork()

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 import attacks.surrogate
 from attacks import Deployment, Meter, Transfer
 from attacks.surrogate import SurrogateRecipe
-from benchmark.running.shared import Surrogates, shared_votes
+from benchmark.running.cell_surrogates import CellSurrogates
+from benchmark.running.clean_images import CleanImages
+from benchmark.running.surrogates import Surrogates
 from leaderboard import Store
 from targets import DATA, load
 from targets.data import Split
@@ -86,7 +88,7 @@ def test_a_target_of_another_sigma_under_the_same_name_shares_nothing(
     image = DATA["digits"].split("evaluation").images[:1]
     for sigma in (0.5, 0.25, 0.5):
         target = replace(load("digits-sigma0.50", "cpu"), sigma=sigma)
-        shared_votes(store, target, image, [0], 100, 0, "clean")
+        CleanImages(store, target, image, (0,), seed=0).votes(100)
         Surrogates(store, target, 20, 0.001, 0).of_answers(
             "mine", lambda: SmallCNN(num_classes=11), lambda module, images, answers, seed: asked.append(seed)
         )
@@ -166,7 +168,8 @@ def test_a_surrogate_of_the_same_data_goes_on_where_its_training_was_killed(
             return real(*arguments, **{**options, "progress": progress, "resumed": begun.append})
 
         monkeypatch.setattr(attacks.surrogate, "train", train)
-        surrogates = Surrogates(Store.open(tmp_path / folder), load("digits-sigma0.50", "cpu"), 100, 0.001, 0)
+        target = load("digits-sigma0.50", "cpu")
+        surrogates = CellSurrogates(Surrogates(Store.open(tmp_path / folder), target, 100, 0.001, 0))
         model = Transfer(
             surrogates.of_answers, surrogates.of_same_data, Deployment(10, (1, 8, 8), 0.5, 100, 0.001), Meter(1)
         )

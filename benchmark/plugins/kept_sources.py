@@ -31,7 +31,7 @@ class Source(SourceFileLoader):
         return code
 
 
-class HeldModules(MetaPathFinder):
+class KeptModules(MetaPathFinder):
     """Finds the local modules of all plugins that this process has loaded, before anything else looks for them."""
 
     def __init__(self) -> None:
@@ -87,4 +87,4 @@ def _full(name: str, plugin: str) -> str:
     return f"{plugin}{name}" if name.startswith(".") else name
 
 
-HELD = HeldModules()
+KEPT = KeptModules()

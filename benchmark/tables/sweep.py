@@ -18,7 +18,7 @@ from benchmark.cell import PROTOCOL
 from benchmark.provenance import provenance
 from benchmark.running.evaluation import take
 from benchmark.tables import tsv
-from benchmark.tables.companion import check, claim, edited, seal
+from benchmark.tables.sealed_settings import check, claim, edited, seal
 from benchmark.tables.tsv import Columns, Row
 from leaderboard import Store
 from leaderboard.statistics import clopper_pearson

@@ -1,4 +1,4 @@
-"""Remembered answers are those of the target, and the same question is not asked twice."""
+"""Cached answers are those of the target, and the same question is not asked twice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.running.memory import Memory
+from benchmark.running.sample_cache import SampleCache
 from targets import SmoothedClassifier, load, noise
 
 ASK = {
@@ -33,41 +33,41 @@ def target(monkeypatch) -> SmoothedClassifier:
 
 @pytest.mark.parametrize("ask", ASK.values(), ids=ASK)
 def test_what_is_held_is_not_sampled_again_and_all_answers_are_the_targets(target, ask):
-    memory = Memory(target)
+    cache = SampleCache(target)
     images = torch.rand((5, 1, 8, 8), generator=torch.Generator().manual_seed(0))
     truth = ask(target, images, [3, (4, 1), 5, 6, 7])
     target.asked = 0
-    assert np.array_equal(ask(memory, images[:3], [3, (4, 1), 5]), truth[:3])
-    assert np.array_equal(ask(memory, images, [3, (4, 1), 5, 6, 7]), truth)
+    assert np.array_equal(ask(cache, images[:3], [3, (4, 1), 5]), truth[:3])
+    assert np.array_equal(ask(cache, images, [3, (4, 1), 5, 6, 7]), truth)
     assert target.asked == 5
 
 
 @pytest.mark.parametrize("ask", ASK.values(), ids=ASK)
 def test_another_image_index_purpose_or_n_is_another_question(target, ask):
-    memory = Memory(target)
+    cache = SampleCache(target)
     image = torch.full((1, 1, 8, 8), 0.5)
     nudged = image.clone()
     nudged[0, 0, 0, 0] += 1e-7
     for arguments in [(image, [0]), (nudged, [0]), (image, [1]), (image, [0], 201), (image, [0], 200, "q")]:
         before = target.asked
-        assert np.array_equal(ask(memory, *arguments), ask(target, *arguments))
+        assert np.array_equal(ask(cache, *arguments), ask(target, *arguments))
         assert target.asked == before + 2
 
 
 @pytest.mark.parametrize("ask", ASK.values(), ids=ASK)
 def test_no_images(target, ask):
     nothing = torch.zeros((0, 1, 8, 8))
-    assert ask(Memory(target), nothing, []).shape == ask(target, nothing, []).shape
+    assert ask(SampleCache(target), nothing, []).shape == ask(target, nothing, []).shape
 
 
 def test_noise_that_is_asked_for_again_is_drawn_once(target, monkeypatch):
     drawn = []
     generator = noise._generator
     monkeypatch.setattr(noise, "_generator", lambda digest: drawn.append(digest) or generator(digest))
-    memory, settings = Memory(target), {"seed": 0, "purpose": "evaluation", "indices": [3, 4]}
+    cache, settings = SampleCache(target), {"seed": 0, "purpose": "evaluation", "indices": [3, 4]}
     for pixel in (0.2, 0.5, 0.8):
         images = torch.full((2, 1, 8, 8), pixel)
         truth = target.votes(images, 250, **settings)
         drawn.clear()
-        assert np.array_equal(memory.votes(images, 250, **settings, again=True), truth)
+        assert np.array_equal(cache.votes(images, 250, **settings, again=True), truth)
         assert len(drawn) == (6 if pixel == 0.2 else 0)

@@ -1,0 +1,110 @@
+"""A record's columns that do not depend on the attack: PREDICT, certificate and ceiling at the original image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark.cell import CEILING, CEILING_VERSION, PROTOCOL, Cell, key_of
+from benchmark.running.clean_images import CleanImages
+from benchmark.running.evaluation import PREDICT_COLUMNS, predicted, take
+from benchmark.running.resumable import Report, silent
+from leaderboard import Store
+from leaderboard.stored.cell import StoredCell
+from targets import DATA
+from targets.ceiling import ceilings
+from targets.confidence import certificate
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+DECISIVE = ("target", "data", "sigma", "weights", "epsilon", "n", "alpha", "seed", "images", *CEILING)
+"""The settings of a cell that decide what these columns hold."""
+
+ORIGINALS = "originals"
+"""What the store calls these columns."""
+
+PROVEN = ("ceiling", "certified_label", "certified_radius")
+
+
+def clean_columns(cell: Cell, store: Store, images: Tensor, report: Report = silent) -> dict[str, NDArray[Any]]:
+    """These columns of a cell's records, each (N,). All cells on these images at this epsilon share them.
+
+    Args:
+        images: the originals (N, C, H, W).
+        report: is told how far sampling is.
+    """
+    stored = store.shared(_key(cell.settings()))
+    if stored is not None:
+        return stored
+    clean = _clean_images(cell, store, images, report)
+    votes = clean.votes(cell.suite.samples)
+    predictions = {f"clean_{name}": column for name, column in predicted(votes, cell.suite.alpha).items()}
+    columns = predictions | _proven(cell, clean, votes.argmax(1))
+    _write(store, cell.settings(), columns)
+    return columns
+
+
+def adopt_clean_columns(store: Store, cell: StoredCell, records: DataFrame) -> None:
+    """Store these columns of an adopted cell's records, so that other cells need not sample them again.
+
+    Does nothing for a cell whose ceilings are of an older version.
+    """
+    if cell.settings.get("ceiling_version") == CEILING_VERSION and store.shared(_key(cell.settings)) is None:
+        columns = (*(f"clean_{name}" for name in PREDICT_COLUMNS), *PROVEN)
+        _write(store, cell.settings, {name: records[name].to_numpy() for name in columns})
+
+
+def renew_ceilings(cell: Cell, stored: StoredCell, store: Store, report: Report = silent) -> bool:
+    """Prove a stored cell's ceilings again if this suite proves better ones; leave everything else of it as it is.
+
+    Returns whether it did.
+    """
+    settings = cell.settings()
+    if _rank(settings) <= _rank(stored.settings):
+        return False
+    records = store.records(stored.key)
+    images = take(DATA[cell.target.data].split("evaluation").images, cell.images).to(cell.target.device)
+    columns = _proven(cell, _clean_images(cell, store, images, report), records.clean_first.to_numpy())
+    store.renew_cell(stored, {name: settings[name] for name in CEILING}, records.assign(**columns))
+    return True
+
+
+def _clean_images(cell: Cell, store: Store, images: Tensor, report: Report) -> CleanImages:
+    return CleanImages(store, cell.target, images, cell.images, cell.suite.seed, report)
+
+
+def _proven(cell: Cell, clean: CleanImages, selected: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """The columns of `PROVEN`.
+
+    Args:
+        selected: the class of each image that CERTIFY is to certify (N,), chosen on other noise.
+    """
+    suite, sigma = cell.suite, cell.target.sigma
+    votes, halves = clean.evidence(suite.ceiling_samples)
+    label, radius = certificate(selected, votes, sigma, suite.alpha)
+    bounds = ceilings(votes, cell.epsilon, sigma, suite.samples, suite.alpha, halves=halves)
+    return dict(zip(PROVEN, (bounds, label, radius), strict=True))
+
+
+def _write(store: Store, settings: dict[str, Any], columns: dict[str, NDArray[Any]]) -> None:
+    store.write_shared(_key(settings), _identity(settings), columns)
+
+
+def _key(settings: dict[str, Any]) -> str:
+    return key_of(_identity(settings))
+
+
+def _identity(settings: dict[str, Any]) -> dict[str, Any]:
+    identity = {"protocol": PROTOCOL, "what": ORIGINALS, **{name: settings[name] for name in DECISIVE}}
+    if "content" in settings:
+        identity["content"] = {"images": settings["content"]["images"]}
+    return identity
+
+
+def _rank(settings: dict[str, Any]) -> list[int]:
+    """Orders proofs of ceilings from worse to better. Cells of the first version do not name it."""
+    return [settings.get(name, 1) for name in CEILING]
