@@ -311,12 +311,9 @@ def _main(arguments: Sequence[str] | None) -> int:
 
     try:
         command = import_module(chosen.command)
-        from targets.cifar10 import VARIABLE
         from targets.errors import InputError, TargetError
     except KeyboardInterrupt:
         return INTERRUPTED
-    if getattr(chosen, "data", None) is not None:
-        os.environ[VARIABLE] = str(chosen.data)
     try:
         code: int = command.main(chosen)
     except (InputError, TargetError, StoreError) as error:

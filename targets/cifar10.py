@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from targets.target import TARGETS, Target
 from targets.training import Recipe
 
 VARIABLE = "ABSTENTION_BENCH_DATA"
-"""Environment variable that names the folder which holds ``cifar-10-batches-py``; ``--data`` sets it."""
+"""Environment variable that names the folder which holds ``cifar-10-batches-py``; :func:`use_folder` overrides it."""
 
 HELD_BACK = 10
 """Every tenth test image is kept from the adversary: boards of up to 1,000 evenly spaced images attack those."""
@@ -32,10 +33,6 @@ SHA256 = {
     1.00: "a93763b7a03209e3f198891c4c2e4a5bcc3e2730e556490378046c2bb8da52e2",
 }
 """Of the shipped weights, by σ."""
-
-
-def _folder() -> str | None:
-    return os.environ.get(VARIABLE) or None
 
 
 @cache
@@ -78,8 +75,12 @@ def _line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def split(name: SplitName) -> Split:
+def split(name: SplitName, folder: str | None = None) -> Split:
     """One split of CIFAR-10: images (N, 3, 32, 32) in [0, 1].
+
+    Args:
+        folder: holds ``cifar-10-batches-py``. Without one, the folder is the one in :data:`VARIABLE`; if that is not
+            set either, CIFAR-10 is downloaded into the cache.
 
     The target is trained on the 50,000 training images. The adversary knows test images, as in Covington's paper,
     but not every tenth. "evaluation" is the whole test set in its own order, so that indices are the field's.
@@ -88,9 +89,10 @@ def split(name: SplitName) -> Split:
     Raises:
         InputError: no intact copy is found; the message says where it looked.
     """
+    folder = folder or os.environ.get(VARIABLE) or None
     if name == "train":
-        return load_files(_folder(), True)
-    test = load_files(_folder(), False)
+        return load_files(folder, True)
+    test = load_files(folder, False)
     if name == "evaluation":
         return test
     if name == "adversary":
@@ -99,11 +101,20 @@ def split(name: SplitName) -> Split:
     raise unknown("split", name, ("train", "adversary", "evaluation"))
 
 
-# What is loaded is kept by folder above, and nowhere else.
-DATA.add(
-    "cifar10",
-    DataSet("cifar10", num_classes=10, shape=(3, 32, 32), split=Copies(split), held_back=HELD_BACK, verified=True),
-)
+def data_set(folder: str | None = None) -> DataSet:
+    """CIFAR-10 from a folder: see :func:`split`."""
+    # Copies: `_load` keeps what it loaded, and nothing else does.
+    load = Copies(partial(split, folder=folder))
+    return DataSet("cifar10", num_classes=10, shape=(3, 32, 32), split=load, held_back=HELD_BACK, verified=True)
+
+
+def use_folder(folder: Path | None) -> None:
+    """Have this process load CIFAR-10 from a folder, whatever :data:`VARIABLE` says; None changes nothing."""
+    if folder is not None:
+        DATA.replace("cifar10", data_set(str(folder)))
+
+
+DATA.add(data_set())
 
 RECIPE = Recipe(epochs=30, batch=128, learning_rate=0.2, weight_decay=5e-4, crop=4, flip=True, bfloat16=True)
 PRECISIONS: tuple[tuple[Precision, str], ...] = (("float32", ""), ("bfloat16", SUFFIX))

@@ -13,7 +13,7 @@ from benchmark.tables import tsv
 from benchmark.tables.sweep import Answers, Sweep, share
 from benchmark.tables.tsv import Row
 from benchmark.terminal.notices import announce, warn_at_chance
-from targets import ABSTAIN, SmoothedClassifier, load
+from targets import ABSTAIN, SmoothedClassifier, cifar10, load
 
 STEP = 0.25
 """Between the radii at which certified accuracy is shown."""
@@ -22,6 +22,7 @@ STEP = 0.25
 def main(arguments: argparse.Namespace) -> int:
     """Returns 0."""
     interrupt_on_sigterm()
+    cifar10.use_folder(arguments.data)
     load_plugins(arguments.plugin)
     target = load(arguments.target, arguments.device)
     announce(target)

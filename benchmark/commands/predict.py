@@ -12,12 +12,13 @@ from benchmark.commands.signals import interrupt_on_sigterm
 from benchmark.tables import tsv
 from benchmark.tables.sweep import Answers, Sweep, share
 from benchmark.terminal.notices import announce, warn_at_chance
-from targets import ABSTAIN, SmoothedClassifier, load
+from targets import ABSTAIN, SmoothedClassifier, cifar10, load
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Returns 0."""
     interrupt_on_sigterm()
+    cifar10.use_folder(arguments.data)
     load_plugins(arguments.plugin)
     target = load(arguments.target, arguments.device)
     announce(target)

@@ -10,12 +10,14 @@ from benchmark.commands.plugins import load_plugins
 from benchmark.commands.signals import interrupt_on_sigterm
 from benchmark.seed_paper import Settings, prepare_report, reproduce, write_report
 from leaderboard import Store
+from targets import cifar10
 from targets.target import device_named
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Returns 0, or 130 where interrupted."""
     interrupt_on_sigterm()
+    cifar10.use_folder(arguments.data)
     load_plugins(arguments.plugin)
     device_named(arguments.device)
     settings = Settings(

@@ -26,7 +26,7 @@ from leaderboard.checks import check
 from leaderboard.drawn.check_tables import lines
 from leaderboard.image_sets import TOGETHER, grouped, image_sets
 from leaderboard.row import Row
-from targets import TARGETS, InputError
+from targets import TARGETS, InputError, cifar10
 from targets.target import device_named
 
 MOST_WORKERS = 1024
@@ -68,6 +68,7 @@ def screen(shown: Sequence[Row], summary: Summary) -> str:
 def main(arguments: argparse.Namespace) -> int:
     """Returns 0, 1 where cells failed, or 130 where interrupted."""
     interrupt_on_sigterm()
+    cifar10.use_folder(arguments.data)
     load_plugins(arguments.plugin)
     device_named(arguments.device)
     suite = chosen_suite(arguments)
@@ -93,6 +94,7 @@ def main(arguments: argparse.Namespace) -> int:
             asked_options(arguments, suite),
             arguments.workers,
             arguments.plugin,
+            arguments.data,
         )
     except KeyboardInterrupt:
         progress.close()

@@ -15,7 +15,7 @@ from benchmark.commands.signals import interrupt_on_sigterm
 from benchmark.running.evaluation import take
 from benchmark.tables.model_card import Measured, Pace, model_card
 from leaderboard.stored import atomic
-from targets import ABSTAIN, TARGETS, InputError, SmoothedClassifier, Target
+from targets import ABSTAIN, TARGETS, InputError, SmoothedClassifier, Target, cifar10
 from targets.data import evenly_spaced
 from targets.limits import check_whole
 from targets.precision import in_precision
@@ -34,6 +34,7 @@ GROUP = 20
 def main(arguments: argparse.Namespace) -> int:
     """Returns 0."""
     interrupt_on_sigterm()
+    cifar10.use_folder(arguments.data)
     target = TARGETS[arguments.target]
     if target.recipe is None:
         raise InputError(f"target {target.name!r} comes from a plugin that says nothing of its training")

@@ -1,7 +1,8 @@
-"""Local modules of plugins as they were when the plugin was loaded: what runs is what its version is a digest of.
+"""The local modules of plugins, kept as they were when the plugin was loaded.
 
-A module may be imported when a cell runs, hours later, and Python itself takes compiled code for that of a file which
-has the same length and was changed in the same second.
+What runs must be what the plugin's version is a digest of. A module may be imported hours later, when a cell runs, and
+may have been edited by then. And Python reuses compiled code for a file of the same length that was changed in the same
+second.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from targets.errors import InputError
 
 
 class Source(SourceFileLoader):
-    """Loads a module from a text that was read before."""
+    """Loads a module from source text that was read before."""
 
     def __init__(self, name: str, path: Path, content: bytes) -> None:
         super().__init__(name, str(path))
         self._content = content
 
     def get_code(self, fullname: str) -> CodeType:
-        """The text, compiled."""
+        """The source text, compiled."""
         code: CodeType = self.source_to_code(self._content, self.path)
         return code
 
@@ -37,12 +38,12 @@ class KeptModules(MetaPathFinder):
     def __init__(self) -> None:
         self._modules: dict[str, Module] = {}
         self.folders: set[str] = set()
-        """Of the plugins; entries of ``sys.path`` from now on."""
+        """The plugins' folders, which are now entries of ``sys.path``."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """As Python asks for it."""
+        """Called by Python's import system."""
         module = self._modules.get(fullname)
         if module is None or module.path is None or module.path.suffix != ".py":
             return None  # Python finds compiled modules, and packages without a file, by itself
@@ -50,22 +51,22 @@ class KeptModules(MetaPathFinder):
         folders = [*module.folders] or None
         return spec_from_file_location(fullname, module.path, loader=loader, submodule_search_locations=folders)
 
-    def hold(self, code: Code, plugin: str, folder: str) -> None:
-        """From now on import a plugin's local modules as they were read.
+    def keep(self, code: Code, plugin: str, folder: str) -> None:
+        """From now on, import a plugin's local modules as they were read.
 
         Args:
-            plugin: the name of its module, below which its relative imports find theirs.
-            folder: where its file lies.
+            plugin: the name of its package, which its relative imports start from.
+            folder: the folder of its file.
 
         Raises:
-            InputError: another plugin's module of that name lies elsewhere; a process can import only one.
+            InputError: another plugin has a module of that name elsewhere; a process can import only one.
         """
         wanted = {_full(name, plugin): module for name, module in code.modules.items()}
         for name, module in wanted.items():
-            held = self._modules.get(name)
-            if held is not None and held.path != module.path:
+            kept = self._modules.get(name)
+            if kept is not None and kept.path != module.path:
                 raise InputError(
-                    f"its module {name!r} is {module.path}, and another plugin's is {held.path}; rename one of them"
+                    f"its module {name!r} is {module.path}, and another plugin's is {kept.path}; rename one of them"
                 )
         changed = {name for name, module in wanted.items() if self._modules.get(name, module).content != module.content}
         if changed:
@@ -75,12 +76,24 @@ class KeptModules(MetaPathFinder):
             sys.meta_path.insert(0, self)
         self.folders.add(folder)
         if folder not in sys.path:
-            sys.path.append(folder)  # last: nothing in it may stand for what is installed
+            sys.path.append(folder)  # last: nothing in it may hide an installed package
 
     def forget(self, code: Code, plugin: str) -> None:
-        """Have a plugin's local modules run again when they are imported next."""
+        """Run a plugin's local modules again when they are imported next."""
         for name in code.modules:
             sys.modules.pop(_full(name, plugin), None)
+
+    def snapshot(self) -> KeptModules:
+        """A copy of what is kept now, for :meth:`restore`."""
+        copy = KeptModules()
+        copy._modules, copy.folders = dict(self._modules), set(self.folders)
+        return copy
+
+    def restore(self, snapshot: KeptModules) -> None:
+        """Keep what was kept then, and make Python forget the modules that were imported since."""
+        for name in {*self._modules} - {*snapshot._modules}:
+            sys.modules.pop(name, None)
+        self._modules, self.folders = dict(snapshot._modules), set(snapshot.folders)
 
 
 def _full(name: str, plugin: str) -> str:

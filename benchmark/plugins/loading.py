@@ -9,29 +9,26 @@ import traceback
 from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
 
 from attacks import ATTACKS
 from benchmark import toml_file
 from benchmark.plugins import sources
 from benchmark.plugins.kept_sources import KEPT, Source
+from benchmark.plugins.registries import Snapshot
 from benchmark.plugins.target_file import register_targets
 from benchmark.rooms import ROOMS
-from targets import DATA, TARGETS, InputError
+from targets import TARGETS, InputError
 from targets.isolation import isolated
 from targets.models import ARCHITECTURES, VERSIONS
-from targets.registry import Registry
 
 GROUPS = ("abstention_bench.attacks", "abstention_bench.targets")
-REGISTRIES: dict[str, Registry[Any]] = {registry.kind: registry for registry in (ATTACKS, TARGETS, DATA, ARCHITECTURES)}
-"""What a plugin may add to, by kind of entry."""
 
 Registered = dict[str, dict[str, Any]]
 """A snapshot of each registry, by kind of entry."""
 
 
 def load_installed() -> list[str]:
-    """Load the entry points of installed packages; a bad one is reported and the others go on.
+    """Load the entry points of installed packages. One that fails is left out, and the others are loaded.
 
     Returns:
         One line for each that failed.
@@ -39,16 +36,16 @@ def load_installed() -> list[str]:
     problems = []
     for group in GROUPS:
         for entry in entry_points(group=group):
-            before = _registered()
+            before = Snapshot.take()
             try:
                 with isolated(0, environment=False):
                     entry.load()
-                    _check(_new(before))
-                _stamp(_new(before), _version(entry))
+                    _check(before.added())
+                _stamp(before.added(), _version(entry))
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # somebody else's package must not take the benchmark down
-                _forget(before)
+                before.restore()
                 reason = f"{type(error).__name__}: {error}".replace("\n", " ")
                 problems.append(f"plugin {entry.name} ({entry.value}) was left out: {reason}")
     return problems
@@ -61,25 +58,25 @@ def load_file(path: Path) -> list[str]:
         The names that it registered.
 
     Raises:
-        InputError: no such file, it does not import, it registers nothing, or takes a registered name. What it
-            had registered until then is taken out again.
+        InputError: there is no such file, it does not import, it registers nothing, or it takes a registered name.
+            What it had registered until then is removed.
     """
     if not toml_file.exists(path):
         raise InputError(f"there is no plugin file {path}")
-    before = _registered()
+    before = Snapshot.take()
     try:
         if path.suffix == ".toml":
             register_targets(path)  # a checkpoint's content, not the file that names it, is in its target's digest
         else:
             _import(path)
     except InputError as error:
-        _forget(before)
+        before.restore()
         raise InputError(f"plugin {path.name}: {error}") from error
-    return [name for _, name in sorted(_new(before))]
+    return [name for _, name in sorted(before.added())]
 
 
 def _import(path: Path) -> None:
-    """Run a Python file under a name of its own; what it registers has a digest of its code in its version."""
+    """Run a Python file as a module with a name of its own. What it registers gets a digest of the code as version."""
     code = sources.of_file(path, KEPT.folders)
     package = _package(path, code.digest)
     module_name = f"{package}.{path.stem.replace('.', '_')}"
@@ -89,18 +86,18 @@ def _import(path: Path) -> None:
         raise InputError("neither Python nor TOML; give a file that ends in .py or .toml")
     module = importlib.util.module_from_spec(spec)
     if loader is not None:
-        # So it was called before it was in a package, and the digest of a target with classes of its own holds it.
+        # Plugins had this name before they were put into a package. Digests of targets with own classes depend on it.
         module.__name__ = f"abstention_bench_plugin_{path.stem}_{code.digest}"
-    before = _registered()
-    KEPT.hold(code, package, str(path.resolve().parent))
-    for name in (module_name, module.__name__):  # dataclasses look their module up
+    before = Snapshot.take()
+    KEPT.keep(code, package, str(path.resolve().parent))
+    for name in (module_name, module.__name__):  # the dataclass decorator looks its module up
         sys.modules[name] = module
     try:
-        with isolated(0, environment=False):  # libraries are told by environment variables what to be later
+        with isolated(0, environment=False):  # a plugin may set environment variables that libraries read later
             spec.loader.exec_module(module)
-            _check(_new(before))
+            _check(before.added())
         code = sources.of_file(path, KEPT.folders, code)  # again: it may have put folders on sys.path
-        KEPT.hold(code, package, str(path.resolve().parent))
+        KEPT.keep(code, package, str(path.resolve().parent))
     except InputError:
         KEPT.forget(code, package)
         raise
@@ -109,18 +106,18 @@ def _import(path: Path) -> None:
         if isinstance(error, KeyboardInterrupt):
             raise
         raise InputError(f"does not import: {_where(error, path)}") from error
-    new = _new(before)
+    new = before.added()
     if not new:
         raise InputError('registers no attack and no target; decorate one with @attacks.register("its-name")')
     _stamp(new, code.version)
 
 
 def _stamp(new: set[tuple[str, str]], code: str) -> None:
-    """Put the version of the code behind them into that of new entries.
+    """Put the code's version into the versions of new entries, so that edited code has other keys.
 
-    Results of edited code must never be taken for those of its old self.
+    Results of edited code must never be taken for those of the code before.
     """
-    # All first: one attack's class may derive from another's.
+    # All versions first: one attack's class may derive from another's.
     versions = {name: f"{ATTACKS[name].version}+{code}" for kind, name in new if kind == ATTACKS.kind}
     for kind, name in sorted(new):
         if kind == ATTACKS.kind:
@@ -132,16 +129,17 @@ def _stamp(new: set[tuple[str, str]], code: str) -> None:
 
 
 def _version(entry: EntryPoint) -> str:
-    """Of the code behind an entry point."""
+    """The version of the code behind an entry point."""
     name = f"{entry.dist.name}=={entry.dist.version}" if entry.dist is not None else None
     return sources.of_installed(entry.module, name).version
 
 
 def _package(path: Path, digest: str) -> str:
-    """Make a package of the files beside a plugin, so that it reaches them whatever they are called; returns its name.
+    """Make a package of the files beside a plugin, for its relative imports; returns the package's name.
 
-    ``from .attacks import helper`` is from ``attacks.py`` beside it, ``from attacks import Attack`` is ours. The plugin
-    is not that package itself: its name ``attacks`` would then be the file beside it.
+    ``from .attacks import helper`` imports from ``attacks.py`` beside the plugin, ``from attacks import Attack`` from
+    ours. The plugin is a module in that package and not the package itself: otherwise its attribute ``attacks`` would
+    become the file beside it.
     """
     name = f"abstention_bench_plugin_beside_{path.stem}_{digest}".replace(".", "_")
     spec = ModuleSpec(name, None, is_package=True)
@@ -163,7 +161,7 @@ def _check(new: set[tuple[str, str]]) -> None:
 
 
 def _where(error: BaseException, path: Path) -> str:
-    """The error in one line, with the plugin's line that it comes from."""
+    """The error in one line, with the line of the plugin that raised it."""
     plugin = str(path.absolute())
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == plugin]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
@@ -173,25 +171,8 @@ def _where(error: BaseException, path: Path) -> str:
 
 
 def _theirs(error: BaseException, path: Path) -> str:
-    """What to write where a plugin looked in a room of ours for what is in a file of its own."""
+    """What to write instead, where a plugin imported one of our packages and meant its own file of that name."""
     room = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
     if room in ROOMS and any((path.parent / name).exists() for name in (f"{room}.py", room)):
         return f"; {room} is the benchmark's own, write `from .{room} import …` for the one beside {path.name}"
     return ""
-
-
-def _registered() -> Registered:
-    return {kind: registry.snapshot() for kind, registry in REGISTRIES.items()}
-
-
-def _new(before: Registered) -> set[tuple[str, str]]:
-    """Kinds and names that were registered since ``before``."""
-    return {(kind, name) for kind, registry in REGISTRIES.items() for name in registry if name not in before[kind]}
-
-
-def _forget(before: Registered) -> None:
-    """Take out whole what a plugin that failed has registered until then."""
-    for kind, registry in REGISTRIES.items():
-        registry.restore(before[kind])
-    for name in VERSIONS.keys() - set(ARCHITECTURES):
-        del VERSIONS[name]

@@ -1,4 +1,4 @@
-"""The run: each cell that the store does not hold yet, in this process or in several."""
+"""The run of a suite: each cell that the store does not hold yet, in this process or in several."""
 
 from __future__ import annotations
 
@@ -23,14 +23,19 @@ from targets import DATA, SmoothedClassifier, load
 from targets.arithmetic import SMALL
 
 WORTH_WORKERS = 20
-"""Missing cells for each worker process, below which starting them takes longer than they save."""
+"""Missing cells for each worker process. With fewer, starting a process takes longer than it saves."""
 
 
 @dataclass
 class Summary:
-    """What a run did: the keys of its cells, and how many were run, held already, failed, and left out.
+    """What a run did.
 
-    Of those held, ``renewed`` got new ceilings. ``new`` are the target and attack of each that was run.
+    Attributes:
+        keys: of all its cells.
+        new: target and attack of each cell that was run.
+        ran, stored, failed, left_out: number of cells that were run, that the store had, that failed, and that could
+            not be run.
+        renewed: number of stored cells that got new ceilings.
     """
 
     keys: list[str] = field(default_factory=list)
@@ -68,36 +73,40 @@ def run(
     options: Sequence[str] = (),
     workers: int | None = 1,
     plugins: Sequence[Path] = (),
+    data: Path | None = None,
 ) -> Summary:
     """Run a suite's missing cells and store each.
 
-    Every cell records that it was asked for, by a command of such ``options``. An attack that raises is stored as a
-    failed cell, which the next run tries again; the others go on.
+    If an attack raises, its cell is stored as failed and the others go on. The next run tries failed cells again.
 
     Args:
-        workers: processes, each with one thread; 1 for this one. None for as many as there are cores, where images are
+        options: of the command that asks for the cells, which each cell records.
+        workers: number of processes, each with one thread; 1 for this process alone. None for one a core if images are
             small and many cells are missing, else 1. Records do not depend on it.
-        plugins: files that a worker process loads, as this one did.
+        plugins: files that this process has loaded and worker processes have to load.
+        data: the folder of CIFAR-10 that this process uses and worker processes have to use; None without ``--data``.
     """
-    # All first: the last target's damaged weights should not be found after hours.
+    # All first: a last target with damaged weights should not be found after hours.
     loaded = [load(name, device) for name in suite.target_names()]
     for target in loaded:
         announce(target)
     request = Request(images=suite.images, options=list(options))
     works = [Work(suite, target, store, request, progress) for target in loaded]
     summary = Summary()
-    workers = workers or _workers(works)
+    workers = workers or worker_count(works)
     if workers > 1:
-        from benchmark.running.workers import Local, run_in_workers
+        from benchmark.running.worker_process import WorkerSettings
+        from benchmark.running.workers import run_in_workers
 
         progress.workers = workers
-        local = Local(workers, suite, store.folder, device, request, tuple(plugins), quiet=isinstance(progress, Quiet))
-        run_in_workers(works, local, progress, summary.add)
+        quiet = isinstance(progress, Quiet)
+        settings = WorkerSettings(suite, store.folder, device, request, tuple(plugins), data, quiet)
+        run_in_workers(works, workers, settings, progress, summary.add)
         return summary
     threads = torch.get_num_threads()
     try:
         for work in works:
-            torch.set_num_threads(1 if _small(work.target) else threads)
+            torch.set_num_threads(1 if is_small(work.target) else threads)
             for position, cell in enumerate(work.cells, start=len(summary.keys) + 1):
                 progress.start(cell, position)
                 done = work.held(cell) or work.run(cell)
@@ -108,20 +117,20 @@ def run(
     return summary
 
 
-def _small(target: SmoothedClassifier) -> bool:
-    """Whether a second thread has nothing to do on its images."""
+def is_small(target: SmoothedClassifier) -> bool:
+    """Whether its images are so small that a second thread gains nothing."""
     return math.prod(DATA[target.data].shape) <= SMALL
 
 
-def _workers(works: Sequence[Work]) -> int:
-    """As many as there are cores, as far as there is enough to do for each; 1 where one image's work fills them all."""
-    if not all(work.target.device.type == "cpu" and _small(work.target) for work in works):
+def worker_count(works: Sequence[Work]) -> int:
+    """One process a core while each has enough cells to run; 1 where one image's work fills all cores."""
+    if not all(work.target.device.type == "cpu" and is_small(work.target) for work in works):
         return 1
     held = [cell.held(work.store) for work in works for cell in work.cells]
     missing = sum(cell is None or cell.status != "ok" for cell in held)
-    return max(1, min(_cores(), missing // WORTH_WORKERS))
+    return max(1, min(usable_cores(), missing // WORTH_WORKERS))
 
 
-def _cores() -> int:
-    """Those that this process may use."""
+def usable_cores() -> int:
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

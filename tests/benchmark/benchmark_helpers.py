@@ -19,10 +19,9 @@ from torch import Tensor
 from attacks import ATTACKS, Access, Attack, register
 from benchmark.cli import main
 from benchmark.plugins.kept_sources import KEPT
-from benchmark.plugins.loading import REGISTRIES
+from benchmark.plugins.registries import Snapshot
 from leaderboard import Store, StoredCell
 from leaderboard.stored.records import COLUMNS
-from targets.models import VERSIONS
 
 ROOT = Path(__file__).parents[2]
 TARGET = "digits-sigma0.50"
@@ -131,28 +130,20 @@ def command(*arguments: object) -> int:
 @contextmanager
 def as_before() -> Iterator[None]:
     """Registries, plugins' modules and where they are looked for are afterwards as they were."""
-    entries = {kind: registry.snapshot() for kind, registry in REGISTRIES.items()}
-    versions, held, folders = dict(VERSIONS), dict(KEPT._modules), set(KEPT.folders)
+    registries, kept = Snapshot.take(), KEPT.snapshot()
     modules, path = set(sys.modules), list(sys.path)
     try:
         yield
     finally:
+        folders = [Path(folder) for folder in KEPT.folders]
         for name in set(sys.modules) - modules:
             file = getattr(sys.modules[name], "__file__", None)
-            beside = any(file is not None and Path(file).is_relative_to(folder) for folder in KEPT.folders)
-            if name.startswith("abstention_bench_plugin_") or name in KEPT._modules or beside:
+            beside = file is not None and any(Path(file).is_relative_to(folder) for folder in folders)
+            if name.startswith("abstention_bench_plugin_") or beside:
                 del sys.modules[name]
         sys.path[:] = path
-        for kind, registry in REGISTRIES.items():
-            registry.restore(entries[kind])
-        _restore(VERSIONS, versions)
-        _restore(KEPT._modules, held)
-        KEPT.folders = folders
-
-
-def _restore(mapping: dict[str, Any], content: dict[str, Any]) -> None:
-    mapping.clear()
-    mapping.update(content)
+        registries.restore()
+        KEPT.restore(kept)
 
 
 def run(suite: Path, results: Path, *arguments: object) -> int:

@@ -116,9 +116,7 @@ def test_list_attacks_says_access_and_hyper_parameters(capsys: pytest.CaptureFix
         assert entry["description"]
 
 
-def test_train_writes_weights_that_load(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_train_writes_weights_that_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     from safetensors.torch import load_file
 
     quick = dataclasses.replace(TARGETS[TARGET], recipe=Recipe(epochs=1, batch=250))
@@ -249,9 +247,7 @@ def test_train_of_an_unknown_target_and_of_one_without_a_recipe(tmp_path: Path, 
     assert not (tmp_path / "w").exists()
 
 
-def test_train_into_a_file_is_one_clear_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_train_into_a_file_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     quick = dataclasses.replace(TARGETS[TARGET], recipe=Recipe(epochs=1))
     TARGETS.replace(TARGET, quick)
     (tmp_path / "w").write_text("mine", encoding="utf-8")

@@ -10,7 +10,7 @@ from urllib.error import URLError
 
 import pytest
 import torch
-from benchmark_helpers import TARGET, command, error_line, run, suite_file
+from benchmark_helpers import TARGET, command, error_line, records, run, suite_file
 
 import targets
 from benchmark.suite import Suite, load_suite
@@ -41,7 +41,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         raise URLError("no network")
 
     monkeypatch.setattr(torchvision.datasets.cifar, "download_and_extract_archive", unreachable)
-    monkeypatch.setenv(VARIABLE, "")  # rather than deleted, so that what --data sets is undone after the test
+    monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -97,12 +97,27 @@ def test_data_names_the_folder_over_the_environment(
     for number, verb in enumerate(("predict", "certify")):
         path = tmp_path / f"{number}.tsv"
         assert command(verb, NAMED, *small, "--output", path, "--data", cifar10_folder) == 0
-        assert os.environ[VARIABLE] == str(cifar10_folder)
+        assert os.environ[VARIABLE] == str(tmp_path / "absent")  # of the user, and left alone
         found = [line.split("\t")[:2] for line in path.read_text(encoding="utf-8").splitlines()[1:]]
         assert found == [[str(i), str(int(labels[i]))] for i in range(0, 10_000, 2000)]
-        monkeypatch.setenv(VARIABLE, str(tmp_path / "absent"))
     suite = suite_file(tmp_path / "s.toml", targets=[NAMED], attacks=["clean"])
     assert run(suite, tmp_path / "r", "--data", cifar10_folder) == 0
+
+
+def test_workers_read_the_folder_that_the_run_was_given(
+    cifar10_folder: Path, nowhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "absent"))
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(
+        "import targets, torch\n\n\n@targets.register('worked', sigma=0.5, data='cifar10')\ndef build():\n"
+        "    torch.manual_seed(0)\n    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 10))\n",
+        encoding="utf-8",
+    )
+    suite = suite_file(tmp_path / "s.toml", targets=["worked"], attacks=["clean", "gaussian"], images=2, samples=20)
+    workers = ("--workers", 2, "--plugin", plugin)
+    assert run(suite, tmp_path / "r", *workers, "--data", cifar10_folder) == 0
+    assert len(records(tmp_path / "r", "gaussian")) == 2
 
 
 @pytest.mark.usefixtures("cifar10")

@@ -14,8 +14,9 @@ from benchmark_helpers import by_attack, command, error_line, images, records, s
 from pandas.testing import assert_frame_equal
 
 from benchmark.running.best_of import BestOf
-from benchmark.running.runner import _workers
-from benchmark.running.workers import _check_same, _Queue
+from benchmark.running.cell_queue import CellQueue
+from benchmark.running.runner import worker_count
+from benchmark.running.worker_process import check_same
 from leaderboard import Store
 from targets import InputError
 
@@ -222,11 +223,11 @@ def test_a_data_set_that_is_another_one_in_each_process_ends_a_run_with_workers(
 
 def test_a_cell_that_is_another_one_in_a_worker_is_refused_with_what_differs():
     theirs = {"target": "t", "data": "d", "attack": "a", "weights": "1", "description": "x", "content": {"images": "i"}}
-    _check_same(theirs, {**theirs, "description": "said better"})
+    check_same(theirs, {**theirs, "description": "said better"})
     with pytest.raises(InputError, match=r"^target 't', attack 'a': another version, weights each time it is loaded;"):
-        _check_same(theirs, {**theirs, "weights": "2", "version": "1"})
+        check_same(theirs, {**theirs, "weights": "2", "version": "1"})
     with pytest.raises(InputError, match=r"^data set 'd' gives other images or labels each time"):
-        _check_same(theirs, {**theirs, "content": {"images": "j"}})
+        check_same(theirs, {**theirs, "content": {"images": "j"}})
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
@@ -276,7 +277,7 @@ class Made:
 
     def __init__(self, **cells: list[str]) -> None:
         self.works: Any = [SimpleNamespace(target=SimpleNamespace(name=name)) for name in cells]
-        self.queue = _Queue(self.works)
+        self.queue = CellQueue(self.works)
         for work, keys in zip(self.works, cells.values(), strict=True):
             for key in keys:
                 self.queue.add(self.cell(work, key))
@@ -328,11 +329,11 @@ def test_the_best_of_some_waits_for_them():
 
 @pytest.mark.parametrize(("missing", "expected"), [(0, 1), (39, 1), (40, 2), (100, 3)])
 def test_workers_are_as_many_as_there_is_enough_to_do_for(monkeypatch: pytest.MonkeyPatch, missing: int, expected: int):
-    monkeypatch.setattr("benchmark.running.runner._cores", lambda: 3)
-    monkeypatch.setattr("benchmark.running.runner._small", lambda target: True)
+    monkeypatch.setattr("benchmark.running.runner.usable_cores", lambda: 3)
+    monkeypatch.setattr("benchmark.running.runner.is_small", lambda target: True)
     found = [None] * missing + [SimpleNamespace(status="ok")] * (100 - missing)
     cells = [SimpleNamespace(held=lambda store, held=held: held) for held in found]
     work: Any = SimpleNamespace(target=SimpleNamespace(device=SimpleNamespace(type="cpu")), cells=cells, store=None)
-    assert _workers([work]) == expected
-    monkeypatch.setattr("benchmark.running.runner._small", lambda target: False)
-    assert _workers([work]) == 1
+    assert worker_count([work]) == expected
+    monkeypatch.setattr("benchmark.running.runner.is_small", lambda target: False)
+    assert worker_count([work]) == 1
