@@ -78,13 +78,13 @@ def _line(error: BaseException) -> str:
 def split(name: SplitName, folder: str | None = None) -> Split:
     """One split of CIFAR-10: images (N, 3, 32, 32) in [0, 1].
 
-    Args:
-        folder: holds ``cifar-10-batches-py``. Without one, the folder is the one in :data:`VARIABLE`; if that is not
-            set either, CIFAR-10 is downloaded into the cache.
-
     The target is trained on the 50,000 training images. The adversary knows test images, as in Covington's paper,
     but not every tenth. "evaluation" is the whole test set in its own order, so that indices are the field's.
     torchvision checks the files against the MD5 sums of the official ones.
+
+    Args:
+        folder: holds ``cifar-10-batches-py``. Without one, the folder is the one in :data:`VARIABLE`; if that is not
+            set either, CIFAR-10 is downloaded into the cache.
 
     Raises:
         InputError: no intact copy is found; the message says where it looked.
@@ -103,7 +103,7 @@ def split(name: SplitName, folder: str | None = None) -> Split:
 
 def data_set(folder: str | None = None) -> DataSet:
     """CIFAR-10 from a folder: see :func:`split`."""
-    # Copies: `_load` keeps what it loaded, and nothing else does.
+    # Copies: `load_files` keeps what it loaded, and nothing else does.
     load = Copies(partial(split, folder=folder))
     return DataSet("cifar10", num_classes=10, shape=(3, 32, 32), split=load, held_back=HELD_BACK, verified=True)
 

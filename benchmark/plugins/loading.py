@@ -23,9 +23,6 @@ from targets.models import ARCHITECTURES, VERSIONS
 
 GROUPS = ("abstention_bench.attacks", "abstention_bench.targets")
 
-Registered = dict[str, dict[str, Any]]
-"""A snapshot of each registry, by kind of entry."""
-
 
 def load_installed() -> list[str]:
     """Load the entry points of installed packages. One that fails is left out, and the others are loaded.
