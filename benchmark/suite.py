@@ -1,22 +1,17 @@
-"""A suite: what is run, by name or from a TOML file."""
+"""A suite: targets, attacks and settings of a run."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from attacks import ATTACKS, Attack, Decision, Transfer
-from benchmark import toml_file
 from targets import DATA, TARGETS, InputError
 from targets.data import evenly_spaced
 from targets.limits import check_length, check_samples, check_test, check_whole, is_finite
 from targets.registry import check_name, unknown
-
-FOLDER = Path(__file__).parent / "suites"
-DEFAULT = "digits"
 
 
 @dataclass(frozen=True)
@@ -104,7 +99,7 @@ class Suite:
         for key, value in settings.items():
             if key not in defaults:
                 raise unknown(f"hyper-parameter of {name}", key, defaults)
-            _check_type(f"settings.{name}.{key}", value, defaults[key])
+            check_type(f"settings.{name}.{key}", value, defaults[key])
             default: Any = defaults[key]
             if isinstance(default, int) and default > 0 > value:
                 raise InputError(f"settings.{name}.{key} is {value}; give a number that is not negative")
@@ -120,8 +115,8 @@ class Suite:
             raise InputError(f"settings.{name}: {type(error).__name__}: {error}") from error
 
 
-def _check_type(key: str, value: Any, example: Any) -> None:
-    """Whether a value from TOML can stand where ``example`` stands."""
+def check_type(key: str, value: Any, example: Any) -> None:
+    """Raise :class:`InputError` for a value from TOML that is not of ``example``'s type."""
     if isinstance(example, bool):
         fits = isinstance(value, bool)
     elif isinstance(example, int):
@@ -139,55 +134,3 @@ def _check_type(key: str, value: Any, example: Any) -> None:
 def _article(example: Any) -> str:
     kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list"}
     return "a text or a number" if example is None else kinds.get(type(example), "a table")
-
-
-def suite_names() -> list[str]:
-    """The suites that come with the package."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
-
-
-def load_suite(name: str) -> Suite:
-    """The suite of that name, or of that TOML file.
-
-    Raises:
-        InputError: no such suite or file, not TOML, unknown keys, or values of the wrong type.
-    """
-    if name.endswith(".toml") or "/" in name:
-        path = Path(name)
-        if not toml_file.exists(path):
-            raise InputError(f"there is no suite file {name}; give a TOML file or one of: {', '.join(suite_names())}")
-    elif name in suite_names():
-        path = FOLDER / f"{name}.toml"
-    else:
-        raise unknown("suite", name, suite_names())
-    try:
-        table = toml_file.read(path)
-    except InputError as error:
-        raise InputError(f"suite file {path.name}: {error}") from error
-    suite = from_table(table, default_name=path.stem)
-    if path.resolve().parent != FOLDER.resolve() and suite.name in suite_names():
-        raise InputError(f"{path.name} is named as the suite {suite.name!r}, with whose board it would mix; rename it")
-    return suite
-
-
-def from_table(table: Mapping[str, Any], default_name: str) -> Suite:
-    """A suite from parsed TOML. Raises :class:`InputError` for unknown keys and wrong types."""
-    defaults = Suite(name=default_name)
-    values: dict[str, Any] = {"name": default_name}
-    for key, value in table.items():
-        if not hasattr(defaults, key) or key not in {f.name for f in dataclasses.fields(Suite)}:
-            raise unknown("suite key", key, [f.name for f in dataclasses.fields(Suite)])
-        example = getattr(defaults, key)
-        if isinstance(example, tuple):
-            if not isinstance(value, list):
-                raise InputError(f"{key} is {value!r}; give a list")
-            for item in value:
-                _check_type(key, item, {"epsilons": 1.0, "query_budgets": 1}.get(key, ""))
-            value = tuple(float(v) for v in value) if key == "epsilons" else tuple(value)
-        elif isinstance(example, Mapping):
-            if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
-                raise InputError(f"{key} must be tables, one an attack: [settings.margin]")
-        else:
-            _check_type(key, value, example)
-        values[key] = value
-    return Suite(**values)

@@ -14,6 +14,7 @@ from attacks import ATTACKS
 from benchmark.cell import Cell, settings_key
 from benchmark.running.exported import is_exported
 from benchmark.suite import Suite
+from benchmark.suite_file import load_suite
 from benchmark.tables import tsv
 from leaderboard import Store, rows
 from leaderboard.checks import check
@@ -154,6 +155,16 @@ def test_a_run_of_today_finds_every_published_cell(path):
         assert cell["key"] in keys, (name, settings["attack"])
         found += 1
     assert found
+
+
+def test_the_curves_suite_still_asks_for_what_it_published():
+    from pyarrow import parquet
+
+    suite = load_suite("cifar10-curves")
+    cells = parquet.read_table(PUBLISHED / suite.name / RECORDS, columns=["cell"])["cell"].unique().to_pylist()
+    for settings in (json.loads(cell)["settings"] for cell in cells):
+        name = settings["attack"]
+        assert settings["parameters"] == suite.attack(name).parameters(), name
 
 
 SHARED = sorted(PUBLISHED.rglob("shared"))

@@ -42,7 +42,7 @@ def _attacks() -> list[dict[str, Any]]:
 
 
 def _suites() -> list[dict[str, Any]]:
-    from benchmark.suite import load_suite, suite_names
+    from benchmark.suite_file import load_suite, suite_names
 
     return [dataclasses.asdict(load_suite(name)) for name in suite_names()]
 

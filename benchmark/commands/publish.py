@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmark.cell import settings_key
 from benchmark.provenance import DISTRIBUTION, commit
-from benchmark.suite import load_suite, suite_names
+from benchmark.suite_file import load_suite, suite_names
 from leaderboard import Store
 from leaderboard import publish as publish_board
 from leaderboard.machines import Asked

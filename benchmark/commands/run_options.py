@@ -11,7 +11,8 @@ from typing import Any
 
 from attacks import ATTACKS
 from benchmark.numeral import numeral
-from benchmark.suite import DEFAULT, Suite, load_suite, suite_names
+from benchmark.suite import Suite
+from benchmark.suite_file import DEFAULT, load_suite, suite_names
 from targets import InputError
 
 OVERRIDES = (

@@ -13,7 +13,8 @@ import torch
 from benchmark_helpers import TARGET, command, error_line, records, run, suite_file
 
 import targets
-from benchmark.suite import Suite, load_suite
+from benchmark.suite import Suite
+from benchmark.suite_file import load_suite
 from targets import DATA, TARGETS, DataSet, InputError, Split
 from targets.cifar10 import VARIABLE, load_files
 from targets.models import SmallCNN

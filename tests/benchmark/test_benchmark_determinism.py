@@ -21,7 +21,7 @@ from benchmark.running.cell_run import run_cell
 from benchmark.running.cell_surrogates import CellSurrogates
 from benchmark.running.sample_cache import SampleCache
 from benchmark.running.surrogates import Surrogates
-from benchmark.suite import load_suite
+from benchmark.suite_file import load_suite
 from leaderboard import Store
 from leaderboard.stored.records import frame
 from targets import load

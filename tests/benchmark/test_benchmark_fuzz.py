@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from attacks import ATTACKS
 from benchmark.message import LONGEST
 from benchmark.plugins.loading import load_file
-from benchmark.suite import load_suite
+from benchmark.suite_file import load_suite
 from targets import TARGETS, InputError
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,7 +13,7 @@ from benchmark_helpers import TARGET, board, command, error_line, program, suite
 
 from benchmark.cli import parser
 from benchmark.commands.publish import run_command
-from benchmark.suite import load_suite
+from benchmark.suite_file import load_suite
 from leaderboard.machines import Asked
 
 ROW_KEYS = {

@@ -24,7 +24,7 @@ import attacks
 import targets
 from attacks import Attack, NoAccess, Score
 from benchmark.running.runner import count_cells
-from benchmark.suite import load_suite
+from benchmark.suite_file import load_suite
 from leaderboard import Store
 from targets.models import SmallCNN
 

@@ -13,7 +13,8 @@ import attacks
 from attacks import Attack, NoAccess
 from benchmark.cli import parser
 from benchmark.commands.run import chosen_suite
-from benchmark.suite import Suite, from_table, load_suite, suite_names
+from benchmark.suite import Suite
+from benchmark.suite_file import from_table, load_suite, suite_names
 from targets import InputError
 
 BY_FILE: dict[str, Any] = {
@@ -146,39 +147,6 @@ def test_the_default_suite_is_the_one_promised():
     assert "digits" in suite_names()
 
 
-def test_a_suite_is_named_after_its_file(tmp_path: Path):
-    assert load_suite(str(suite_file(tmp_path / "my-own.toml"))).name == "my-own"
-
-
-@pytest.mark.parametrize(
-    ("table", "words"),
-    [
-        ({"epsilon": [0.5]}, ["unknown suite key 'epsilon'", "did you mean 'epsilons'?"]),
-        ({"zzz": 1}, ["unknown suite key 'zzz'", "known: ", "samples"]),
-        ({"check": 1}, ["unknown suite key 'check'"]),
-        ({"images": "many"}, ["images is 'many'", "a whole number"]),
-        ({"images": 2.5}, ["images is 2.5", "a whole number"]),
-        ({"images": True}, ["images is True", "a whole number"]),
-        ({"alpha": "small"}, ["alpha is 'small'", "a number"]),
-        ({"alpha": False}, ["alpha is False", "a number"]),
-        ({"name": 3}, ["name is 3", "a text"]),
-        ({"query_budgets": 9}, ["query_budgets is 9", "a list"]),
-        ({"query_budgets": [2.5]}, ["query_budgets is 2.5", "a whole number"]),
-        ({"epsilons": 0.5}, ["epsilons is 0.5", "a list"]),
-        ({"epsilons": ["0.5"]}, ["epsilons is '0.5'", "a number"]),
-        ({"targets": "digits-*"}, ["targets is 'digits-*'", "a list"]),
-        ({"attacks": ["clean", 3]}, ["attacks is 3", "a text"]),
-        ({"settings": 3}, ["settings", "[settings.margin]"]),
-        ({"settings": {"cw": 3}}, ["settings", "[settings.margin]"]),
-    ],
-)
-def test_a_wrong_table_is_refused_in_one_line(table: dict[str, Any], words: list[str]):
-    with pytest.raises(InputError) as caught:
-        from_table(table, default_name="x")
-    assert all(word in str(caught.value) for word in words), caught.value
-    assert "\n" not in str(caught.value)
-
-
 @pytest.mark.parametrize(
     ("values", "words"),
     [
@@ -246,46 +214,6 @@ def test_a_hyper_parameter_that_defaults_to_none_takes_anything():
     assert from_table({"settings": {"open": {"flag": True}}}, "x").attack("open").parameters()["flag"] is True
     message = refusal(Suite("x", targets=(TARGET,), attacks=("*",), settings={"open": {"flag": 1}}))
     assert "settings.open.flag is 1; give true or false" in message
-
-
-@pytest.mark.parametrize("content", [b"\xef\xbb\xbfimages = 7\n", b"\xef\xbb\xbf# mine\r\nimages = 7\r\n"])
-def test_a_file_of_another_editor_is_read(tmp_path: Path, content: bytes):
-    (tmp_path / "mine.toml").write_bytes(content)
-    assert load_suite(str(tmp_path / "mine.toml")).images == 7
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"images = ", ["bad.toml: not TOML", "end of document"]),
-        (b"images = 4\nimages = 5\n", ["bad.toml: not TOML"]),
-        (b"\xff\xfe", ["bad.toml: not TOML: no UTF-8 (invalid start byte at byte 0); save it so"]),
-        ("images = 4\n".encode("utf-16"), ["bad.toml: not TOML: no UTF-8", "save it so"]),
-        ('name = "Größe"\n'.encode("latin-1"), ["bad.toml: not TOML: no UTF-8", "at byte 10"]),
-    ],
-)
-def test_a_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path, content: bytes, words: list[str]):
-    (tmp_path / "bad.toml").write_bytes(content)
-    with pytest.raises(InputError) as caught:
-        load_suite(str(tmp_path / "bad.toml"))
-    assert all(word in str(caught.value) for word in words), caught.value
-    assert "\n" not in str(caught.value)
-
-
-def test_a_missing_file_and_an_unknown_suite_are_refused_in_one_line(tmp_path: Path):
-    with pytest.raises(
-        InputError, match=r"there is no suite file .*absent\.toml; give a TOML file or one of: .*digits"
-    ):
-        load_suite(str(tmp_path / "absent.toml"))
-    with pytest.raises(InputError, match=r"unknown suite 'digit'; did you mean 'digits'\?"):
-        load_suite("digit")
-
-
-@pytest.mark.parametrize(("file", "content"), [("digits.toml", ""), ("mine.toml", 'name = "cifar10"\n')])
-def test_a_file_does_not_take_the_name_of_a_suite(tmp_path: Path, file: str, content: str):
-    (tmp_path / file).write_text(content, encoding="utf-8")
-    with pytest.raises(InputError, match=f"{file} is named as the suite '(digits|cifar10)', .* rename it"):
-        load_suite(str(tmp_path / file))
 
 
 def test_nothing_to_run_is_refused():
