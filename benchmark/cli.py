@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from benchmark.commands.signals import INTERRUPTED
 from benchmark.message import one_line
 from benchmark.numeral import numeral
 from benchmark.terminal.console import tolerant
 
-INTERRUPTED = 130
 REPRODUCED = "cifar10-sigma0.50-bf16"
 
 

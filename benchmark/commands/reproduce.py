@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmark.cli import INTERRUPTED
 from benchmark.commands.plugins import load_plugins
-from benchmark.commands.signals import interrupt_on_sigterm
+from benchmark.commands.signals import INTERRUPTED, interrupt_on_sigterm
 from benchmark.seed_paper import Settings, prepare_report, reproduce, write_report
 from leaderboard import Store
 from targets import cifar10

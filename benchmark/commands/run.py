@@ -11,11 +11,10 @@ from typing import Any
 
 from attacks import ATTACKS
 from benchmark.cell import settings_key
-from benchmark.cli import INTERRUPTED
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import said_damage, write_board
 from benchmark.commands.run_options import asked_options, chosen_suite
-from benchmark.commands.signals import interrupt_on_sigterm
+from benchmark.commands.signals import INTERRUPTED, interrupt_on_sigterm
 from benchmark.running.runner import Summary, count_cells, run
 from benchmark.suite import Suite
 from benchmark.terminal.notices import warn_of_rows
