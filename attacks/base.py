@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from torch import Tensor
 
-from attacks.access import Access
+from attacks.access import ACCESSES, Access
 from targets.errors import InputError
 from targets.noise import Streams
 from targets.registry import Registry
@@ -21,12 +21,13 @@ A = TypeVar("A", bound="type[Attack]")
 class Attack(ABC):
     """Base class of attacks. Subclasses are frozen dataclasses: each field is a hyper-parameter.
 
-    The first line of the docstring is shown on the board. Fields appear in the cell's key, in the record and on
-    the board without being written twice; they must be numbers, strings, booleans or None.
+    The first line of the docstring is shown on the board and by ``list``. Fields appear in the cell's key, in the
+    record and on the board; they must be numbers, strings, booleans or None.
 
     Attributes:
-        access: the class of the object that the attack receives as ``model``.
-        version: part of the cell's key; raise it when a change alters what the attack returns.
+        access: the class of the object that the attack receives as ``model``, one of
+            :data:`attacks.access.ACCESSES`.
+        version: part of the cell's key. Raise it when a change alters what the attack returns.
     """
 
     access: ClassVar[type[Access]]
@@ -36,7 +37,7 @@ class Attack(ABC):
         super().__init_subclass__(**kwargs)
         described = cls.__doc__
         dataclasses.dataclass(frozen=True, kw_only=True)(cls)
-        cls.__doc__ = described  # not the signature that dataclass writes where there is none, as under python -OO
+        cls.__doc__ = described  # where there is none (python -OO), dataclass writes the signature
 
     @abstractmethod
     def __call__(self, model: Any, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:
@@ -47,20 +48,20 @@ class Attack(ABC):
             images: (N, C, H, W) in [0, 1]; N may be 0.
             labels: true labels (N,), int64.
             epsilon: ℓ2 budget in [0, 1] pixel units. The harness sends the original image where it is exceeded.
-            generator: one random generator an image. Draw from nothing else, so that results depend neither on
-                the batch nor on what ran before.
+            generator: one random generator for each image. Draw from nothing else, so that results depend neither
+                on the batch nor on what ran before.
 
         Returns:
             (N, C, H, W), finite, in [0, 1].
         """
 
     def parameters(self) -> dict[str, Any]:
-        """The hyper-parameters by name."""
+        """The hyper-parameters by name, as the key and the board hold them."""
         return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
 
     @classmethod
     def summary(cls) -> str:
-        """The docstring's first line; nothing where there is none."""
+        """The docstring's first line; empty where there is none."""
         return next(iter((cls.__doc__ or "").strip().splitlines()), "")
 
 
@@ -71,7 +72,7 @@ def register(name: str) -> Callable[[A], A]:
     """Class decorator: put an attack on the board under ``name``.
 
     Raises:
-        InputError: the name is taken, or the class is not an attack.
+        InputError: the name is taken, or the class is not an attack or declares no access.
     """
 
     def decorate(cls: A) -> A:
@@ -79,10 +80,8 @@ def register(name: str) -> Callable[[A], A]:
             raise InputError(f"{getattr(cls, '__name__', cls)!r} is not an attack: derive it from attacks.Attack")
         access = getattr(cls, "access", None)
         if not (isinstance(access, type) and issubclass(access, Access) and hasattr(access, "kind")):
-            raise InputError(
-                f"attack {name!r} declares no access: "
-                "set access = WhiteBox, Score, Decision, Hybrid, Transfer or NoAccess"
-            )
+            *most, last = (each.__name__ for each in reversed(ACCESSES))
+            raise InputError(f"attack {name!r} declares no access: set access = {', '.join(most)} or {last}")
         ATTACKS.add(name, cls)
         return cls
 

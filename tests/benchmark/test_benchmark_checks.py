@@ -88,8 +88,8 @@ def test_detached_logits_fail_every_white_box_attack_in_one_line(tmp_path: Path,
     out = capsys.readouterr().out
     for name in ("cw", "margin"):
         assert (
-            f"{name} failed: attacks.access.NoGradient: the base classifier's logits are detached from its input, "
-            "so it gives no gradients; see docs/checks.md"
+            f"{name} failed: attacks.access.white_box.NoGradient: the base classifier's logits are detached from its "
+            "input, so it gives no gradients; see docs/checks.md"
         ) in out
     status = {row["attack"]: row["status"] for row in board(tmp_path / "r")}
     assert status == {"clean": "ok", "margin": "failed", "cw": "failed", "level-set": "ok"}
