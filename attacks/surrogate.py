@@ -1,8 +1,8 @@
-"""Surrogates: trained on the target's answers to the adversary's images, or on the target's own training set."""
+"""A surrogate: how it is trained, on the target's answers or on its training set, and the name it is stored under."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,11 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from attacks.access import Progress, Transfer, WhiteBox
+from attacks.access import Progress, Transfer
 from targets.data import Split
-from targets.engine import Engine, padded
+from targets.engine import padded
 from targets.models import ARCHITECTURES, VERSIONS
-from targets.precision import Bfloat16
 from targets.smoothing import ABSTAIN
 from targets.training import Recipe, train
 
@@ -26,11 +25,11 @@ class SurrogateRecipe:
     Attributes:
         architecture: a name in ``targets.models.ARCHITECTURES``.
         epochs, batch, learning_rate: of SGD with a one-cycle schedule.
-        abstention: whether abstention is a class of its own, the last of K + 1 (Covington); without, the images
-            that the target abstained on are left out and the surrogate has K classes.
-        sigma: noise added in training.
+        abstention: whether abstention is a class of its own, the last of K + 1, as in the seed paper. Without it the
+            surrogate has K classes, and images on which the target abstained are left out of the training.
+        sigma: standard deviation of the noise added in training, in [0, 1] pixel units.
         crop, flip: augmentation, see :class:`targets.training.Recipe`.
-        member: tells surrogates of one recipe apart, which differ in their random start.
+        member: number of the surrogate among those of one recipe, which differ in their random start.
     """
 
     architecture: str
@@ -44,23 +43,23 @@ class SurrogateRecipe:
     member: int = 0
 
     def of(self, model: Transfer) -> nn.Module:
-        """The surrogate for this target, trained at the first call and remembered: logits alike in any batch."""
+        """The surrogate for this target, trained on its answers. An image's logits do not depend on the batch."""
         return AlikeInAnyBatch(self.trained(model)).eval()
 
     def trained(self, model: Transfer) -> nn.Module:
-        """The module itself, whose last bits depend on the batch."""
+        """The same without padding of small batches: the last bits of an image's logits depend on the batch."""
         return model.surrogate(self.key, self._build(model), partial(self._fit_answers, model.num_classes))
 
     def trained_on_same_data(self, model: Transfer) -> nn.Module:
-        """The module itself, trained as the target was: on its training set, with the true labels."""
+        """One trained on the target's own training set, with the true labels; without padding of small batches."""
         return model.same_data_surrogate(self.key, self._build(model), self._fit)
 
     @property
     def key(self) -> str:
         """All that shapes its weights beside target, data and seed: part of the name it is stored under.
 
-        Written out in the form of the first release, so that a field which is added here later orphans no surrogate:
-        let it appear only where it is not its default.
+        The text is written out, in the form of the first release. Let a field that is added later appear only where it
+        is not its default: then the surrogates trained before are still found.
         """
         fields = (
             f"architecture={self.architecture!r}, epochs={self.epochs!r}, batch={self.batch!r}, "
@@ -114,29 +113,14 @@ class SurrogateRecipe:
         )
 
 
-def smoothed(model: Transfer, surrogates: Sequence[nn.Module], images: int) -> WhiteBox:
-    """The attacker's own smoothed classifier around several surrogates, in bfloat16.
-
-    Its base classifier's probabilities are the geometric mean of theirs.
-
-    Args:
-        images: number of images in the attack's batch.
-    """
-    engines = [Engine(Bfloat16(surrogate), model.num_classes) for surrogate in surrogates]
-
-    def logits(points: Tensor) -> Tensor:
-        return torch.stack([engine.logits(points).log_softmax(1) for engine in engines]).mean(0)
-
-    return model.smoothed(logits, images)
-
-
 class AlikeInAnyBatch(nn.Module):
-    """A module whose answers and gradients for a row are the same in small batches: those are padded."""
+    """Pads small batches, so that a module's logits and gradients for an image do not depend on the batch."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
     def forward(self, images: Tensor) -> Tensor:
+        """The module's logits (N, K) for images (N, C, H, W)."""
         logits: Tensor = self.module(padded(images))
         return logits[: len(images)]

@@ -1,4 +1,4 @@
-"""Controls: what abstention is without an attack, and under noise of the attack's length."""
+"""Controls: how often the target abstains without an attack, and under random noise of length ε."""
 
 from attacks.control import clean, gaussian
 

@@ -1,4 +1,4 @@
-"""Control: nothing is changed."""
+"""Control: the image as it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from targets.noise import Streams
 
 @register("clean")
 class Clean(Attack):
-    """Control: the image unchanged, evaluated on fresh noise."""
+    """Control: the unchanged image, evaluated on fresh noise."""
 
     access = NoAccess
 

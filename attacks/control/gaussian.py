@@ -6,13 +6,13 @@ from torch import Tensor
 
 from attacks.access import NoAccess
 from attacks.base import Attack, register
-from attacks.search.estimates import project, unit
+from attacks.search.geometry import project, unit
 from targets.noise import Streams
 
 
 @register("gaussian")
 class Gaussian(Attack):
-    """Control: a random direction of norm ε (shorter where the box [0, 1] cuts it)."""
+    """Control: a random direction of norm ε (shorter where clipping to [0, 1] shortens it)."""
 
     access = NoAccess
 

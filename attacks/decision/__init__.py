@@ -1,4 +1,4 @@
-"""Decision attacks: they query the target for a label or an abstention."""
+"""Decision attacks: each query to the target returns a label or ABSTAIN."""
 
 from attacks.decision import level_set
 

@@ -1,4 +1,4 @@
-"""The adversary's own images, as directions: those in which natural images differ are those a classifier looks at."""
+"""Directions in which the adversary's own images differ: a classifier's gradient mostly lies in them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class OwnImages:
-    """Principal directions of the adversary's images, and where they expect a smoothed classifier's gradient.
+class ImageDirections:
+    """Principal directions of the adversary's images, and how much of the smoothed classifier's gradient each holds.
 
     Attributes:
-        images: (M, D), those that the directions come from.
+        images: (M, D), the images that the directions come from, flat.
         directions: (D, m), orthonormal.
-        coordinates: (M, m), the images' along the directions.
-        weights: (m,), sum 1: the share of the gradient's square that is expected along each direction.
+        coordinates: (M, m), of the images along the directions.
+        weights: (m,), sum 1: the share of the gradient's squared norm that is expected along each direction.
         extent: the images' root mean square distance from their mean.
     """
 
@@ -31,15 +31,18 @@ class OwnImages:
     extent: float
 
     @classmethod
-    def of(cls, images: Tensor, sigma: float, count: int, dimensions: int, decay: float) -> OwnImages:
+    def of(cls, images: Tensor, sigma: float, count: int, dimensions: int, decay: float) -> ImageDirections:
         """The directions of ``count`` images, evenly spaced among (M, C, H, W).
 
-        Noise of variance σ² hides a direction in which images differ by less, and a classifier trained with that
-        noise makes no use of it: the linear discriminant's weights fall with λ / (λ + σ²), λ the images' variance
-        along the direction. On CIFAR-10 at σ = 0.5 the gradient's square falls with its power 1.5.
+        A classifier trained with noise of variance σ² makes little use of a direction in which images differ by less:
+        the weights of a linear discriminant fall with λ / (λ + σ²), where λ is the images' variance along the
+        direction. On CIFAR-10 at σ = 0.5 the gradient's squared norm falls with this to the power of 1.5.
 
         Args:
-            dimensions: how many directions at most.
+            images: (M, C, H, W) in [0, 1].
+            sigma: σ, in [0, 1] pixel units.
+            count: how many of the images are used.
+            dimensions: most directions.
             decay: the power.
         """
         chosen = torch.arange(min(count, len(images))) * len(images) // min(count, len(images))
@@ -52,7 +55,7 @@ class OwnImages:
             variances, directions = torch.linalg.eigh(centred.T @ centred / len(flat))
         kept = [i for i in reversed(range(len(variances))) if variances[i] > 1e-9 * variances[-1]][:dimensions]
         directions, variances = directions[:, kept], variances[kept]
-        # A direction has no sign of its own; libraries differ in the one they give.
+        # An eigenvector's sign is arbitrary, and libraries differ in it; make the largest entry positive.
         largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
         directions = directions / directions.norm(dim=0) * largest.sign()
         weights = (variances / (variances + sigma**2)) ** decay
@@ -66,9 +69,13 @@ class OwnImages:
         )
 
     def towards(self, image: Floats, count: int) -> list[Floats]:
-        """Displacements (D,) from an image (D,) to own images of different look, the nearest of them first.
+        """Displacements (D,) from an image (D,) to every eighth own image by distance, nearest first.
 
-        Near is what the classifier should find alike: distances are those along the weighted directions.
+        The distance is weighted by ``weights``, as the classifier should see it. Neighbours in this order look alike,
+        so seven of eight are left out.
+
+        Args:
+            count: most displacements.
         """
         apart = (self.coordinates - image @ self.directions) ** 2 @ self.weights
         order = np.argsort(apart, kind="stable")[: 8 * count : 8]

@@ -1,4 +1,4 @@
-"""Hybrid attacks: they hold a surrogate, and query the target for a few labels."""
+"""Hybrid attacks: they have surrogates, and query the target for a few labels."""
 
 from attacks.hybrid import cross_and_land_hybrid, same_data_hybrid
 

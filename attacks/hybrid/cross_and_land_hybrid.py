@@ -1,4 +1,4 @@
-"""A surrogate's direction, then landing with a handful of the target's own labels."""
+"""Directions from surrogates, then landing with a few of the target's labels."""
 
 from __future__ import annotations
 
@@ -11,28 +11,36 @@ from torch import Tensor
 
 from attacks.access import Hybrid, WhiteBox
 from attacks.base import Attack, register
+from attacks.ensemble import trained_on_answers
+from attacks.search.bisection import land_by_labels
 from attacks.search.crossing import Crossing
-from attacks.search.estimates import norms
-from attacks.search.landing import land, land_by_labels, probit_gap
-from attacks.transfer.cross_and_land_transfer import ensemble
-from attacks.white_box.cross_and_land import probabilities
+from attacks.search.estimates import probabilities
+from attacks.search.geometry import norms
+from attacks.search.landing import Landing, Segments
+from attacks.search.probit_gap import probit_gap
+from attacks.search.problem import Problem
 from targets.noise import Streams
 from targets.smoothing import ABSTAIN
 
 
 @register("cross-and-land-hybrid")
 class CrossAndLandHybrid(Attack):
-    """Cross on surrogates with all of epsilon, then bisect the way back with the target's own labels.
+    """Crosses the boundary of surrogates of the target's answers, then bisects back with a few of its labels.
 
-    What transfers badly is where the tie lies; the direction transfers well. So the search goes past the surrogates'
-    tie to the end of the budget, and the target's answers find its own tie on the segment: the first question is put
-    where the surrogates tie, and most images need one or two more. Two answers ABSTAIN at one point end it. Where
-    the target gives its first answer even at the end, the surrogates' way to one of the next classes may still cross,
-    and a single label tells.
+    From a surrogate, the direction across the boundary transfers well, and the place of the tie badly. So the search
+    goes past the surrogates' tie to the end of the budget, and the target's labels find its own tie on the way back.
+    The first query is where the surrogates tie; most images need one or two more. Two ABSTAIN at one point end the
+    search. Where the target's label is the same even at the end of the way, ways to the surrogates' next classes are
+    tried; a single label shows whether one crosses.
 
     Attributes:
-        rivals: how many of the surrogates' next classes are made for in turn, where going away from the leader failed.
-        queries: most label queries an image, the one or two at the original included.
+        architecture, epochs, batch, learning_rate, crop, flip: see :class:`attacks.surrogate.SurrogateRecipe`.
+        members: number of surrogates.
+        steps, samples, step_size, momentum: see :class:`attacks.search.crossing.Crossing`.
+        landing_rounds, landing_samples: ``rounds`` and ``samples`` of :class:`attacks.search.landing.Landing` on the
+            surrogates, which gives the place of the first query.
+        rivals: most of the surrogates' next classes that are tried.
+        queries: most label queries for each image, the one or two at the original included.
     """
 
     access: ClassVar[type[Hybrid]] = Hybrid
@@ -67,7 +75,7 @@ class CrossAndLandHybrid(Attack):
             return model.predict(points, images)
 
         home = torch.full((len(images),), ABSTAIN, dtype=torch.int64, device=images.device)
-        # Where the target abstains as it is there is nothing to do but to stay; once may be luck.
+        # An image on which the target abstains already stays as it is. One ABSTAIN may be luck, so it is asked twice.
         for _ in range(2):
             unknown = [row for row in range(len(images)) if int(home[row]) == ABSTAIN and left(row) >= 1]
             home[unknown] = predict(unknown, images[unknown], list(range(len(unknown)))).to(images.device)
@@ -77,20 +85,22 @@ class CrossAndLandHybrid(Attack):
 
         surrogates = self.surrogates(model, len(images))
         crossing = Crossing(self.steps, self.samples, self.step_size, self.momentum, overshoot=float("inf"))
-        far = crossing(surrogates, images, home, epsilon, generator, rows)
+        problem = Problem(surrogates, images, home, epsilon, generator)
+        far = crossing(problem, rows)
 
         estimates = probabilities(surrogates, generator)
         p = torch.full((len(images), model.num_classes), 1 / model.num_classes, device=images.device)
         p[rows] = estimates(images[rows], rows, self.landing_samples).to(p)
-        leader = home.clamp_min(0)  # any class where the target only abstains: those images are left alone
-        tie = land(estimates, images, far, leader, probit_gap(p, leader), self.landing_samples, self.landing_rounds)
+        leader = home.clamp_min(0)  # where the target abstained, any class: those images are left alone
+        landing = Landing(estimates, self.landing_samples, self.landing_rounds)
+        tie = landing(Segments(images, far, leader, probit_gap(p, leader)))
         start = norms(tie - images) / norms(far - images).clamp_min(1e-12)
 
         rivals = p.scatter(1, leader[:, None], 0.0).argsort(dim=1, descending=True, stable=True).unbind(1)
         for rival in (None, *rivals[: min(self.rivals, model.num_classes - 1)]):
             if rival is not None:
                 rows = [row for row in rows if left(row) >= 1]
-                far = crossing(surrogates, images, home, epsilon, generator, rows, rival)
+                far = crossing(problem, rows, rival)
                 start = torch.ones_like(start)
             landed, crossed = land_by_labels(
                 partial(predict, rows),
@@ -107,5 +117,5 @@ class CrossAndLandHybrid(Attack):
         return adversarial
 
     def surrogates(self, model: Hybrid, images: int) -> WhiteBox:
-        """What gives the directions."""
-        return ensemble(self, model, images)
+        """White-box access to what gives the directions."""
+        return trained_on_answers(self, model, images)

@@ -1,23 +1,26 @@
-"""The hybrid with surrogates that were trained as the target was."""
+"""The hybrid attack with surrogates trained as the target was."""
 
 from __future__ import annotations
 
 from attacks.access import Hybrid, WhiteBox
 from attacks.base import register
+from attacks.ensemble import trained_on_same_data
 from attacks.hybrid.cross_and_land_hybrid import CrossAndLandHybrid
-from attacks.transfer.same_data_transfer import same_data_ensemble
 
 
 @register("same-data-hybrid")
 class SameDataHybrid(CrossAndLandHybrid):
-    """Cross on surrogates trained on the target's own training set, then bisect with the target's labels.
+    """Crosses the boundary of surrogates of the target's training set, then bisects back with a few of its labels.
 
-    No query before the attack; during it a handful of labels, as :class:`CrossAndLandHybrid`.
+    No query before the attack; during it a few labels, as for :class:`CrossAndLandHybrid`.
+
+    Attributes:
+        members, epochs: number of surrogates, and passes over the training set for each.
     """
 
     members: int = 2
     epochs: int = 200
 
     def surrogates(self, model: Hybrid, images: int) -> WhiteBox:
-        """What gives the directions."""
-        return same_data_ensemble(self, model, images)
+        """White-box access to what gives the directions."""
+        return trained_on_same_data(self, model, images)

@@ -1,1 +1,1 @@
-"""Adapters: attacks of foolbox and of the Adversarial Robustness Toolbox, aimed at abstention."""
+"""Attacks of foolbox and of the Adversarial Robustness Toolbox (ART), aimed at abstention."""

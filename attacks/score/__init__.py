@@ -1,4 +1,4 @@
-"""Score attacks: they query the target for vote counts."""
+"""Score attacks: each query to the target returns vote counts."""
 
 from attacks.score import nes, square, zoo
 

@@ -1,4 +1,8 @@
-"""Natural evolution strategies on vote counts."""
+"""Natural evolution strategies (NES) on vote counts.
+
+Ilyas et al. 2018, "Black-box Adversarial Attacks with Limited Queries and Information",
+https://arxiv.org/abs/1804.08598.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from torch import Tensor
 
 from attacks.access import Score
 from attacks.base import Attack, register
-from attacks.search.estimates import project, unit
+from attacks.search.geometry import project, unit
 from attacks.search.low_frequency import rotated_waves
 from attacks.search.vote_search import VoteSearch
 from targets.noise import Streams
@@ -17,21 +21,23 @@ from targets.noise import Streams
 
 @register("nes")
 class NES(Attack):
-    """NES (Ilyas et al. 2018) on the vote counts: low-frequency directions, then a landing on the tie.
+    """NES (Ilyas et al. 2018) on vote counts, along low-frequency directions; then a line search back to the tie.
 
-    Every query looks far along a random direction, ``difference`` σ away: vote counts hide what is nearer, and the
-    probit gap is close to linear that far. The directions are orthonormal, and rise in frequency round by round.
+    Every query is ``difference`` σ away from the image, along a random direction: nearer, the noise of vote counts
+    hides the change, and up to there the probit gap is close to linear. The directions are orthonormal, and their
+    frequencies rise from round to round.
 
-    Ilyas et al. ask on both sides of a point. One side, measured against the mean of all that was seen, says less of
-    a direction and is half the price: at the same number of queries its gradient is the better one. A gradient is
-    kept for each class, and the step, of length epsilon, is aimed at the class whose boundary they say is nearest.
+    Ilyas et al. query on both sides of a point. Here each direction has one query, which is compared with the mean of
+    all queries: one such difference is noisier, but there are twice as many, and the gradient is better for the same
+    number of queries. There is a gradient for each class; the step, of length epsilon, goes towards the class whose
+    boundary is nearest by these gradients.
 
     Attributes:
-        queries: most of them an image, the landing's included.
-        samples: noise samples of each query on the way to a gradient.
-        dimensions: waves that are searched, lowest first, and over again when all have been.
+        queries: most queries for each image, the landing's included.
+        samples: noise samples for each query that serves the gradient.
+        dimensions: number of waves that are used, lowest first; then they are used again.
         directions: queries between two steps.
-        difference: how far from the image they are, in σ.
+        difference: distance of the queries from the image, in σ.
         landing_rounds, landing_share: see :class:`attacks.search.vote_search.VoteSearch`.
     """
 
@@ -73,11 +79,12 @@ class NES(Attack):
 
 
 class Gradients:
-    """What one image's queries say of the gradient of Φ⁻¹(p) of each class.
+    """Estimates of the gradients of Φ⁻¹(p) of each class at one image, by its queries.
 
     Args:
         clean: estimates (K,) at the image.
-        samples: noise samples of the look at the image, and of each query after it.
+        samples: noise samples of the query at the image, and of each after it.
+        shape: (C, H, W) of the image.
     """
 
     def __init__(self, clean: Tensor, samples: tuple[int, int], shape: tuple[int, int, int]) -> None:
@@ -91,7 +98,7 @@ class Gradients:
         self._noise = torch.zeros_like(self.clean)
 
     def add(self, ways: Tensor, probabilities: Tensor) -> None:
-        """Estimates (M, K) at the image + ways (M, C, H, W), which the box may have cut short."""
+        """Learn from estimates (M, K) at the image + ways (M, C, H, W), which the box may have shortened."""
         scores = torch.special.ndtri(probabilities)
         way = ways.flatten(1).double()
         squares = (way**2).sum(1, keepdim=True).clamp_min(1e-12)
@@ -104,11 +111,11 @@ class Gradients:
         self._noise += (variance / squares).sum(0)
 
     def nearest_tie(self, home: int) -> tuple[Tensor, float]:
-        """The direction (1, C, H, W) in which another class draws level with ``home`` first, and how far that is."""
+        """The unit direction (1, C, H, W) of the nearest tie of another class with ``home``, and its distance."""
         gradients = self._rises - (self._level / self._weight)[:, None] * self._ways
         falls = gradients - gradients[home]
         lengths = falls.norm(dim=1).clamp_min(1e-12)
-        # A gradient of many noisy slopes is longer than the true one, and the rarer the class the noisier.
+        # Noise makes an estimated gradient longer than the true one, the more the rarer the class.
         slopes = (lengths - (self._noise + self._noise[home]) / lengths).clamp_min(1e-12)
         distances = (self.clean[home] - self.clean) / slopes
         distances[home] = math.inf

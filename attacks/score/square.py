@@ -1,4 +1,8 @@
-"""Random search with smooth square patches, on vote counts."""
+"""Random search with square patches, on vote counts.
+
+Andriushchenko et al. 2020, "Square Attack: a query-efficient black-box adversarial attack via random search",
+https://arxiv.org/abs/1912.00049.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +12,27 @@ from torch import Tensor
 
 from attacks.access import Score
 from attacks.base import Attack, register
-from attacks.search.estimates import project, unit
+from attacks.search.geometry import project, unit
 from attacks.search.vote_search import VoteSearch
 from targets.noise import Streams
 
 
 @register("square")
 class Square(Attack):
-    """Square-style random search (Andriushchenko et al. 2020) on the vote counts, then a landing on the tie.
+    """Square attack (Andriushchenko et al. 2020) on vote counts, with smooth patches; then a line search to the tie.
 
     Every query adds a square patch at a random place, brighter or darker in each channel, to the best direction so
-    far, and keeps the sum if the probit gap is lower there. Where theirs have edges these fade to their rim, since the
-    smoothed classifier's gradient is smooth too; and they are compared ``reach`` σ away, where they differ by more
-    than the noise of vote counts. The direction, scaled to epsilon, is the adversarial perturbation.
+    far, and keeps the sum if the probit gap is lower there. Unlike in the paper the patches fade towards their edges,
+    since the smoothed classifier's gradient is smooth; and directions are compared ``reach`` σ away from the image,
+    where they differ by more than the noise of vote counts. The perturbation is the best direction, scaled to epsilon.
 
     Attributes:
-        queries: most of them an image, the landing's included.
-        samples: noise samples of each query of the search.
-        side: a patch's, as a share of the image's.
-        step: a patch's norm, against 1 for the direction so far.
-        reach: how far from the image directions are compared, in σ; epsilon at least.
-        trust: how much of an improvement that was measured is believed.
+        queries: most queries for each image, the landing's included.
+        samples: noise samples for each query of the search.
+        side: side of a patch, as a share of the image's.
+        step: norm of a patch; that of the direction so far is 1.
+        reach: distance from the image at which directions are compared, in σ; at least epsilon.
+        trust: share of a measured improvement that is believed.
         landing_rounds, landing_share: see :class:`attacks.search.vote_search.VoteSearch`.
     """
 
@@ -58,7 +62,7 @@ class Square(Attack):
             for i in better:
                 row = active[i]
                 best[row] = tried[i]
-                # The lowest of many noisy estimates is too low: taken at its word it would never be beaten.
+                # The lowest of many noisy estimates is too low; if it were kept as it is, no later one would beat it.
                 lowest[row] += self.trust * (gaps[i] - lowest[row])
                 if clean[row] + (lowest[row] - clean[row]) * epsilon / reach < 0 and search.left(row) > 1:
                     hopeful.append(row)
@@ -70,7 +74,11 @@ class Square(Attack):
 
 
 def patch(shape: tuple[int, int, int], side: float, generator: np.random.Generator) -> Tensor:
-    """A bump (C, H, W) of ℓ2 norm 1 and random sign a channel, ``side`` of the image wide, wholly inside it."""
+    """A bump (C, H, W) of ℓ2 norm 1, with a random sign in each channel, at a random place inside the image.
+
+    Args:
+        side: its side, as a share of the image's.
+    """
     channels, height, width = shape
     down, across = (max(1, round(side * size)) for size in (height, width))
     top, left = int(generator.integers(height - down + 1)), int(generator.integers(width - across + 1))

@@ -1,4 +1,8 @@
-"""Zeroth-order optimisation on vote counts."""
+"""Zeroth-order optimisation (ZOO) on vote counts.
+
+Chen et al. 2017, "ZOO: Zeroth Order Optimization based Black-box Attacks to Deep Neural Networks without Training
+Substitute Models", https://arxiv.org/abs/1708.03999.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,24 @@ from torch import Tensor
 
 from attacks.access import Score
 from attacks.base import Attack, register
-from attacks.search.estimates import project
+from attacks.search.geometry import project
 from targets.noise import Streams
 
 
 @register("zoo")
 class ZOO(Attack):
-    """Zeroth-order coordinate-wise Adam (Chen et al. 2017) on the vote counts, margin-squared objective.
+    """ZOO (Chen et al. 2017) on vote counts: Adam on (p_A - p_B)², a few random coordinates at a time.
 
-    Every step estimates the derivative of (p_A - p_B)² along a few random coordinates an image by symmetric
-    differences of vote counts, all coordinates in one query batch; the last step within a query budget takes as
-    many as it can pay for. Votes are random, so the difference step must be large enough to be seen above their
-    noise: with Chen et al.'s 1e-4 it never is.
+    Every step estimates the derivative along a few random coordinates of each image, by symmetric differences of vote
+    counts. Under a query budget the last step takes as many coordinates as it can pay for. Votes are random, so the
+    difference must be large enough to show above their noise; with the paper's 1e-4 it never does.
+
+    Attributes:
+        steps: Adam steps.
+        coordinates: coordinates for each of them, of two queries each.
+        samples: noise samples for each query.
+        difference: change of a coordinate to either side, in [0, 1] pixel units.
+        learning_rate, beta1, beta2: Adam's.
     """
 
     access = Score
@@ -58,7 +68,7 @@ class ZOO(Attack):
         return adversarial
 
     def _slopes(self, model: Score, images: Tensor, chosen: Tensor) -> Tensor:
-        """Symmetric differences of the squared margin along ``chosen`` coordinates (N, M) → (N, M)."""
+        """Derivatives (N, M) of the squared margin along ``chosen`` coordinates (N, M), by symmetric differences."""
         count, width = chosen.shape
         flat = images.flatten(1)
         rows = torch.arange(count, device=images.device)[:, None].expand_as(chosen)
@@ -72,5 +82,5 @@ class ZOO(Attack):
             votes = model.votes(points.view(count * width, *images.shape[1:]), owners, self.samples)
             top = votes.topk(2, dim=1).values.to(images.device).float() / self.samples
             losses.append(((top[:, 0] - top[:, 1]) ** 2).view(count, width))
-        # The box may have cut a step short, so divide by the distance that was really gone.
+        # The box may have shortened a difference, so divide by its real length.
         return (losses[0] - losses[1]) / (places[0] - places[1]).clamp_min(1e-6)

@@ -1,1 +1,1 @@
-"""How attacks search: crossing the boundary, landing on the tie, and what several attacks share."""
+"""What attacks are made of: crossing the boundary, landing on the tie, estimates and geometry."""

@@ -1,4 +1,8 @@
-"""Carlini & Wagner's ℓ2 formulation (2017, section VI.A) for any measure of success."""
+"""Carlini & Wagner's ℓ2 attack for any measure of success.
+
+Carlini & Wagner 2017, "Towards Evaluating the Robustness of Neural Networks", https://arxiv.org/abs/1608.04644,
+section VI.A.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.search.estimates import norms, per_image
+from attacks.search.geometry import norms, per_image
 
 
 @dataclass(frozen=True)
 class CarliniWagner:
     """Minimise ‖δ‖₂² + c·f(x + δ) over w with x + δ = (tanh w + 1) / 2, by Adam, with a search for c.
 
-    Adam's second moment is taken over each image instead of each pixel: per pixel, the first steps go along the
-    gradient's signs, and what they find is a quarter longer in ℓ2 than it need be. The learning rate falls
-    linearly to a tenth of itself.
+    Adam's second moment is the mean over each image, not one for each pixel. With one for each pixel the first steps
+    follow the gradient's signs, and the perturbations found are a quarter longer in ℓ2 than they need be. The
+    learning rate falls linearly to a tenth of itself.
 
     Attributes:
         search_steps: values of c tried, a factor of 10 apart until success is bracketed, then bisected.
@@ -32,7 +36,7 @@ class CarliniWagner:
     initial_const: float
 
     def __call__(self, loss: Callable[[Tensor], tuple[Tensor, Tensor]], images: Tensor) -> Tensor:
-        """The closest successful image met for each, or the original where none was.
+        """The closest successful image found for each original, or the original where there was none.
 
         Args:
             loss: images (N, C, H, W) → f (N,), to be minimised, and success (N,), boolean.

@@ -1,23 +1,31 @@
-"""What the white-box attacks share: estimates of the smoothed classifier's probabilities, and geometry."""
+"""Estimates of the smoothed classifier's class probabilities, from logits under noise."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from attacks.access import WhiteBox
+from targets.noise import Streams
+
+Probabilities = Callable[[Tensor, list[int], int], Tensor]
+"""(points (B, C, H, W), their rows, noise samples) → estimates (B, K) of the class probabilities, all above 0."""
+
 
 def soft_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
-    """Mean softmax (N, K) of logits (N, S, K): a smooth stand-in for the vote frequencies."""
+    """Mean softmax (N, K) of logits (N, S, K): a smooth approximation of the vote frequencies."""
     return (logits / temperature).softmax(-1).mean(1)
 
 
 def vote_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """Vote frequencies (N, K) of logits (N, S, K), with the gradient of :func:`soft_probabilities`.
 
-    The value is what PREDICT counts, shrunk by one soft vote so that no probability is 0 and ties of hard votes
-    are broken softly; the hard votes' own gradient is zero almost everywhere, so the soft one stands in for it
-    (a straight-through estimator).
+    The value is what PREDICT counts, plus one vote that is shared by softmax: so no probability is 0, and equal counts
+    are told apart. The gradient of counted votes is zero almost everywhere, so that of the mean softmax is used in its
+    place (a straight-through estimator).
     """
     samples, classes = logits.shape[1:]
     soft = soft_probabilities(logits, temperature)
@@ -26,39 +34,11 @@ def vote_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
     return value + soft - soft.detach()
 
 
-def boundary_distance(first: Tensor, second: Tensor, sigma: float) -> Tensor:
-    """σ/2 (Φ⁻¹(first) - Φ⁻¹(second)): the distance to the tie, negative beyond it.
+def probabilities(model: WhiteBox, generator: Streams) -> Probabilities:
+    """A function that estimates the class probabilities by vote frequencies, without gradients."""
 
-    Cohen et al. 2019, Theorem 1's radius. It is exact where the base classifier is linear with two classes; there
-    it is the step that lands on the tie.
-    """
-    scores = torch.special.ndtri(torch.stack([first, second]).clamp(1e-6, 1 - 1e-6))
-    distance: Tensor = sigma / 2 * (scores[0] - scores[1])
-    return distance
+    def estimate(points: Tensor, rows: list[int], samples: int) -> Tensor:
+        with torch.no_grad():
+            return vote_probabilities(model.logits(points, model.noise(points, samples, generator, rows), rows))
 
-
-def norms(delta: Tensor) -> Tensor:
-    """ℓ2 norms (N,) of perturbations (N, C, H, W)."""
-    result: Tensor = delta.flatten(1).norm(dim=1)
-    return result
-
-
-def per_image(values: Tensor) -> Tensor:
-    """(N,) → (N, 1, 1, 1), to scale images by."""
-    return values[:, None, None, None]
-
-
-def unit(direction: Tensor) -> Tensor:
-    """Directions (N, C, H, W) scaled to ℓ2 norm 1; zero stays zero."""
-    return direction / per_image(norms(direction).clamp_min(1e-12))
-
-
-def project(adversarial: Tensor, images: Tensor, epsilon: float) -> Tensor:
-    """The ℓ2 ball of radius ``epsilon`` around ``images``, then [0, 1].
-
-    Clipping to the box moves each pixel towards the original, so it never leaves the ball.
-    """
-    delta = adversarial - images
-    # A hair inside, so that rounding in float32 does not put it over the harness's budget.
-    scale = (epsilon * (1 - 1e-5) / norms(delta).clamp_min(1e-12)).clamp_max(1.0)
-    return (images + delta * per_image(scale)).clamp(0, 1)
+    return estimate

@@ -19,18 +19,18 @@ def lockstep(
     workers: Sequence[Callable[[Evaluate], None]],
     evaluate: Callable[[Sequence[int], FloatArray], tuple[FloatArray, FloatArray]],
 ) -> None:
-    """Run each worker with an objective of its own, answering them a batch at a time.
+    """Run each worker with an objective of its own, and evaluate the objectives of all as one batch.
 
-    Each worker is an ordinary sequential optimisation in its own thread. When every one that has not ended waits
-    for a value, all their points are evaluated together, so a worker's answers are what they would be alone as
-    long as ``evaluate`` treats rows independently.
+    Each worker is an ordinary sequential optimisation in its own thread. When all that have not ended wait for a
+    value, their points are evaluated together. Each gets what it would get alone, as long as ``evaluate`` treats rows
+    independently.
 
     Args:
-        workers: functions of an objective; they return when they are done.
+        workers: functions of an objective, which return when they are done.
         evaluate: (workers' numbers, points (B, D)) → (values (B,), gradients (B, D)).
 
     Raises:
-        Whatever ``evaluate`` or a worker raised first; the other workers are ended.
+        The first exception of ``evaluate`` or of a worker; the other workers are ended.
     """
     asked: queue.Queue[tuple[int, Any]] = queue.Queue()
     answers: list[queue.Queue[Any]] = [queue.Queue() for _ in workers]

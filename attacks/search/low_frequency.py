@@ -1,7 +1,7 @@
-"""Directions of low frequency: where a smoothed classifier's gradient lies, and few enough to search by queries.
+"""Directions of low frequency. A smoothed classifier's gradient mostly lies in them, and few queries search them.
 
-The waves are those of the discrete cosine transform over channels, height and width, the lowest first. Guo et al. 2019
-("Low Frequency Adversarial Perturbation") search black boxes in their span.
+They are the waves of the discrete cosine transform over channels, height and width, the lowest first. Guo et al. 2019,
+"Low Frequency Adversarial Perturbation", https://arxiv.org/abs/1809.08758, attack black boxes in their span.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Shape = tuple[int, int, int]
 
 
 def cosines(size: int) -> Tensor:
-    """The orthonormal DCT-II (size, size), a wave a row, the lowest first."""
+    """The orthonormal DCT-II (size, size): a wave in each row, the lowest first."""
     order = torch.arange(size, dtype=torch.float64)[:, None]
     place = torch.arange(size, dtype=torch.float64) + 0.5
     rows = torch.cos(math.pi / size * order * place) * math.sqrt(2 / size)
@@ -28,10 +28,10 @@ def cosines(size: int) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _lowest_first(shape: Shape) -> list[tuple[int, int, int]]:
-    """Every wave's order along channels, height and width, by spatial frequency.
+    """The orders (channel, row, column) of all waves, sorted by spatial frequency.
 
-    Colour counts at twice its frequency, as image formats keep it at half the resolution: the eye, and a classifier
-    with it, knows shapes by brightness.
+    Waves of colour count at twice their frequency: image formats store colour at half the resolution, since shapes are
+    seen by brightness.
     """
     channels, height, width = shape
     every = [(c, u, v) for c in range(channels) for u in range(height) for v in range(width)]

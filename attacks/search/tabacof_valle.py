@@ -1,4 +1,7 @@
-"""Tabacof & Valle's formulation (2016): box-constrained L-BFGS on the distance and the log-probability wanted."""
+"""Tabacof & Valle's attack: box-constrained L-BFGS on the distance and the log-probability of the wanted class.
+
+Tabacof & Valle 2016, "Exploring the Space of Adversarial Images", https://arxiv.org/abs/1510.05328.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +19,22 @@ FloatArray = NDArray[np.float64]
 
 
 class _Stop(Exception):
-    """Raised inside SciPy's optimiser at the first image that meets both conditions."""
+    """Leaves SciPy's optimiser at the first image that meets both conditions."""
 
 
 @dataclass(frozen=True)
 class TabacofValle:
     """Minimise ‖δ‖₂ subject to p(abstain) ≥ ``confidence`` and x + δ ∈ [0, 1], by SciPy's L-BFGS-B.
 
-    The constraint enters as c·‖δ‖₂² - log p; c grows tenfold as long as the image found is too far away. Stops as
-    soon as p ≥ ``confidence`` and ‖δ‖₂ ≤ ε both hold, as Covington does. Each image has an optimiser of its own;
+    The objective is c·‖δ‖₂² - log p; c grows tenfold as long as the image found is too far away. The search stops as
+    soon as p ≥ ``confidence`` and ‖δ‖₂ ≤ ε both hold, as in the seed paper. Each image has an optimiser of its own;
     their objectives are evaluated together.
 
     Attributes:
         confidence: the probability of abstention to reach.
         initial_const: the first c.
         search_steps: values of c tried.
-        evaluations: most evaluations of the objective for each.
+        evaluations: most evaluations of the objective for each of them.
     """
 
     confidence: float
@@ -40,13 +43,14 @@ class TabacofValle:
     evaluations: int
 
     def __call__(self, log_p: Callable[[Tensor, Sequence[int]], Tensor], images: Tensor, epsilon: float) -> Tensor:
-        """For each image the one its search stopped at; where it never did, the closest one of enough confidence that
-        it met, over the budget, and the last one where it met none.
+        """Images (N, C, H, W): the first that met both conditions; where none did, the closest that reached
+        ``confidence``, which is over the budget; where none did, the last that was tried.
 
         Args:
             log_p: (points (B, C, H, W), their rows in ``images``) → log p(abstain) (B,), differentiable,
                 deterministic, and a function of each point alone.
-            images: the originals, (N, C, H, W) in [0, 1].
+            images: originals (N, C, H, W) in [0, 1].
+            epsilon: the ℓ2 budget, in [0, 1] pixel units.
         """
         origins = images.detach().cpu().double().flatten(1).numpy()
         found = origins.copy()
@@ -60,12 +64,12 @@ class TabacofValle:
 
         workers = [self._search(origin, result, epsilon) for origin, result in zip(origins, found, strict=True)]
         lockstep(workers, evaluate)
-        # Rounding to float32 can put a pixel a hair outside the box.
+        # Rounding to float32 can put a pixel slightly outside the box.
         result = torch.from_numpy(found.astype(np.float32)).view(images.shape)
         return result.clamp(0, 1).to(images.device)
 
     def _search(self, origin: FloatArray, found: FloatArray, epsilon: float) -> Callable[[Evaluate], None]:
-        """One image's search, which leaves its last point in ``found``."""
+        """One image's search; it writes its result into ``found`` (D,)."""
         from scipy.optimize import minimize
 
         wanted = float(np.log(self.confidence))
@@ -78,8 +82,8 @@ class TabacofValle:
             def objective(x: FloatArray) -> tuple[float, FloatArray]:
                 nonlocal scale, nearest, confident
                 value, gradient = log_p(x)
-                # The first step is the gradient itself. Unscaled it is hundreds of times the box, which cuts it to a
-                # corner: far off the direction of steepest descent.
+                # L-BFGS-B's first step is the gradient itself. Unscaled it is hundreds of times longer than the box,
+                # which would clip it to a corner, far from the direction of steepest descent.
                 scale = scale or epsilon / max(float(np.linalg.norm(gradient)), 1e-12)
                 found[:] = x
                 delta = x - origin

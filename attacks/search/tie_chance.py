@@ -1,4 +1,4 @@
-"""Where a classifier known through others, with errors, most probably ties."""
+"""Where a target most probably ties, if surrogates know its class probabilities with errors of a known size."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from attacks.access import WhiteBox
-from attacks.search.estimates import project, unit, vote_probabilities
-from attacks.search.landing import half_band
-from targets.noise import Streams
+from attacks.search.estimates import vote_probabilities
+from attacks.search.geometry import project, unit
+from attacks.search.probit_gap import half_band
+from attacks.search.problem import Problem
 
 DRAWS = 128
-"""Errors that a step's chance is a mean over."""
+"""Random errors for each step; the chance is the mean over them."""
 
 UNLIKELY = 1e-3
-"""Added to each chance before the logarithm, so that it stays finite. Directions do not depend on it."""
+"""Added to each chance before the logarithm, which stays finite so. Directions do not depend on it."""
 
 
 @dataclass(frozen=True)
 class TieChance:
-    """Gradient ascent, inside the ball, on the chance that PREDICT abstains under errors in the class probabilities.
+    """Gradient ascent, inside the ball, on the chance that the target's PREDICT abstains.
 
-    Φ⁻¹ of the other classifier's class probabilities is taken for this one's plus independent normal errors. Where
-    errors are wider than the band of ties, landing on this classifier's tie is mostly landing beside the other's;
-    the chance favours points where several classes are near the lead, any two of which may be the ones that tie.
+    Φ⁻¹ of the target's class probabilities is modelled as that of the surrogates plus independent normal errors. Where
+    the errors are wider than the band of ties, an image at the surrogates' tie mostly misses the target's. The chance
+    is higher where several classes are near the lead, since any two of them may be the ones that tie.
 
     Attributes:
-        error: the errors' standard deviation, in each class.
-        favour: by how much the class of the original is expected to lie higher there: what is made for this classifier
-            moves the other less.
+        error: standard deviation of the errors, in each class.
+        favour: how much higher Φ⁻¹(p) of the original's class is expected to be at the target: a perturbation made
+            for the surrogates moves the target less.
         steps: gradient steps.
-        samples: noise samples a step.
-        step_size: the first step, as a share of epsilon; the steps shrink linearly to a tenth of it.
+        samples: noise samples for each step.
+        step_size: length of the first step, as a share of epsilon; the steps shrink linearly to a tenth of it.
         momentum: share of the last direction that is kept.
     """
 
@@ -46,29 +46,21 @@ class TieChance:
     step_size: float = 0.15
     momentum: float = 0.75
 
-    def __call__(
-        self,
-        model: WhiteBox,
-        images: Tensor,
-        start: Tensor,
-        home: Tensor,
-        epsilon: float,
-        generator: Streams,
-        rows: Sequence[int],
-    ) -> Tensor:
-        """Images (N, C, H, W) in the ball around ``images``.
+    def __call__(self, problem: Problem, start: Tensor, rows: Sequence[int]) -> Tensor:
+        """Images (N, C, H, W) in the ball; those not in ``rows`` as in ``start``.
 
         Args:
+            problem: its model is the surrogates'.
             start: where the ascent begins, (N, C, H, W).
-            home: the class of each original, (N,).
             rows: which images to move.
         """
+        model, epsilon, generator = problem.model, problem.epsilon, problem.generator
         result = start.clone()
         chosen = list(rows)
         if not chosen:
             return result
-        originals, current = images[chosen], start[chosen]
-        favoured = self.favour * one_hot(home[chosen], model.num_classes)
+        originals, current = problem.images[chosen], start[chosen]
+        favoured = self.favour * one_hot(problem.home[chosen], model.num_classes)
         velocity = torch.zeros_like(current)
         for step in range(self.steps):
             points = current.detach().requires_grad_()
@@ -87,9 +79,9 @@ class TieChance:
 def tie_chance(scores: Tensor, errors: Tensor, n: int, alpha: float) -> Tensor:
     """Chance (N,) that PREDICT abstains, for class probabilities Φ(``scores`` + ``errors``), (N, K) and (N, M, K).
 
-    The mean over the M errors of Φ((b - gap) / s). PREDICT abstains where n votes show a gap of the top two below the
-    band's half width, b = 2 :func:`attacks.search.landing.half_band`, and they show it with a standard deviation of
-    s = 1 / (φ(0) √n) where two classes share them.
+    PREDICT abstains where the gap of the top two that n votes show is below the half width b of the band of ties,
+    b = 2 :func:`attacks.search.probit_gap.half_band`. Where two classes share the votes, the gap that they show has the
+    standard deviation s = 1 / (φ(0) √n). So the chance is the mean over the M errors of Φ((b - gap) / s).
     """
     first, second = (scores[:, None] + errors).topk(2, dim=-1).values.unbind(-1)
     spread = (2 * torch.pi / n) ** 0.5

@@ -1,4 +1,4 @@
-"""What the searches by vote counts share: estimates, the queries that each image has left, and the landing."""
+"""What searches by vote counts share: estimates, the queries that each image has left, and the landing."""
 
 from __future__ import annotations
 
@@ -7,29 +7,31 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from attacks.access import Score
-from attacks.search.estimates import norms
-from attacks.search.landing import land, probit_gap
-from attacks.white_box.cross_and_land import HOPELESS
-from targets.ceiling import ceilings
+from attacks.search.geometry import norms
+from attacks.search.landing import Landing, Segments
+from attacks.search.probit_gap import probit_gap
+from attacks.search.reach import within_reach
 
 PRIOR = 0.5
-"""Votes that every class has before the first is counted (Jeffreys), so that no estimate is 0."""
-
+"""Votes added to every class's count (Jeffreys' prior), so that no estimate is 0."""
 
 OVERSHOOT = 0.25
-"""Probit gap beyond the tie at which an image counts as crossed: a standard deviation and a half at 250 samples."""
+"""Probit gap beyond the tie at which an image counts as crossed: 1.5 standard deviations of 250 samples' estimate."""
 
 
 class VoteSearch:
-    """A batch of images, each with the class that leads at it, and queries kept back for the landing.
+    """A batch of images, the class that leads at each, and the queries that each has left.
+
+    Every search begins with a look at the original and ends with a landing, whose queries are reserved.
 
     Args:
+        model: the target's vote counts.
         images: originals (N, C, H, W).
-        queries: most queries an image, landing included; fewer where the budget is smaller.
-        landing_rounds: queries kept for the landing, its look at the far end included; fewer where there are not so
+        queries: most queries for each image, the landing's included; fewer where the query budget is smaller.
+        landing_rounds: queries reserved for the landing, one at the far end included; fewer where there are not so
             many.
-        landing_share: noise samples of each of them, and of the look at the original that begins every search, as a
-            share of PREDICT's n: the band of ties narrows as n grows.
+        landing_share: noise samples for each of them, and for the look at the original, as a share of PREDICT's n: the
+            band of ties narrows as n grows.
 
     Attributes:
         clean: estimates (N, K) at the originals.
@@ -45,21 +47,19 @@ class VoteSearch:
         self.clean = self.probabilities(images, range(len(images)), self.landing_samples)
         self.home = self.clean.argmax(1)
         self.clean_gap = probit_gap(self.clean, self.home)
-        self._end: dict[int, float] = {}  # the probit gaps of adversarial images that are beyond the boundary
-        # The budget is the same for every image of a batch.
+        self._end: dict[int, float] = {}  # probit gaps of adversarial images, by row, where known
+        # The query budget is the same for every image of a batch.
         self._rounds = int(max(0, min([landing_rounds, *self._left])))
 
     def left(self, row: int) -> int:
-        """Queries that the search for an image may still ask."""
+        """Queries that the search for an image may still make, without the landing's."""
         return int(max(0, self._left[row] - self._rounds))
 
     def within_reach(self, epsilon: float) -> list[int]:
-        """The images that could abstain within epsilon at all, by their ceilings; nothing is spent on the others."""
-        samples, model = self.landing_samples, self.model
-        soft = samples + PRIOR * model.num_classes
-        votes = (self.clean * soft - PRIOR).round().long().cpu().numpy()
-        reach = ceilings(votes, epsilon, model.sigma, model.n, model.alpha) > HOPELESS
-        return [row for row in range(len(votes)) if reach[row]]
+        """The images that could abstain within ``epsilon`` at all; nothing more is spent on the others."""
+        prior = PRIOR * self.model.num_classes
+        votes = self.clean * (self.landing_samples + prior) - PRIOR
+        return within_reach(self.model, votes.round(), epsilon)
 
     def probabilities(self, points: Tensor, rows: Sequence[int], samples: int) -> Tensor:
         """Estimates (B, K) of the class probabilities at points (B, C, H, W), float64; a query each."""
@@ -74,17 +74,17 @@ class VoteSearch:
         return gaps
 
     def crossed(self, adversarial: Tensor, rows: Sequence[int]) -> list[int]:
-        """Which of ``rows`` lie beyond the boundary, by more than the noise; a query each, of a landing's samples."""
+        """Which of ``rows`` lie beyond the boundary by :data:`OVERSHOOT`; a query each, of a landing's samples."""
         gaps = self.gaps(adversarial[list(rows)], rows, self.landing_samples)
         beyond = {row: gap for row, gap in zip(rows, gaps, strict=True) if gap < -OVERSHOOT}
         self._end |= beyond
         return list(beyond)
 
     def land(self, adversarial: Tensor) -> Tensor:
-        """See :func:`attacks.search.landing.land`; without a query left for it, where the search has come to.
+        """Land on the tie, see :class:`attacks.search.landing.Landing`. Without a query left: the images as they are.
 
         Args:
-            adversarial: (N, C, H, W), those that have :meth:`crossed` unmoved since.
+            adversarial: (N, C, H, W); those that :meth:`crossed` named must not have moved since.
         """
         if self._rounds == 0:
             return adversarial
@@ -94,7 +94,5 @@ class VoteSearch:
         clean = self.clean_gap.tolist()
         end = self.clean_gap.new_tensor([self._end.get(row, clean[row]) for row in range(len(moved))])
         spare = [int(left) - (self._rounds - 1) for left in self._left]
-        return land(
-            self.probabilities, self.images, adversarial, self.home, self.clean_gap,
-            self.landing_samples, self._rounds - 1, end, spare,
-        )  # fmt: skip
+        landing = Landing(self.probabilities, self.landing_samples, self._rounds - 1, halvings=spare)
+        return landing(Segments(self.images, adversarial, self.home, self.clean_gap, end))

@@ -1,4 +1,4 @@
-"""Transfer attacks: they hold a surrogate, and no query at attack time."""
+"""Transfer attacks: they have surrogates, and make no query during the attack."""
 
 from attacks.transfer import cross_and_land_transfer, cw_transfer, margin_transfer, same_data_transfer, tv_transfer
 

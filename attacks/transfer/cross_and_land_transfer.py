@@ -1,4 +1,4 @@
-"""Cross and land on surrogates: the best that no query at attack time can do."""
+"""Cross and land on surrogates of the target's answers, without a query during the attack."""
 
 from __future__ import annotations
 
@@ -8,28 +8,19 @@ from torch import Tensor
 
 from attacks.access import Transfer, WhiteBox
 from attacks.base import register
-from attacks.surrogate import SurrogateRecipe, smoothed
+from attacks.ensemble import trained_on_answers
 from attacks.white_box.cross_and_land import CrossAndLand
 from targets.noise import Streams
 
 
-def recipes(attack: Any, model: Transfer) -> list[SurrogateRecipe]:
-    """The surrogates that an attack's fields describe, trained with the target's σ of noise."""
-    recipe = {name: getattr(attack, name) for name in ("epochs", "batch", "learning_rate", "crop", "flip")}
-    return [
-        SurrogateRecipe(attack.architecture, **recipe, abstention=False, sigma=model.sigma, member=member)
-        for member in range(attack.members)
-    ]
-
-
-def ensemble(attack: Any, model: Transfer, images: int) -> WhiteBox:
-    """White-box access to those, trained on the target's answers and smoothed together."""
-    return smoothed(model, [recipe.trained(model) for recipe in recipes(attack, model)], images)
-
-
 @register("cross-and-land-transfer")
 class CrossAndLandTransfer(CrossAndLand):
-    """Cross and land on an ensemble of surrogates trained with the target's σ of noise and smoothed together."""
+    """cross-and-land on surrogates trained on the target's answers and with its noise, and smoothed together.
+
+    Attributes:
+        architecture, epochs, batch, learning_rate, crop, flip: see :class:`attacks.surrogate.SurrogateRecipe`.
+        members: number of surrogates.
+    """
 
     access = Transfer
     architecture: str = "small-cnn"
@@ -44,5 +35,5 @@ class CrossAndLandTransfer(CrossAndLand):
         return super().__call__(self.surrogates(model, len(images)), images, labels, epsilon, generator)
 
     def surrogates(self, model: Transfer, images: int) -> WhiteBox:
-        """What is attacked in the target's place."""
-        return ensemble(self, model, images)
+        """White-box access to what is attacked in the target's place."""
+        return trained_on_answers(self, model, images)

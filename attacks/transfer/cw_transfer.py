@@ -1,4 +1,7 @@
-"""The seed paper's first attack: Carlini–Wagner on a surrogate that has abstention as a class."""
+"""The seed paper's first attack: Carlini–Wagner on a surrogate that has abstention as a class.
+
+Covington, "Towards Inducing Abstention in Certified Defense (Maybe)".
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,13 @@ from targets.noise import Streams
 
 @register("cw-transfer")
 class CWTransfer(Attack):
-    """foolbox's Carlini–Wagner ℓ2 at the abstention class of a wide-ResNet surrogate (Covington's first attack)."""
+    """foolbox's Carlini–Wagner ℓ2 on a wide-ResNet surrogate with abstention as a class (Covington's first attack).
+
+    Attributes:
+        architecture, epochs, batch, learning_rate: see :class:`attacks.surrogate.SurrogateRecipe`.
+        search_steps: foolbox's ``binary_search_steps``.
+        steps, stepsize, confidence, initial_const: foolbox's.
+    """
 
     access = Transfer
     version: ClassVar[int] = 2
@@ -36,20 +45,19 @@ class CWTransfer(Attack):
 
         if len(images) == 0:
             return images.clone()
-        surrogate = SurrogateRecipe(self.architecture, self.epochs, self.batch, self.learning_rate, abstention=True).of(
-            model
-        )
+        recipe = SurrogateRecipe(self.architecture, self.epochs, self.batch, self.learning_rate, abstention=True)
+        surrogate = recipe.of(model)
         attack = L2CarliniWagnerAttack(
             binary_search_steps=self.search_steps,
             steps=self.steps,
             stepsize=self.stepsize,
             confidence=self.confidence,
             initial_const=self.initial_const,
-            abort_early=False,  # it looks at the whole batch, so an image's result would depend on its neighbours
+            abort_early=False,  # else an image's result would depend on the rest of the batch
         )
         wanted = torch.full((len(images),), model.num_classes, device=images.device)
         wrapped = PyTorchModel(surrogate, bounds=(0, 1), device=images.device)
         _, adversarial, success = attack(wrapped, images, TargetedMisclassification(wanted), epsilons=None)
-        # Where it fails foolbox returns an all-zero image; the adversary then has nothing better than the original.
+        # Where the attack fails, foolbox returns a black image; the original is sent instead.
         result: Tensor = torch.where(success[:, None, None, None], adversarial.detach(), images)
         return result

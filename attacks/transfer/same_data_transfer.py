@@ -1,4 +1,8 @@
-"""Cross and land on surrogates trained as the target was: no query, neither before the attack nor during it."""
+"""Cross and land on surrogates trained as the target was: no query, neither before the attack nor during it.
+
+Liu et al. 2017, "Delving into Transferable Adversarial Examples and Black-box Attacks",
+https://arxiv.org/abs/1611.02770, attack ensembles of surrogates.
+"""
 
 from __future__ import annotations
 
@@ -8,32 +12,30 @@ from torch import Tensor
 
 from attacks.access import Transfer, WhiteBox
 from attacks.base import register
+from attacks.ensemble import trained_on_same_data
+from attacks.search.estimates import probabilities
+from attacks.search.problem import Problem
 from attacks.search.tie_chance import TieChance
-from attacks.surrogate import smoothed
-from attacks.transfer.cross_and_land_transfer import CrossAndLandTransfer, recipes
-from attacks.white_box.cross_and_land import probabilities
+from attacks.transfer.cross_and_land_transfer import CrossAndLandTransfer
 from targets.noise import Streams
-
-
-def same_data_ensemble(attack: Any, model: Transfer, images: int) -> WhiteBox:
-    """White-box access to surrogates trained on the target's training set with true labels, smoothed together."""
-    return smoothed(model, [recipe.trained_on_same_data(model) for recipe in recipes(attack, model)], images)
 
 
 @register("same-data-transfer")
 class SameDataTransfer(CrossAndLandTransfer):
-    """Cross and land on surrogates trained on the target's own training set with its σ of noise; no query at all.
+    """cross-and-land on surrogates trained on the target's own training set and with its noise; no query at all.
 
-    It stands for an adversary who knows what the target was trained on, which for a public data set is everybody, and
-    trains a target of their own: other weights, since the random start and the order of the images are others. Several
-    are smoothed together (Liu et al. 2017 on ensembles that transfer).
+    This models an adversary who knows what the target was trained on, as everybody does for a public data set, and
+    trains classifiers in the same way. Their weights differ from the target's, since the random start and the order of
+    the images do. Several are smoothed together.
 
     Attributes:
-        beyond: probit gap beyond the surrogates' tie at which it lands, or at the search's end where that is
-            nearer. What is made for a surrogate moves the target less, so the target's tie lies farther on.
-        error: standard deviation of the target's Φ⁻¹(p) about the surrogates', in each class; above 0 the attack goes
-            on from where it landed to where the target, so far off, most probably ties (:class:`TieChance`), on every
-            image, those out of its own reach too.
+        members, epochs: number of surrogates, and passes over the training set for each.
+        beyond: probit gap beyond the surrogates' tie at which the attack lands; the end of the search where that is
+            nearer. A perturbation made for a surrogate moves the target less, so the target's tie lies farther on.
+        error: standard deviation of the difference between the target's Φ⁻¹(p) and the surrogates', in each class.
+            Above 0, the attack moves on from where it landed to where a target that differs so much most probably
+            abstains, see :class:`attacks.search.tie_chance.TieChance`. It does so for every image, also where the
+            surrogates' ceiling rules abstention out.
     """
 
     members: int = 2
@@ -48,17 +50,17 @@ class SameDataTransfer(CrossAndLandTransfer):
         surrogates, rows = self.surrogates(model, len(images)), list(range(len(images)))
         home = probabilities(surrogates, generator)(images, rows, self.clean_samples).argmax(1)
         climb = TieChance(error=self.error, favour=self.beyond)
-        return climb(surrogates, images, landed, home, epsilon, generator, rows)
+        return climb(Problem(surrogates, images, home, epsilon, generator), landed, rows)
 
     def parameters(self) -> dict[str, Any]:
-        """The hyper-parameters by name, without ``error`` where it is 0: rows from before it was one stay."""
+        """The hyper-parameters by name; ``error`` only where it is not 0: rows from before it keep their keys."""
         held = super().parameters()
         return held if self.error else {name: value for name, value in held.items() if name != "error"}
 
     def beyond_tie(self) -> float:
-        """By the field of that name."""
+        """See :meth:`attacks.white_box.cross_and_land.CrossAndLand.beyond_tie`."""
         return self.beyond
 
     def surrogates(self, model: Transfer, images: int) -> WhiteBox:
-        """What is attacked in the target's place."""
-        return same_data_ensemble(self, model, images)
+        """White-box access to what is attacked in the target's place."""
+        return trained_on_same_data(self, model, images)

@@ -1,4 +1,7 @@
-"""The seed paper's second attack: Tabacof–Valle on a surrogate that has abstention as a class."""
+"""The seed paper's second attack: Tabacof–Valle on a surrogate that has abstention as a class.
+
+Covington, "Towards Inducing Abstention in Certified Defense (Maybe)".
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,13 @@ from targets.noise import Streams
 
 @register("tv-transfer")
 class TVTransfer(Attack):
-    """Tabacof–Valle L-BFGS-B at the abstention class of a wide-ResNet surrogate (Covington's second attack)."""
+    """Tabacof–Valle on a wide-ResNet surrogate with abstention as a class (Covington's second attack).
+
+    Attributes:
+        architecture, epochs, batch, learning_rate: see :class:`attacks.surrogate.SurrogateRecipe`.
+        confidence, initial_const, search_steps, evaluations: see
+            :class:`attacks.search.tabacof_valle.TabacofValle`.
+    """
 
     access = Transfer
     version: ClassVar[int] = 3
@@ -30,9 +39,8 @@ class TVTransfer(Attack):
     evaluations: int = 15
 
     def __call__(self, model: Transfer, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:
-        surrogate = SurrogateRecipe(self.architecture, self.epochs, self.batch, self.learning_rate, abstention=True).of(
-            model
-        )
+        recipe = SurrogateRecipe(self.architecture, self.epochs, self.batch, self.learning_rate, abstention=True)
+        surrogate = recipe.of(model)
 
         def log_p(points: Tensor, rows: Sequence[int]) -> Tensor:
             log_probabilities: Tensor = surrogate(points).log_softmax(1)

@@ -1,4 +1,4 @@
-"""White-box attacks: they hold the base classifier's gradients."""
+"""White-box attacks: they have the base classifier and its gradients."""
 
 from attacks.white_box import apgd, cross_and_land, cw, fmn, margin, tv
 

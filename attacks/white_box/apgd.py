@@ -1,4 +1,8 @@
-"""Auto-PGD on the smoothed margin, then landing."""
+"""Auto-PGD on the probit gap, then landing.
+
+Croce & Hein 2020, "Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse Parameter-free Attacks",
+https://arxiv.org/abs/2003.01690.
+"""
 
 from __future__ import annotations
 
@@ -10,50 +14,40 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.access import WhiteBox
 from attacks.base import register
-from attacks.search.crossing import gap_and_gradient
-from attacks.search.estimates import per_image, project, unit
+from attacks.search.geometry import per_image, project, unit
+from attacks.search.probit_gap import gap_and_gradient
+from attacks.search.problem import Problem
 from attacks.white_box.cross_and_land import CrossAndLand
-from targets.noise import Streams
 
 
 @dataclass(frozen=True)
 class AutoPGD:
-    """Croce & Hein 2020, Algorithm 1 for ℓ2: momentum, and a step that halves when it no longer pays.
+    """Croce & Hein's Algorithm 1 for ℓ2: momentum, and a step length that halves when it no longer makes progress.
 
-    At each of their checkpoints an image's step is halved, and its search restarted from the best point, where fewer
-    than ``rho`` of the steps since the last checkpoint lowered the gap, or where the best gap has not changed since
-    and neither has the step. The gap is an estimate, so some of that is chance.
+    At some steps, the checkpoints, an image's step length is halved and its search restarts from its best point. That
+    happens where fewer than ``rho`` of the steps since the last checkpoint lowered the gap, or where neither the best
+    gap nor the step length has changed since. The gap is an estimate, so some of these decisions are chance.
 
     Attributes:
         steps, samples: see :class:`attacks.search.crossing.Crossing`.
-        rho: theirs is 0.75.
+        rho: share of steps that must lower the gap; 0.75 in the paper.
     """
 
     steps: int
     samples: int
     rho: float
 
-    def __call__(
-        self,
-        model: WhiteBox,
-        images: Tensor,
-        home: Tensor,
-        epsilon: float,
-        generator: Streams,
-        rows: Sequence[int],
-        rival: Tensor | None = None,
-    ) -> Tensor:
-        """For each image the one of the lowest gap, by estimates of ``samples``."""
-        chosen = list(rows)
+    def __call__(self, problem: Problem, rows: Sequence[int], rival: Tensor | None = None) -> Tensor:
+        """For each of ``rows`` the point of the lowest gap by estimates; see :class:`attacks.search.problem.Search`."""
+        images, epsilon, chosen = problem.images, problem.epsilon, list(rows)
         result = images.clone()
         if not chosen:
             return result
         originals = images[chosen]
 
         def gap_at(points: Tensor) -> tuple[Tensor, Tensor]:
-            return gap_and_gradient(model, points, chosen, self.samples, generator, home, rival)
+            return gap_and_gradient(problem, points, chosen, self.samples, rival)
 
         length = torch.full((len(chosen),), 2 * epsilon, device=images.device)
         current, previous = originals.clone(), originals.clone()
@@ -88,7 +82,7 @@ class AutoPGD:
 
 
 def checkpoint_steps(steps: int) -> dict[int, int]:
-    """Croce & Hein's checkpoints: the step of each, and how many steps lie between it and the one before."""
+    """Croce & Hein's checkpoints: the step of each → the number of steps since the one before."""
     shares, found, last = [0.0, 0.22], {}, 0
     while shares[-1] < 1:
         at = math.ceil(round(shares[-1] * steps, 9))
@@ -101,7 +95,7 @@ def checkpoint_steps(steps: int) -> dict[int, int]:
 
 @register("apgd")
 class APGD(CrossAndLand):
-    """Auto-PGD (Croce & Hein 2020) on the smoothed classifier's probit gap, then landing."""
+    """Auto-PGD (Croce & Hein 2020) across the smoothed decision boundary, then a line search back to the tie."""
 
     version: ClassVar[int] = 2
     steps: int = 24

@@ -1,4 +1,7 @@
-"""Carlini–Wagner on the smoothed classifier itself."""
+"""Carlini–Wagner on the smoothed classifier itself.
+
+Carlini & Wagner 2017, "Towards Evaluating the Robustness of Neural Networks", https://arxiv.org/abs/1608.04644.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,17 @@ from targets.noise import Streams
 
 @register("cw")
 class CW(Attack):
-    """Carlini–Wagner ℓ2 towards abstention, on the smoothed classifier's exact abstention condition.
+    """Carlini–Wagner ℓ2 (2017) on the smoothed classifier, with f = -log P[PREDICT abstains].
 
-    Carlini & Wagner 2017 with f = -log P[PREDICT abstains], a function of the smoothed probabilities, n and
-    alpha. The smallest perturbation found is returned, within the budget or not, as in the seed paper.
+    That chance is an exact function of the smoothed probabilities, n and alpha. As in the seed paper, the smallest
+    perturbation found is returned even where it exceeds the budget.
+
+    Attributes:
+        search_steps, steps, learning_rate, initial_const: see :class:`attacks.search.carlini_wagner.CarliniWagner`.
+        samples: noise samples for each step.
+        confirm_samples: noise samples that confirm a success.
+        confidence: the chance to abstain that they must show.
+        temperature: of the softmax whose gradients are followed.
     """
 
     access = WhiteBox
@@ -44,7 +54,7 @@ class CW(Attack):
             f = -log_abstention_probability(p, model.n, model.alpha)
             votes = vote_probabilities(logits.detach())
             success = log_abstention_probability(votes, model.n, model.alpha) > math.log(0.5)
-            # The closest of many successes is the luckiest estimate, unless fresh noise confirms it.
+            # The closest of many noisy successes is likely to be a lucky one, so fresh noise must confirm it.
             rows = success.nonzero()[:, 0].tolist()
             success[rows] = abstains(adversarial.detach()[rows], self.confirm_samples, rows)
             return f.float(), success

@@ -1,4 +1,8 @@
-"""The fast minimum-norm attack on the smoothed margin, then landing."""
+"""The fast minimum-norm attack on the probit gap, then landing.
+
+Pintor et al. 2021, "Fast Minimum-norm Adversarial Attacks through Adaptive Norm Constraints",
+https://arxiv.org/abs/2102.12827.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +14,25 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.access import WhiteBox
 from attacks.base import register
-from attacks.search.crossing import gap_and_gradient
-from attacks.search.estimates import norms, per_image, project, unit
+from attacks.search.geometry import norms, per_image, project, unit
+from attacks.search.probit_gap import gap_and_gradient
+from attacks.search.problem import Problem
 from attacks.white_box.cross_and_land import CrossAndLand
-from targets.noise import Streams
 
 
 @dataclass(frozen=True)
 class FastMinimumNorm:
-    """Pintor et al. 2021, Algorithm 1 for ℓ2: a radius that shrinks beyond the boundary and grows before it.
+    """Pintor et al.'s Algorithm 1 for ℓ2: a radius that shrinks beyond the boundary and grows before it.
 
-    The radius is never larger than epsilon. Before anything was across, it grows by the distance at which the gap
-    would close if it went on falling as steeply as now. What is across by an estimate of few samples may not be by
-    the truth, so it must be across by ``overshoot``.
+    The radius is never larger than epsilon. Until a point is across, the radius grows by the distance at which the gap
+    would close if it kept its present slope. A gap estimated from few samples may be below zero by chance, so a point
+    counts as across only where the estimate is below -overshoot.
 
     Attributes:
         steps, samples, overshoot: see :class:`attacks.search.crossing.Crossing`.
-        step_size: the first step, as a share of epsilon; falls to a tenth along a cosine.
-        gamma: share by which the radius changes in the first step; falls likewise.
+        step_size: length of the first step, as a share of epsilon; it falls to a tenth along a cosine.
+        gamma: share by which the radius changes in the first step; it falls likewise.
     """
 
     steps: int
@@ -38,18 +41,9 @@ class FastMinimumNorm:
     gamma: float
     overshoot: float
 
-    def __call__(
-        self,
-        model: WhiteBox,
-        images: Tensor,
-        home: Tensor,
-        epsilon: float,
-        generator: Streams,
-        rows: Sequence[int],
-        rival: Tensor | None = None,
-    ) -> Tensor:
-        """For each image the nearest one found across the boundary, or the last of the search where none was."""
-        chosen = list(rows)
+    def __call__(self, problem: Problem, rows: Sequence[int], rival: Tensor | None = None) -> Tensor:
+        """For each of ``rows`` the nearest point found across the boundary, or the last one where none was found."""
+        images, epsilon, chosen = problem.images, problem.epsilon, list(rows)
         best = images.clone()
         if not chosen:
             return best
@@ -60,7 +54,7 @@ class FastMinimumNorm:
         found = originals.clone()
         for step in range(self.steps):
             anneal = 0.1 + 0.9 * (1 + math.cos(math.pi * step / self.steps)) / 2
-            gap, gradient = gap_and_gradient(model, current, chosen, self.samples, generator, home, rival)
+            gap, gradient = gap_and_gradient(problem, current, chosen, self.samples, rival)
             norm, across = norms(current - originals), gap < -self.overshoot
             closer = across & (norm < nearest)
             nearest = torch.where(closer, norm, nearest)
@@ -79,7 +73,7 @@ class FastMinimumNorm:
 
 @register("fmn")
 class FMN(CrossAndLand):
-    """Fast minimum-norm attack (Pintor et al. 2021) on the smoothed classifier's probit gap, then landing."""
+    """Fast minimum-norm attack (Pintor et al. 2021) across the smoothed boundary, then a line search to the tie."""
 
     version: ClassVar[int] = 2
     steps: int = 24

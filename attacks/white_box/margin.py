@@ -1,4 +1,7 @@
-"""The seed paper's proposal: minimise the square of the difference of the top two probabilities."""
+"""The seed paper's proposal: minimise the squared difference of the top two probabilities.
+
+Covington, "Towards Inducing Abstention in Certified Defense (Maybe)".
+"""
 
 from __future__ import annotations
 
@@ -9,26 +12,27 @@ from torch import Tensor
 
 from attacks.access import Access, WhiteBox
 from attacks.base import Attack, register
-from attacks.search.estimates import boundary_distance, norms, per_image, project, unit, vote_probabilities
+from attacks.search.estimates import vote_probabilities
+from attacks.search.geometry import norms, per_image, project, unit
+from attacks.search.probit_gap import boundary_distance
 from targets.noise import Streams
 
 
 @register("margin")
 class Margin(Attack):
-    """Minimise the squared difference of the smoothed classifier's top two probabilities, through its gradients.
+    """Gradient descent on (p_A - p_B)², the squared difference of the smoothed top two probabilities (Covington).
 
-    Covington's proposal, as normalised gradient descent on (p_A - p_B)². Each step goes at most the distance at
-    which the two would tie if the base classifier were linear, so the search lands on the tie instead of stepping
-    over it; a few Newton steps along the ray from the original image, with more noise samples and no gradients,
-    settle there.
+    The gradient is normalised. No step is longer than the distance at which the two classes would tie if the base
+    classifier were linear, so the search does not step over the tie. At the end come a few Newton steps along the
+    ray from the original image, with more noise samples and no gradients.
 
     Attributes:
         steps: gradient steps.
-        samples: noise samples a gradient step.
-        step_size: longest gradient step, as a share of epsilon, falling linearly to a tenth of itself.
+        samples: noise samples for each gradient step.
+        step_size: longest gradient step, as a share of epsilon; it falls linearly to a tenth of that.
         settle_steps: Newton steps along the ray.
-        settle_samples: noise samples a Newton step.
-        temperature: softmax temperature behind the gradients.
+        settle_samples: noise samples for each Newton step.
+        temperature: of the softmax whose gradients are followed.
     """
 
     access: ClassVar[type[Access]] = WhiteBox
@@ -62,7 +66,7 @@ class Margin(Attack):
         direction = unit(adversarial - images)
         length = norms(adversarial - images)
         with torch.no_grad():
-            # What leads at the image tells the near side of the tie from the far one.
+            # The class that leads at the original tells the near side of the tie from the far one.
             noise = model.noise(images, self.samples, generator)
             home = vote_probabilities(model.logits(images, noise)).argmax(1, keepdim=True)
             for step in range(self.settle_steps):

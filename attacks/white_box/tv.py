@@ -1,4 +1,7 @@
-"""Tabacof–Valle on the smoothed classifier itself."""
+"""Tabacof–Valle on the smoothed classifier itself.
+
+Tabacof & Valle 2016, "Exploring the Space of Adversarial Images", https://arxiv.org/abs/1510.05328.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,16 @@ from targets.noise import Streams
 
 @register("tv")
 class TV(Attack):
-    """Tabacof–Valle L-BFGS-B towards P[abstain] ≥ 0.95, on the smoothed classifier's exact abstention condition.
+    """Tabacof–Valle (2016) on the smoothed classifier: L-BFGS-B until P[PREDICT abstains] ≥ 0.95.
 
-    The probabilities are estimated on one fixed set of noise samples an image, because L-BFGS needs the same value
-    twice at the same point.
+    That chance is an exact function of the smoothed probabilities, n and alpha. The probabilities are estimated on one
+    fixed set of noise samples for each image, because L-BFGS needs the same value each time at the same point.
+
+    Attributes:
+        confidence, initial_const, search_steps, evaluations: see
+            :class:`attacks.search.tabacof_valle.TabacofValle`.
+        samples: noise samples for each image.
+        temperature: of the softmax that estimates the probabilities.
     """
 
     access = WhiteBox

@@ -11,14 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from attacks.budget import SLACK
 from targets import ABSTAIN
 from targets.binomial import decide, p_value, top_two
 
 PREDICT_COLUMNS = ("outcome", "first", "first_votes", "second", "second_votes", "p")
 """What a record says of PREDICT's answer. Its columns for the original image begin with ``clean_``."""
-
-SLACK = 1e-6
-"""Relative slack of the budget, for rounding."""
 
 
 class AttackError(RuntimeError):

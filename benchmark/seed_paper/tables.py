@@ -1,10 +1,11 @@
-"""From the experiment's arrays to its tables. Answers are labels, ABSTAIN = -1; nothing here needs torch."""
+"""From the experiment's arrays to its tables. Answers are labels, ABSTAIN = -1."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attacks.budget import SLACK
 from benchmark.seed_paper import paper
 from benchmark.seed_paper.findings import Column, Confusion, Norms, OnSurrogate, Rate
 from leaderboard.statistics import mcnemar
@@ -59,7 +60,7 @@ def on_surrogate(
         reached: whether what the attack returned meets its condition on the surrogate (N,).
         norms: ℓ2 norms of what it returned minus the originals (N,); 0 where it returned the original.
     """
-    within = norms <= epsilon * (1 + 1e-6)
+    within = norms <= epsilon * (1 + SLACK)
     return OnSurrogate(
         attack=attack,
         queries=queries,

@@ -1,7 +1,7 @@
 """The target as other libraries see it: a classifier of K + 1 outcomes, the last of which is abstention.
 
-What the view can do is what the attack's access can do: gradients through white-box access and through a
-surrogate, scores from vote counts, and from decisions no more than which outcome it was.
+It can do what the attack's access can do. White-box access and a surrogate give gradients, vote counts give scores, and
+decisions give only the outcome.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from targets.noise import Streams
 from targets.smoothing import ABSTAIN
 
 SAMPLES = 100
-"""Noise samples behind one white-box evaluation of the view."""
+"""Noise samples for each image under white-box access."""
 
 
 def outcome_logits(probabilities: Tensor, n: int, alpha: float) -> Tensor:
     """log-probabilities (N, K + 1) of PREDICT's outcomes, float32, given smoothed probabilities (N, K).
 
-    The last is the exact abstention condition. PREDICT's answer, where there is one, is shared among the classes
-    by their probabilities, which is the right order and sum though not the right split near a tie.
+    The last is exact. The probability that PREDICT answers at all is divided among the classes in proportion to their
+    smoothed probabilities: order and sum are exact, while near a tie the division is not.
     """
     log_abstain = log_abstention_probability(probabilities, n, alpha)[:, None]
     # log(1 - p) for p near 0 and near 1 alike
@@ -36,19 +36,22 @@ def outcome_logits(probabilities: Tensor, n: int, alpha: float) -> Tensor:
     return torch.cat([classes, log_abstain], dim=1).float()
 
 
-class OutcomeView(nn.Module):
+class OutcomeClassifier(nn.Module):
     """Images (B, C, H, W), all candidates for one image of the batch → logits (B, K + 1).
 
     Args:
         model: the attack's access.
-        row: the image's position in the attack's batch, which is charged for what is asked.
-        generator: white-box noise comes from the image's generator in here.
-        surrogate: how a transfer attack trains its surrogate.
+        row: the image's position in the attack's batch; it is charged for every query.
+        generator: of the batch; white-box noise comes from the image's own.
+        recipe: how a transfer attack trains its surrogate.
+
+    Raises:
+        TypeError: the access has no classifier to attack.
     """
 
-    def __init__(self, model: Access, row: int, generator: Streams, surrogate: SurrogateRecipe) -> None:
+    def __init__(self, model: Access, row: int, generator: Streams, recipe: SurrogateRecipe) -> None:
         super().__init__()
-        self._forward = _view(model, row, generator, surrogate)
+        self._forward = _outcomes(model, row, generator, recipe)
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -56,7 +59,7 @@ class OutcomeView(nn.Module):
         return self._forward(images)
 
 
-def _view(model: Access, row: int, generator: Streams, surrogate: SurrogateRecipe) -> Callable[[Tensor], Tensor]:
+def _outcomes(model: Access, row: int, generator: Streams, recipe: SurrogateRecipe) -> Callable[[Tensor], Tensor]:
     def white_box(images: Tensor) -> Tensor:
         assert isinstance(model, WhiteBox)
         rows = [row] * len(images)
@@ -81,5 +84,5 @@ def _view(model: Access, row: int, generator: Streams, surrogate: SurrogateRecip
     if isinstance(model, Decision):
         return decision
     if isinstance(model, Transfer):
-        return surrogate.of(model)
+        return recipe.of(model)
     raise TypeError(f"an attack with {model.kind!r} access has no classifier to attack")
