@@ -14,11 +14,13 @@ from benchmark.running.cell_surrogates import CellSurrogates
 from benchmark.running.surrogates import Surrogates
 from benchmark.suite import Suite
 from targets import ABSTAIN, DATA, SmoothedClassifier
+from targets.abstention import abstention_probability
 from targets.binomial import decide
 from targets.noise import Streams
 
 SIGMA = 0.25
 N, ALPHA = 1000, 0.001
+DEPLOYMENT = Deployment(2, (1, 8, 8), SIGMA, N, ALPHA)
 
 
 class Linear(nn.Module):
@@ -45,10 +47,21 @@ class Linear(nn.Module):
         return (0.5 + base + torch.tensor(margins)[:, None] * self.w).view(-1, 1, 8, 8)
 
 
+def abstention(base: Linear, images: Tensor) -> Tensor:
+    """Exact probability (N,) that PREDICT of the linear target abstains."""
+    p = torch.from_numpy(ndtr(base.margin(images).double().numpy() / SIGMA))
+    return abstention_probability(torch.stack([p, 1 - p], dim=1), N, ALPHA)
+
+
+def norms(delta: Tensor) -> Tensor:
+    """ℓ2 norms (N,)."""
+    return delta.flatten(1).norm(dim=1)
+
+
 def white_box(base: nn.Module, images: int) -> tuple[WhiteBox, Meter]:
     """White-box access to the linear target."""
     meter = Meter(images)
-    return WhiteBox(base, Deployment(2, (1, 8, 8), SIGMA, N, ALPHA), meter), meter
+    return WhiteBox(base, DEPLOYMENT, meter), meter
 
 
 def streams(images: int) -> Streams:
@@ -56,7 +69,7 @@ def streams(images: int) -> Streams:
 
 
 class Perfect:
-    """A surrogate that is the target itself, and its PREDICT."""
+    """A surrogate that is the target itself, or one whose tie lies elsewhere; and the target's PREDICT."""
 
     def __init__(self, images: int, shift: float = 0.0) -> None:
         self.base = Linear()
@@ -85,7 +98,6 @@ class Perfect:
         return decide(np.stack([votes, N - votes], axis=1), ALPHA, ABSTAIN)
 
 
-DEPLOYMENT = Deployment(2, (1, 8, 8), SIGMA, N, ALPHA)
 MARGINS = [0.15, 0.3, 0.45, 0.6, -0.15, -0.3, -0.45, 0.01]
 
 

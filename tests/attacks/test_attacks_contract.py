@@ -16,6 +16,7 @@ from benchmark.running.evaluation import enforce
 from benchmark.running.surrogates import Surrogates
 from leaderboard import Store
 from targets import SmoothedClassifier, load
+from targets.noise import Streams
 
 IMAGES = (0, 5, 9)
 
@@ -36,8 +37,6 @@ def attack(name, target, surrogates, images=IMAGES, query_budget=None):
     access, meter = granted(cell, surrogates)
     originals, labels = evaluation(images)
     before = originals.clone()
-    from targets.noise import Streams
-
     returned = cell.attack(access, originals, labels, cell.epsilon, Streams((0, "test"), images))
     assert torch.equal(originals, before), "the attack wrote into the originals"
     return returned, originals, meter

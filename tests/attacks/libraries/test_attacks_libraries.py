@@ -1,4 +1,4 @@
-"""foolbox's and ART's attacks through the adapters, under every kind of access."""
+"""Attacks of foolbox and ART, under every access."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PGD(FoolboxAttack):
     """foolbox's ℓ2 PGD, with a random start."""
 
     access = WhiteBox
-    surrogate = QUICK
+    recipe = QUICK
 
     def build(self):
         from foolbox.attacks import L2PGD
@@ -47,7 +47,7 @@ class DeepFool(FoolboxAttack):
 
     access = Transfer
     targeted = False
-    surrogate = QUICK
+    recipe = QUICK
 
     def build(self):
         from foolbox.attacks import L2DeepFoolAttack
@@ -83,7 +83,7 @@ class ARTTransferPGD(ARTPGD):
     """ART's PGD on a surrogate."""
 
     access = Transfer
-    surrogate = QUICK
+    recipe = QUICK
 
 
 class HopSkipJump(ARTAttack):
