@@ -1,4 +1,7 @@
-"""Targets: smoothed classifiers, by name. This room knows nothing of attacks."""
+"""Targets: smoothed classifiers by name, with their data sets, PREDICT, CERTIFY and ceilings.
+
+This package imports nothing from the other three.
+"""
 
 from targets import cifar10 as cifar10  # registers its targets
 from targets import digits as digits  # registers the embedded targets

@@ -20,21 +20,21 @@ NODES = 16
 """Gauss–Legendre nodes across the band of count differences that the test does not reject."""
 
 NEGLIGIBLE = 150.0
-"""A pair of classes so much less probable than another, in logarithms, is left out: beside the other it is below the
-rounding of every sum, and of every gradient that float32 can hold."""
+"""A pair of classes whose log probability is this much below another's is left out. It would change no sum, and no
+gradient that float32 can hold."""
 
 
 @lru_cache(maxsize=16)
 def _half_width(n: int, alpha: float) -> Tensor:
-    """Per total m: half the width of the band of n_A - n_B, around 0, that is not rejected. (n + 1,) float64."""
+    """For each total m, half the width of the band of n_A - n_B around 0 that is not rejected: (n + 1,) float64."""
     loser = torch.from_numpy(np.array(largest_loser(n, alpha)))
-    # Differences m - 2k of the counts k that are not rejected are 2 apart, so their cells reach 1 further out.
+    # The differences m - 2k that are not rejected are 2 apart, so the band reaches 1 beyond the outermost.
     return (torch.arange(n + 1) - 2 * loser - 1).double()
 
 
 @lru_cache(maxsize=1)
 def _quadrature() -> tuple[Tensor, Tensor]:
-    # Each half by itself: the smaller of the two counts has a corner where they are equal.
+    # Each half has nodes of its own, because the smaller of the two counts has a corner where they are equal.
     nodes, weights = np.polynomial.legendre.leggauss(NODES // 2)
     half = (1 + nodes) / 2
     nodes, weights = np.concatenate([-half[::-1], half]), np.concatenate([weights[::-1], weights]) / 2
@@ -44,20 +44,21 @@ def _quadrature() -> tuple[Tensor, Tensor]:
 def log_abstention_probability(probabilities: Tensor, n: int, alpha: float) -> Tensor:
     """log P[PREDICT abstains] for smoothed class probabilities, differentiable, without underflow.
 
-    PREDICT abstains where the top two counts lie in the band that the binomial test does not reject. For a pair
-    of classes the counts are trinomial; the sum over the band is taken exactly in the total of the pair (or on an
-    odd stride that keeps 97 totals within five standard deviations) and by Gauss–Legendre quadrature across the
-    band, and is summed over the pairs among the three largest classes, each time with the probability (normal
-    approximation) that the third one's count does not intrude; where it equals the second's, each of the two pairs
-    counts half. A fourth class is never taken for one of the top two.
+    PREDICT abstains where the top two counts lie in the band that the binomial test does not reject. The counts of a
+    pair of classes are trinomial. Over the pair's total the sum is exact, or has an odd stride that leaves 97 totals
+    within five standard deviations. Across the band it is a Gauss–Legendre quadrature. The result adds up the pairs
+    among the three largest classes. Each pair is weighted by the probability, in normal approximation, that the third
+    class's count is not above the pair's smaller one; where the two are equal, each of the two pairs counts half. A
+    fourth class is never counted among the top two.
 
     Args:
         probabilities: (N, K), rows non-negative and summing to 1, K ≥ 2.
+        n, alpha: PREDICT's.
 
     Returns:
-        (N,) float64. Absolute error of the probability under 0.004, for n from 100 to 10,000 and up to ten classes,
-        ties of three included, where the fourth class is clear of the third. Where it is not, the result is too
-        small: by up to 0.09 for a leader above three equal classes, and 0.3 above nine.
+        (N,) float64. The probability's absolute error is under 0.004 for n from 100 to 10,000 and up to ten classes,
+        ties of three included, where the fourth class is clearly below the third. Elsewhere the result is too small:
+        by up to 0.09 for a leader above three equal classes, and by 0.3 for one above nine.
     """
     p = probabilities.double().clamp_min(1e-12)
     top = p.topk(min(3, p.shape[1]), dim=1).values
@@ -79,7 +80,7 @@ def _log_pair(
 ) -> Tensor:
     """log P[(first, second) are the top two and their counts lie in the band], each argument (N,).
 
-    Where it is proven to be next to nothing beside ``leading``, it is -∞.
+    It is -∞ where it is negligible beside ``leading`` (:data:`NEGLIGIBLE`).
     """
     both = (first + second).clamp_max(1.0)
     rest = (1.0 - both).clamp_min(1e-12)
@@ -99,9 +100,9 @@ def _log_pair(
     if third is not None:
         q = (third / rest).clamp(1e-12, 1 - 1e-9)[:, None, None]
         intruder = others * q
-        # Where the third count is all but determined its limit is a step, which the quadrature needs smooth.
+        # Where the third count is almost certain, its distribution is a step. The quadrature needs it smooth.
         spread = (others * q * (1 - q) + (width / 32) ** 2).sqrt()
-        # Differences at which the third one's count is above the smaller of the two are left out of the quadrature.
+        # Leave out the differences at which the third count is above the smaller of the two.
         room = totals[:, :, None] - 2 * intruder + 6 * spread
         width = torch.minimum(width, room.clamp_min(1e-3))
     log_first, log_second, log_rest = (p.log()[:, None, None] for p in (first, second, rest))
@@ -128,16 +129,17 @@ def _log_pair(
 
 @dataclass(frozen=True)
 class _Band:
-    """Counts of a pair of classes in the band, by their total: (N, T, 1), and (N, 1, 1) what a row has one of.
+    """A pair of classes whose counts lie in the band. Values by total are (N, T, 1), values by row (N, 1, 1).
 
     Attributes:
-        totals, others: what both have together, and all other classes.
-        impossible: totals that stand for none.
-        width: half the band's.
+        n: PREDICT's.
+        totals, others: the pair's votes, and those of all other classes.
+        impossible: totals outside 1 … n, which do not count.
+        width: half the band's width.
         log_others: log Γ(others + 1).
-        log_stride: of the totals.
+        log_stride: log of the step between totals.
         log_first, log_second, log_rest: log probabilities of the two classes and of all others.
-        intruder, spread: mean and deviation of the third class's count.
+        intruder, spread: mean and standard deviation of the third class's count.
     """
 
     n: int
@@ -154,12 +156,12 @@ class _Band:
     spread: Tensor | None
 
     def of(self, rows: Tensor) -> _Band:
-        """Those rows of it."""
+        """The same for some of the rows."""
         parts: dict[str, Any] = {name: value[rows] for name, value in vars(self).items() if isinstance(value, Tensor)}
         return replace(self, **parts)
 
     def log_sum(self) -> Tensor:
-        """Log of the sum over totals and across the band, (N,)."""
+        """The log of the sum over totals and across the band (N,)."""
         nodes, weights = (t.to(self.totals.device) for t in _quadrature())
         difference = self.width * nodes  # (N, T, Q)
         a = (self.totals + difference) / 2
@@ -176,11 +178,11 @@ class _Band:
 
     @torch.no_grad()
     def most(self) -> Tensor:
-        """No less than :meth:`log_sum`, (N,), for a fraction of its price.
+        """An upper bound (N,) on :meth:`log_sum` at a fraction of its cost.
 
-        Of a total the likeliest counts are those in the proportion of the two classes, or the nearest to it in the band
-        (the logarithm is concave in them), and the third class intrudes least where they are equal; there
-        log Φ(z) < -z²/2 for z < 0. The likeliest counts are off by less than one, which is worth less than 1.
+        Within a total, the likeliest counts are in the proportion of the two classes, or the nearest to it in the band,
+        since the logarithm is concave in them. The third class intrudes least where the two counts are equal; there
+        log Φ(z) < -z²/2 for z < 0. Rounding the likeliest counts changes the logarithm by less than 1.
         """
         share = 1 / (1 + (self.log_second - self.log_first).exp())
         a = (self.totals * share).clamp(min=(self.totals - self.width) / 2, max=(self.totals + self.width) / 2)
@@ -194,7 +196,7 @@ class _Band:
 
 
 class _LogGammas(torch.autograd.Function):
-    """log Γ of two counts (N, T, Q) of which one, read backwards, is the other: one is enough to know both."""
+    """log Γ of two counts (N, T, Q), one of which is the other in reverse order, so that it is computed once."""
 
     @staticmethod
     def forward(ctx: Any, count: Tensor, mirrored: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The C library's memory, kept between batches."""
+"""Memory that the C library keeps between batches instead of returning it to the system."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1
 """glibc's names for the two options of mallopt(3)."""
 
 LAYER = 2**25
-"""Bytes: the most that glibc takes as a threshold, and more than any layer of a batch."""
+"""In bytes: the largest threshold that glibc accepts, and more than any layer of a batch."""
 
 KEPT = 2**30
-"""Bytes of freed memory that stay with the process."""
+"""Freed memory that the process keeps, in bytes."""
 
 
 @cache
 def keep_freed_memory() -> bool:
-    """Have glibc hand a freed layer's memory to the next layer; returns whether it does (once for the process).
+    """Let glibc reuse a freed layer's memory for the next layer. It is set once for the process.
 
-    By default it returns each, megabytes large, to the system, which fills it with zeros, page by page, when it is
-    asked for again: a compiled pass of a ResNet-20 takes 35% longer so, a gradient 10% (measured on a CPU with AMX).
+    By default glibc returns such memory, megabytes a layer, to the system, and the system fills it with zeros page by
+    page when it is needed again. That makes a compiled pass of a ResNet-20 35% slower, and a gradient 10% (measured on
+    a CPU with AMX).
+
+    Returns:
+        Whether it is set; False with another C library.
     """
     if not sys.platform.startswith("linux"):
         return False

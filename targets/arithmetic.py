@@ -1,13 +1,13 @@
-"""In which arithmetic a base classifier is computed here: one for each target, chosen before its first pass.
+"""The arithmetic in which a base classifier is computed: chosen once for each target, before its first pass.
 
 "as-is": the module itself, as published boards were computed. "folded": a convolutional float32 network for large
 images, on a CPU, with batch normalisation folded and channels-last. "rounded": a bfloat16 network where the CPU has no
 bfloat16 instructions, in float32 with bfloat16's roundings.
 
-Which it is follows from the module, the shape of its images, the device and :data:`VARIABLE`, and from nothing else:
-neither from the number of images nor from whether there is a compiler, since compiled code is used only where it gives
-the same bits. So on one machine an answer depends on the noisy image alone; and what an arithmetic other than "as-is"
-gave is stored under keys of its own.
+The choice depends only on the module, the shape of its images, the device and :data:`VARIABLE`. It does not depend on
+the number of images. Nor does it depend on a compiler, since compiled code is used only where it gives the same bits.
+So on one machine an answer depends on the noisy image alone. Results of an arithmetic other than "as-is" have keys of
+their own.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from targets.processor import bfloat16_instructions
 AS_IS, FOLDED, ROUNDED = "as-is", "folded", "rounded"
 
 VARIABLE = "ABSTENTION_BENCH_ARITHMETIC"
-"""Environment variable: "as-is", or "folded" or "rounded" for the base classifiers that it fits."""
+"""Environment variable: "as-is", or "folded" or "rounded", which apply to the base classifiers that they fit."""
 
 SMALL = 512
-"""Values an image, up to which a pass is too short to be worth folding, compiling, cutting or sharing among threads."""
+"""Values an image. Up to so many, a pass is too short to gain from folding, compiling, splitting or threads."""
 
 PROBES = 4
 """Images on which a rewritten module is compared with its original."""
 
 NEAR = {FOLDED: 1e-3, ROUNDED: 0.1}
-"""How far the two's logits may be apart there, relative to the largest: far above rounding, far below a mistake."""
+"""Largest difference of their logits, relative to the largest logit: far above rounding, far below an error."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Arithmetic:
     """How a base classifier is computed.
 
     Attributes:
-        module: what is run, images (N, C, H, W) float32 → logits (N, K) float32.
+        module: the module that runs: images (N, C, H, W) float32 → logits (N, K) float32.
         name: "as-is", "folded" or "rounded".
         compilable: whether it may be compiled, where that pays.
     """
@@ -57,14 +57,17 @@ class Arithmetic:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What it adds to the identity of results: nothing where they are computed as published ones are."""
+        """Its part of the identity of results; empty for "as-is", as for published results."""
         return {} if self.name == AS_IS else {"arithmetic": self.name}
 
 
 def elsewhere(identity: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The identities that the same results have on machines with other arithmetics than this one's.
+    """The identities of the same results on machines that use another arithmetic.
 
-    They are of the same classifier, up to floating-point ties of it.
+    Those results are of the same classifier, up to floating-point ties.
+
+    Args:
+        identity: of a result on this machine.
     """
     plain = {name: value for name, value in identity.items() if name != "arithmetic"}
     found = [{**plain, **own} for own in ({}, {"arithmetic": FOLDED}, {"arithmetic": ROUNDED})]
@@ -73,12 +76,12 @@ def elsewhere(identity: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 @torch.inference_mode(False)
 def choose(module: nn.Module, shape: tuple[int, ...], device: torch.device) -> Arithmetic:
-    """How ``module`` is computed for images (C, H, W) of ``shape`` on ``device``.
+    """How ``module`` is computed for images of ``shape`` (C, H, W) on ``device``.
 
-    It is computed as it is, which is said, where it cannot be rewritten.
+    A module that cannot be rewritten is computed as it is, with a warning.
 
     Raises:
-        InputError: :data:`VARIABLE` is set to something else than one of the names.
+        InputError: :data:`VARIABLE` is set to something other than one of the names.
     """
     large = math.prod(shape) > SMALL
     as_is = Arithmetic(module, AS_IS, large and isinstance(module, Bfloat16))
@@ -88,7 +91,7 @@ def choose(module: nn.Module, shape: tuple[int, ...], device: torch.device) -> A
     try:
         rewritten = _rewritten(module)
         _compare(rewritten, module, shape, wanted)
-    except Exception as error:  # tracing runs the module on symbols, and whatever it does with them may raise
+    except Exception as error:  # tracing runs the module on symbols, which may raise anything
         lines = str(error).strip().splitlines() or [type(error).__name__]
         message = f"the base classifier is computed as it is, which is slower, since it cannot be rewritten: {lines[0]}"
         warnings.warn(message, stacklevel=2)
@@ -120,7 +123,7 @@ def _rewritten(module: nn.Module) -> nn.Module:
 
 
 def _compare(rewritten: nn.Module, module: nn.Module, shape: tuple[int, ...], name: str) -> None:
-    """Raise ValueError unless both give nearly the same: a trace keeps one way through a module that has several."""
+    """Raise ValueError unless both give nearly the same: tracing follows one branch of a module that has several."""
     generator = torch.Generator().manual_seed(0)
     device = next((tensor.device for tensor in module.parameters()), torch.device("cpu"))
     images = torch.rand(PROBES, *shape, generator=generator).to(device)

@@ -1,6 +1,6 @@
-"""What a network holds beside weights and buffers: the plain attributes of its modules, which no state dict has.
+"""Plain attributes of a network's modules: what it holds beside weights and buffers, which no state dict has.
 
-``self.mean = torch.load(...)`` is in neither the state dict nor the printed module, and decides what it answers.
+``self.mean = torch.load(...)`` is neither in the state dict nor in the printed module, but it decides the answers.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import torch
 from torch import Tensor, nn
 
 LIBRARIES = {"abstention_bench", "attacks", "benchmark", "leaderboard", "targets", "torch", "torchvision"}
-"""Where the state dict and the printed module tell all of a module."""
+"""Packages whose modules are fully described by the state dict and the printed module."""
 
 DEPTH = 12
-"""How deep containers and objects are looked into."""
+"""How deep containers and objects are read."""
 
 _NOTES = {"normalisation", "abstention_bench_code"}
-"""What this project itself notes on any module."""
+"""Attributes that this project sets on modules."""
 
 _BASE = frozenset(vars(nn.Module()))
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -37,21 +37,21 @@ _UNKNOWN = b"?"
 def plain_attributes(module: nn.Module) -> bytes:
     """Tensors, arrays, numbers and texts that a module's parts hold as plain attributes; empty where they hold none.
 
-    They count in lists, tuples, sets, mappings, dataclasses, other objects, what a function closes over, and in modules
-    that are no registered part. Of a scripted or traced module its code counts, with constants and attributes. It is
-    the same in every process: of objects without any of these nothing counts, and addresses in texts do not.
+    They count wherever they lie: in lists, tuples, sets, mappings, dataclasses, other objects, closures, and modules
+    that are not registered as parts. For a scripted or traced module, its code, constants and attributes count. The
+    result is the same in every process: objects without any of these do not count, and addresses are cut from texts.
     """
     return b"".join(_Reader().parts(module, DEPTH))
 
 
 class _Reader:
-    """Reads values, each as bytes that begin with their kind."""
+    """Turns values into bytes, each of which begins with the value's kind."""
 
     def __init__(self) -> None:
-        self._met: set[int] = set()  # modules, whose parts are read once, and what the value that is read lies in
+        self._met: set[int] = set()  # modules whose parts are read, and the containers around the current value
 
     def parts(self, module: nn.Module, depth: int) -> Iterator[bytes]:
-        """What each registered part holds that counts, with its name."""
+        """The attributes that count of each registered part, with their names."""
         self._met |= {id(part) for part in module.modules()}
         for place, part in module.named_modules():
             if isinstance(part, torch.jit.ScriptModule):
@@ -61,14 +61,14 @@ class _Reader:
             else:
                 held = {name: vars(part)[name] for name in vars(part).keys() - _BASE - _NOTES - _set_by(type(part))}
             for name in sorted(held):
-                # What weight_norm, spectral_norm and pruning compute from parameters, which count.
+                # weight_norm, spectral_norm and pruning compute these from parameters, which count already.
                 derived = {f"{name}_g", f"{name}_orig"} & set(part._parameters.keys())
                 value = None if derived else self.read(held[name], depth)
                 if value is not None:
                     yield _joined(b"attribute", f"{place}.{name}".encode(), value)
 
     def read(self, value: Any, depth: int) -> bytes | None:
-        """A value as bytes; None where nothing in it counts."""
+        """A value as bytes; None if nothing in it counts."""
         simple = _simple(value)
         if simple is not None or depth == 0 or id(value) in self._met:
             return simple
@@ -79,7 +79,7 @@ class _Reader:
             self._met.discard(id(value))
 
     def _inside(self, value: Any, depth: int) -> bytes | None:
-        """What holds others."""
+        """A value that holds others, as bytes; None if nothing in it counts."""
         if isinstance(value, nn.Module):  # in a list, say, where torch does not see it
             kinds = " ".join(f"{type(part).__module__}.{type(part).__qualname__}" for part in value.modules())
             tensors = {**dict(value.named_buffers()), **value.state_dict()}
@@ -103,7 +103,7 @@ class _Reader:
 
 
 def _simple(value: Any) -> bytes | None:
-    """A value that holds no others, as bytes; None for any other."""
+    """A value that holds no others, as bytes; None for one that does."""
     if isinstance(value, Tensor):
         return _tensor(value)
     if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
@@ -132,7 +132,7 @@ def _tensor(tensor: Tensor) -> bytes:
 
 
 def _inner(value: Any) -> Any:
-    """What an object is made of; None for one that is not looked into."""
+    """What an object holds; None for one that is not read."""
     if isinstance(value, functools.partial):
         return [value.func, value.args, value.keywords]
     if isinstance(value, types.MethodType):
@@ -144,7 +144,7 @@ def _inner(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
     module = type(value).__module__
-    # Python's own and torch's hold handles and counters, which differ between processes.
+    # Objects of Python's library and of torch hold handles and counters, which differ between processes.
     room = module.partition(".")[0]
     closed = room in sys.stdlib_module_names or (room in LIBRARIES and room != "torchvision")
     if closed and type(value).__name__ not in ("SimpleNamespace", "Namespace") and "distributions" not in module:
@@ -153,7 +153,7 @@ def _inner(value: Any) -> Any:
 
 
 def _cells(function: types.FunctionType) -> list[Any]:
-    """What a function closes over, as far as it is there by now."""
+    """The values that a function closes over; None for those not yet set."""
     found = []
     for cell in function.__closure__ or ():
         try:
@@ -179,7 +179,7 @@ def _library(kind: type) -> bool:
 
 
 def _set_by(kind: type) -> frozenset[str]:
-    """Attributes that a class has from bases that are a library's: those that their own code sets."""
+    """The attributes that library classes among a class's bases set in their own code."""
     names: set[str] = set()
     for base in kind.__mro__:
         if _library(base) and base is not nn.Module:
@@ -190,5 +190,5 @@ def _set_by(kind: type) -> frozenset[str]:
 
 
 def _joined(kind: bytes, *parts: bytes) -> bytes:
-    """Parts with their lengths, so that no two lists of parts are one text."""
+    """Parts with their lengths, so that different lists of parts give different bytes."""
     return b"".join([kind, b"(", *(f"{len(part)}:".encode() + part for part in parts), b")"])

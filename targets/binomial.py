@@ -1,7 +1,8 @@
 """The test inside PREDICT: is the leading count significantly above the runner-up's?
 
-PREDICT (Cohen et al. 2019, Algorithm 1) asks whether ``n_A`` of ``n_A + n_B`` votes could come from a
-fair coin, by the exact two-sided binomial test, and abstains where the p-value is above ``alpha``.
+PREDICT (Cohen, Rosenfeld and Kolter 2019, "Certified Adversarial Robustness via Randomized Smoothing",
+https://arxiv.org/abs/1902.02918) tests whether ``n_A`` of ``n_A + n_B`` votes could come from a fair coin. The test is
+the exact two-sided binomial test, and PREDICT abstains where its p-value is above ``alpha``.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ def p_value(first: ArrayLike, second: ArrayLike) -> FloatArray:
 
 @lru_cache(maxsize=64)
 def largest_loser(n: int, alpha: float) -> IntArray:
-    """For each total m in 0..n, the largest losing count that the test still rejects, or -1.
+    """For each total m in 0 … n, the largest losing count at which the test still rejects, or -1. Shape (n + 1,).
 
-    The test on counts (m - k, k), k ≤ m/2, rejects exactly where ``k <= largest_loser(n, alpha)[m]``: the
-    p-value grows with k. Shape (n + 1,).
+    The test on counts (m - k, k), k ≤ m/2, rejects exactly where ``k <= largest_loser(n, alpha)[m]``, since the p-value
+    rises with k.
     """
     totals = np.arange(n + 1)
     low = np.full(n + 1, -1, dtype=np.int64)
@@ -55,12 +56,12 @@ def largest_loser(n: int, alpha: float) -> IntArray:
 
 
 def always_abstains(n: int, alpha: float) -> bool:
-    """Whether PREDICT abstains on every input: even n votes to none are not significant at ``alpha``."""
+    """Whether PREDICT abstains on every input, because even n votes against none are not significant at ``alpha``."""
     return bool(p_value(n, 0) > alpha)
 
 
 def smallest_sufficient(alpha: float) -> int:
-    """The smallest n at which PREDICT can answer at all."""
+    """The smallest n at which PREDICT can answer."""
     n = 1
     while always_abstains(n, alpha):
         n += 1
@@ -68,7 +69,7 @@ def smallest_sufficient(alpha: float) -> int:
 
 
 def top_two(votes: ArrayLike) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """The leading class, its count, the runner-up and its count. Ties go to the lower class number.
+    """The leading class, its count, the runner-up and its count. A tie goes to the class with the lower number.
 
     Args:
         votes: counts, shape (N, K) with K ≥ 2.

@@ -1,4 +1,4 @@
-"""Where downloads and compiled code are kept between starts."""
+"""Folders that keep downloads and compiled code between starts."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 
 
 def cache_folder() -> Path | None:
-    """The user's cache folder of this project, which need not exist yet; None for a user without a home."""
+    """The user's cache folder for this project, which may not exist yet; None for a user without a home."""
     named = os.environ.get("XDG_CACHE_HOME")
     try:
         return Path(named or Path.home() / ".cache") / "abstention-bench"
-    except RuntimeError:  # a user id that the system does not know, as containers have it, and no $HOME
+    except RuntimeError:  # no $HOME, and a user id that the system does not know, as in containers
         return None
 
 
 def compiled_folder() -> Path:
-    """Where compiled code is kept: in the cache folder, else in a temporary one, which goes when the program ends.
+    """The folder for compiled code: in the cache folder, or else a temporary one that is deleted at exit.
 
     Raises:
-        OSError: nothing can be written in either.
+        OSError: neither can be written to.
     """
     cache = cache_folder()
     if cache is not None:
@@ -32,7 +32,7 @@ def compiled_folder() -> Path:
             with tempfile.TemporaryFile(dir=kept):
                 return kept
         except OSError:
-            pass  # a home that is read-only, full or another's
+            pass  # the home is read-only, full or somebody else's
     temporary = tempfile.mkdtemp(prefix="abstention-bench-")
     atexit.register(shutil.rmtree, temporary, ignore_errors=True)
     return Path(temporary)

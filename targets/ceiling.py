@@ -1,6 +1,14 @@
-"""The certified ceiling: no attack inside ε makes PREDICT abstain with a larger probability.
+"""The ceiling: an upper bound on the probability that PREDICT abstains, for all attacks within ε.
 
-For every class c the map x ↦ Φ⁻¹(p_c(x)) of a smoothed classifier is 1/σ-Lipschitz in ℓ2 (Salman et al. 2019,
+**What it is, and is not.** It bounds the probability over PREDICT's noise, and no attack within ε reaches a higher one.
+It is not the maximum: no attack need come near it. It rests on confidence bounds from samples, so for an image it may
+fail with probability at most 1 - ``confidence``. The proof below is for exact arithmetic, in which neither the base
+classifier nor the noise is computed: see Voráček and Hein 2023, "Sound Randomized Smoothing in Floating-Point
+Arithmetics", https://arxiv.org/abs/2207.07209. Machines that round differently count a few votes differently. Their
+published ceilings differ by up to 0.006.
+
+**The bound.** For every class c the map x ↦ Φ⁻¹(p_c(x)) of a smoothed classifier is 1/σ-Lipschitz in ℓ2 (Salman et al.
+2019, "Provably Robust Deep Learning via Adversarially Trained Smoothed Classifiers", https://arxiv.org/abs/1906.04584,
 Lemma 1). So with confidence bounds on the class probabilities at the clean image, every x' with ‖x' - x‖₂ ≤ ε has
 
     p_A(x') ≥ a   = Φ(Φ⁻¹(p_A_low) - ε/σ)
@@ -23,10 +31,9 @@ A second bound needs p_A alone: all votes not for A may go to one rival, so P[ab
 the smallest count out of n that rejects. With n_A ≥ t and n_B ≤ n - t for each B, (n_A, n_B) ∈ R by the
 monotonicity above, so the bound holds for any number of classes; it falls as p_A rises.
 
-**Second order.** The half-spaces that attain the Lipschitz bounds are as steep at x as a class of its probability can
-be, and trained classifiers are less (attacks/README.md). With a bound on the gradient's length, too,
-every class moves less (:func:`targets.gradient.after_shift`), and a and b_B above are replaced by what that leaves;
-the rest of the proof stays.
+**Second order.** The Lipschitz bounds are attained by half-spaces. At x, these are as steep as a class of their
+probability can be, and trained classifiers are less steep. With an upper bound on the gradient's length, every class
+moves less (:func:`targets.gradient.after_shift`). Then a and b_B are computed from that; the rest of the proof stays.
 """
 
 from __future__ import annotations
@@ -46,7 +53,11 @@ FloatArray = NDArray[np.float64]
 def no_rejection(a: float, b: float, n: int, alpha: float) -> float:
     """P[the test does not reject in A's favour] for (n_A, n_B) trinomial with n trials at (a, b).
 
-    Exact: m = n_A + n_B ~ Bin(n, a + b) and n_B | m ~ Bin(m, b / (a + b)).
+    The sum is exact: m = n_A + n_B ~ Bin(n, a + b) and n_B | m ~ Bin(m, b / (a + b)).
+
+    Args:
+        a, b: probabilities of the two classes, with a + b at most 1 up to rounding.
+        n, alpha: PREDICT's.
     """
     total = min(a + b, 1.0)
     if total <= 0:
@@ -71,12 +82,18 @@ def abstention_bound(
     gradient: float = np.inf,
     gradients: FloatArray | None = None,
 ) -> float:
-    """The largest P[PREDICT abstains] within ``epsilon`` of an image, from bounds on its class probabilities.
+    """An upper bound on P[PREDICT abstains] within ``epsilon`` of an image, from bounds on its class probabilities.
 
     Args:
         p_low: lower bound on the probability of class A at the image.
         p_high: upper bounds on the other classes' probabilities, shape (K - 1,).
-        gradient, gradients: upper bounds on σ times the length of class A's gradient there, and of theirs.
+        epsilon: ℓ2 budget, in [0, 1] pixel units like ``sigma``.
+        n, alpha: PREDICT's.
+        gradient: upper bound on σ times the length of class A's gradient at the image; infinite for none.
+        gradients: the same for the other classes, shape (K - 1,); None for none.
+
+    Returns:
+        A number in [0, 1]; 1 says nothing.
     """
     steepest = np.full(len(p_high), np.inf) if gradients is None else gradients
     shift = epsilon / sigma
@@ -85,7 +102,7 @@ def abstention_bound(
     rivals = np.minimum(1.0 - a, moved)
     loser = int(largest_loser(n, alpha)[n])
     single = float(bdtr(n - loser - 1, n, a)) if loser >= 0 else 1.0
-    # Nearly equal rivals share one term; rounding up keeps it a bound.
+    # Nearly equal rivals share one term. Rounding them up keeps the sum an upper bound.
     union = 0.0
     for b, times in zip(*np.unique(np.ceil(rivals * 1e9) / 1e9, return_counts=True), strict=True):
         if a <= b:
@@ -105,22 +122,30 @@ def ceilings(
     confidence: float = 0.999,
     halves: Halves | None = None,
 ) -> FloatArray:
-    """A bound on P[abstain] within ``epsilon`` of each image; all of an image's hold with ``confidence``.
+    """Upper bounds on P[abstain] within ``epsilon`` of each image.
+
+    Each image's votes bound all its probabilities together with probability ``confidence``. So the bounds of one image
+    for several ``epsilon``, n or alpha hold together.
 
     Args:
-        votes: counts at the clean images on noise of their own, shape (N, K).
+        votes: counts at the clean images on noise that nothing else uses, shape (N, K).
+        epsilon: ℓ2 budget, in [0, 1] pixel units like ``sigma``.
         n, alpha: PREDICT's.
-        halves: what else is known of that noise; without, the bound is of first order.
+        confidence: in (0, 1).
+        halves: sums of that noise, which bound the gradients; None for bounds of first order.
 
     Returns:
-        Bounds in [0, 1], shape (N,); 1 where nothing can be proven.
+        Bounds in [0, 1], shape (N,); 1 where nothing can be said.
+
+    Raises:
+        ValueError: with ``halves``, images have different numbers of votes.
     """
     counts = np.asarray(votes, dtype=np.int64)
     samples = counts.sum(1, keepdims=True)
     if halves is not None and len(np.unique(samples)) > 1:
         raise ValueError("the images have different numbers of votes; gradients are bounded for one number at a time")
-    # Bonferroni over the classes, both sides of each, and their gradients with half of the risk: which of the classes
-    # takes which side is chosen on the same votes.
+    # Bonferroni over the classes, over both sides of each, and over their gradients, which get half of the risk. All
+    # are counted because the same votes decide which class needs which side.
     risk = (1 - confidence) / counts.shape[1]
     level = risk / 2 if halves is None else risk / 4
     low = lower_confidence_bound(counts, np.broadcast_to(samples, counts.shape), level)

@@ -1,4 +1,7 @@
-"""CIFAR-10 (Krizhevsky 2009) and its four targets: ResNet-20 trained with noise of the target's own σ."""
+"""CIFAR-10 and its targets: ResNet-20 trained with noise of the target's own σ.
+
+Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images", https://www.cs.toronto.edu/~kriz/cifar.html
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ VARIABLE = "ABSTENTION_BENCH_DATA"
 """Environment variable that names the folder which holds ``cifar-10-batches-py``; :func:`use_folder` overrides it."""
 
 HELD_BACK = 10
-"""Every tenth test image is kept from the adversary: boards of up to 1,000 evenly spaced images attack those."""
+"""Every tenth test image is kept from the adversary. Boards of up to 1,000 evenly spaced images attack only those."""
 
 SHA256 = {
     0.12: "9904453ef116f3ae2f725ee78cd5c1347fae5441f0c23d242bbecdd6b439b8a7",
@@ -32,7 +35,7 @@ SHA256 = {
     0.50: "2b681abf0833188925ae285f879737fb9964c6cf4111b64bbc68bd244a63d7a7",
     1.00: "a93763b7a03209e3f198891c4c2e4a5bcc3e2730e556490378046c2bb8da52e2",
 }
-"""Of the shipped weights, by σ."""
+"""SHA-256 of the shipped weights, by σ."""
 
 
 @cache
@@ -78,9 +81,9 @@ def _line(error: BaseException) -> str:
 def split(name: SplitName, folder: str | None = None) -> Split:
     """One split of CIFAR-10: images (N, 3, 32, 32) in [0, 1].
 
-    The target is trained on the 50,000 training images. The adversary knows test images, as in Covington's paper,
-    but not every tenth. "evaluation" is the whole test set in its own order, so that indices are the field's.
-    torchvision checks the files against the MD5 sums of the official ones.
+    The target is trained on the 50,000 training images. The adversary knows the test images, as in Covington's paper,
+    except every tenth. "evaluation" is the whole test set in its own order, so that indices are those of other papers.
+    torchvision checks the files against the official MD5 sums.
 
     Args:
         folder: holds ``cifar-10-batches-py``. Without one, the folder is the one in :data:`VARIABLE`; if that is not

@@ -1,4 +1,4 @@
-"""Base classifiers compiled (``torch.compile`` with frozen weights), bit for bit the plain ones."""
+"""Compiled base classifiers (``torch.compile`` with frozen weights) that give the same bits as the plain ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VARIABLE = "ABSTENTION_BENCH_COMPILE"
 """Environment variable: 0 switches the compiler off."""
 
 CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
-"""Torch's environment variable: the folder that compiled code is kept in."""
+"""Torch's environment variable: the folder for compiled code."""
 
 
 WIDTHS = {"AVX2": 256, "AVX512": 512}
@@ -36,17 +36,21 @@ def compiler_present(device: torch.device) -> bool:
 
 
 def compiled_alike(module: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor] | None:
-    """The module compiled for batches of that size; None, said once, where that fails or changes a single logit.
+    """The module compiled for batches of that size; None, with a warning, where that fails or changes a single logit.
 
-    The compiled code is told to round where the module does (``emulate_precision_casts``, at no cost that could be
-    measured). It is kept in the user's cache folder, for each kind of CPU its own, so that the next start only
-    loads it: torch does not ask which CPU it was compiled for, and on another it computes nonsense. Where the user
-    names a folder, the width of the registers keeps kinds apart.
+    The compiled code rounds where the module does (``emulate_precision_casts``, which costs no measurable time). It is
+    kept in the user's cache folder, so that the next start only loads it. Each kind of CPU has a folder of its own:
+    torch does not check which CPU the code was compiled for, and on another kind it gives wrong results. In a folder
+    that the user names, the width of the registers keeps the kinds apart.
+
+    Args:
+        module: the base classifier, in evaluation mode.
+        images: a full batch (N, C, H, W).
     """
-    plain: Tensor = module(images).clone()  # a module may write all its answers to one place
+    plain: Tensor = module(images).clone()  # a module may reuse its output tensor
     options: dict[str, str | int | bool | Callable[..., object]] = {"freezing": True, "emulate_precision_casts": True}
     if images.device.type == "cpu" and capability() in WIDTHS:
-        options["cpp.simdlen"] = WIDTHS[capability()]  # torch's default, but named it is in what code is looked up by
+        options["cpp.simdlen"] = WIDTHS[capability()]  # torch's default, named here so that the code's key holds it
     try:
         if not os.environ.get(CACHE_VARIABLE):
             os.environ[CACHE_VARIABLE] = str(compiled_folder() / tag())
@@ -54,7 +58,7 @@ def compiled_alike(module: nn.Module, images: Tensor) -> Callable[[Tensor], Tens
         alike = torch.equal(fast(images), plain)
     except torch.cuda.OutOfMemoryError:
         raise
-    except Exception as error:  # torch's compiler, the one that it calls, or the folder they write to
+    except Exception as error:  # torch's compiler, the compiler that it calls, or their folder
         warnings.warn(f"compiling the base classifier failed, going on without: {_line(error)}", stacklevel=2)
         return None
     if not alike:

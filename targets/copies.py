@@ -1,7 +1,4 @@
-"""Copies of what a data set holds: whoever asks for a split may scale, clip or shuffle it in place.
-
-What cells share is shared by keeping it here, out of everybody's hands.
-"""
+"""Copies of splits: the caller may scale, clip or shuffle a split in place without changing it for others."""
 
 from __future__ import annotations
 
@@ -13,15 +10,15 @@ from targets.split import Split, SplitName
 
 
 def copy_of(split: Split) -> Split:
-    """The same images and labels in memory of their own."""
+    """A split with the same images and labels in memory of its own."""
     return replace(split, images=split.images.clone(), labels=split.labels.clone())
 
 
 class Copies:
-    """A data set's loader, of which each call gives a copy.
+    """Wraps a data set's loader so that each call gives a copy.
 
     Args:
-        load: loads a split; nobody but it may hold what it returns.
+        load: loads a split, which no one else may write into.
     """
 
     def __init__(self, load: Callable[[SplitName], Split]) -> None:
@@ -33,7 +30,7 @@ class Copies:
 
 
 class Kept(Copies):
-    """The same for a loader that may hand out what others hold: each split is loaded once and kept as it was then."""
+    """The same for a loader whose splits others may change: each split is loaded once and kept as it was then."""
 
     def __init__(self, load: Callable[[SplitName], Split]) -> None:
         super().__init__(load)

@@ -1,4 +1,4 @@
-"""Data sets: images in [0, 1], one split to train the target, one for the adversary, one to evaluate on."""
+"""Data sets: images in [0, 1], with one split to train the target, one for the adversary and one to evaluate on."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ __all__ = ["DATA", "DataSet", "Split", "SplitName", "evenly_spaced"]
 
 @dataclass(frozen=True)
 class DataSet:
-    """What a target is trained on, what the adversary owns, and what attacks are evaluated on.
+    """A data set: the images that the target is trained on, the adversary owns, and attacks are evaluated on.
 
     Attributes:
         shape: (C, H, W).
-        split: loads one split. "train" trains the target and shares no image with the others; "adversary" is what
-            a transfer attacker trains on; "evaluation" is what attacks are evaluated on. What is given here is asked
-            once for each and checked when it comes in (:class:`targets.split.Checked`), and every call gets a copy
+        num_classes: K, at least 2.
+        split: loads one split. "train" trains the target and shares no image with the others. A transfer attacker
+            trains on "adversary". Attacks are evaluated on "evaluation". The loader given here is called once for each
+            split; the result is checked (:class:`targets.split.Checked`), and every call gets a copy
             (:mod:`targets.copies`).
-        held_back: "adversary" holds no evaluation image whose index this divides. It may hold the others, and a
-            transfer attack on those would attack what it was trained on; with 1 it holds none.
-        verified: whether ``split`` itself checks that images and labels are the registered ones, so that the name
-            says what they are. Of any other, digests of what they use are in the keys of results.
+        held_back: "adversary" holds no evaluation image whose index is a multiple of this. It may hold the others, so a
+            transfer attack on those would attack its own training images. With 1 it holds none.
+        verified: whether ``split`` itself checks that images and labels are the registered ones. Then the name says
+            what they are. For any other data set, the keys of results hold digests of the images and labels used.
 
     Raises:
         InputError: fewer than two classes, or a shape that is not three numbers above 0.
@@ -62,7 +63,7 @@ class DataSet:
             object.__setattr__(self, name, value)
 
     def exposed(self, indices: Iterable[int]) -> list[int]:
-        """Those of the evaluation images' indices that the adversary may know."""
+        """Those of ``indices`` whose evaluation images the adversary may know."""
         return [index for index in indices if index % self.held_back]
 
 
@@ -71,10 +72,10 @@ def _counts(value: object, least: int) -> bool:
 
 
 class DataSets(Registry[DataSet]):
-    """The data sets by name; one that is added without a name has its own."""
+    """The data sets by name. One that is added without a name is registered under its own."""
 
     def add(self, name: str | DataSet, entry: DataSet | None = None) -> None:
-        """Register a data set. Raises :class:`InputError` where it is none, and where its name is none, or taken."""
+        """Register a data set. Raises :class:`InputError` if it is not one, or its name is invalid or taken."""
         if entry is None and isinstance(name, DataSet):
             entry, name = name, name.name
         if not isinstance(name, str) or not isinstance(entry, DataSet):
@@ -86,7 +87,11 @@ DATA = DataSets("data set")
 
 
 def evenly_spaced(available: int, wanted: int) -> list[int]:
-    """``wanted`` indices spread evenly over ``available``: every 50th of 10,000 for 200, as the field does."""
+    """``wanted`` indices spread evenly over ``available``: every 50th of 10,000 for 200, as other papers do.
+
+    Raises:
+        InputError: ``wanted`` is not from 1 to ``available``.
+    """
     if not 1 <= wanted <= available:
         raise InputError(f"{wanted} images asked for; give a number from 1 to {available}")
     return [int(i) for i in np.arange(wanted) * available // wanted]

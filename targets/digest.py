@@ -1,4 +1,4 @@
-"""Digests of images and labels: by them, results on a data set that does not check itself know what they are of."""
+"""Digests of images and labels. They identify the data of results whose data set does not check itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from targets.data import DATA, Split, SplitName
 
 Part = Literal["images", "labels", "adversary", "training"]
-"""Evaluation images, their labels, the adversary's images (nobody uses their labels), training images and labels."""
+"""Evaluation images, their labels, the adversary's images (no attack uses their labels), training images and labels."""
 
 SPLITS: dict[Part, SplitName] = {
     "images": "evaluation",
@@ -20,14 +20,14 @@ SPLITS: dict[Part, SplitName] = {
     "adversary": "adversary",
     "training": "train",
 }
-"""Where the parts lie."""
+"""The split that holds each part."""
 
 ABSENT = "absent"
-"""In place of a digest where the adversary's images or the training set cannot be loaded."""
+"""Stands for the digest of a split other than "evaluation" that cannot be loaded."""
 
 
 def digest(*tensors: Tensor) -> str:
-    """A hash of types, shapes and values."""
+    """A hash of the tensors' types, shapes and values."""
     found = hashlib.blake2b(digest_size=16)
     for tensor in tensors:
         array = tensor.detach().cpu().contiguous().numpy()
@@ -37,10 +37,10 @@ def digest(*tensors: Tensor) -> str:
 
 
 def content(name: str, *parts: Part) -> dict[str, dict[str, str]]:
-    """What results that rest on these parts of a data set have in their keys: ``{"content": {part: digest}}``.
+    """The part of a result's key that identifies its data: ``{"content": {part: digest}}``.
 
-    Of a verified data set nothing: its name says what it is. A part is digested whole, whichever of its images are
-    used: shards of one row must not differ in it, and evenly spaced indices are others where their number changes.
+    It is empty for a verified data set, whose name identifies it. A digest is of the whole part, whichever of its
+    images are used: all shards of a row need the same digest, and evenly spaced indices change with their number.
 
     Raises:
         InputError: no data set is registered under that name.
@@ -56,7 +56,7 @@ def _digest(load: Callable[[SplitName], Split], part: Part) -> str:
     except Exception:  # of a plugin, which may raise anything
         if SPLITS[part] == "evaluation":
             raise
-        # Many a data set has none. An attack that needs it says why it fails, and is run again once there is one.
+        # Many data sets lack this split. An attack that needs it fails and says so, and runs again once there is one.
         return ABSENT
     if part == "labels":
         return digest(split.labels)

@@ -1,4 +1,7 @@
-"""The embedded data set (scikit-learn's 1,797 scans of digits) and its four targets."""
+"""The embedded data set, scikit-learn's 1,797 digits of 8×8 pixels, and its four targets.
+
+Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", https://doi.org/10.24432/C50P49
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ SHA256 = {
 
 
 DIGEST = "7e8ef6d2517aa5311dcd54ef685a3c6c"
-"""Of all images and labels, shuffled."""
+"""Digest of all images and labels in shuffled order."""
 
 
 @cache

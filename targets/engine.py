@@ -1,8 +1,8 @@
-"""The engine: a base classifier's answers and gradients, as fast as the machine gives them, in bounded memory.
+"""The engine: runs a base classifier for answers and gradients, fast and in bounded memory.
 
-One arithmetic for a base classifier, see :mod:`targets.arithmetic`. It is compiled once that pays, see
-:mod:`targets.compiled`, and the compiled code used only where it gives the same logits bit for bit: so answers depend
-neither on whether there is a compiler nor on what went before.
+A base classifier has one arithmetic (:mod:`targets.arithmetic`). It is compiled once that pays
+(:mod:`targets.compiled`), and compiled code is used only where it gives the same logits bit for bit. So answers depend
+neither on a compiler nor on earlier passes.
 """
 
 from __future__ import annotations
@@ -21,38 +21,37 @@ from targets.compiled import compiled_alike, compiler_present
 from targets.errors import TargetError
 
 VALUES = {"cpu": 200 * 3072, "cuda": 4096 * 3072}
-"""Values a batch: on a CPU so that a layer of a ResNet-20 stays in its cache (measured, compiled: 200 CIFAR-10 images
-at a time are 20 to 40% faster than 400 where the CPU has AMX, and 11% slower where it has AVX-512 only); on a GPU so
-that it is busy."""
+"""Values a batch. On a CPU, a layer of a ResNet-20 then stays in its cache: compiled batches of 200 CIFAR-10 images
+were measured 20 to 40% faster than batches of 400 with AMX, and 11% slower with AVX-512 only. A GPU is then busy."""
 
 LARGEST_BATCH = {"cpu": 1000, "cuda": 65_536}
 
 SMALLEST_BATCH = 16
-"""CPU kernels take another path, with other rounding, for a handful of rows; smaller batches are padded."""
+"""For a handful of rows, CPU kernels compute and round in another way, so smaller batches are padded."""
 
 COMPILE_AFTER = 100
-"""Full batches after which compiling has paid for itself: it takes seconds and saves a sixth of each or more."""
+"""Full batches after which a base classifier is compiled. It takes seconds and saves at least a sixth of each batch."""
 
 KEPT = 3 * 2**30
-"""Bytes of activations kept for the backward pass; what comes after is computed again."""
+"""Activations kept for the backward pass, in bytes. Those beyond are computed again."""
 
 NOT_FINITE = -1
-"""Stands for the answer where the logits are not finite."""
+"""Stands for an answer whose logits are not finite."""
 
 CPU = torch.device("cpu")
 
 
 def batch_size(shape: tuple[int, ...], device: torch.device) -> int:
-    """Rows of a full batch for images of ``shape``."""
+    """Rows of a full batch for images of ``shape`` (C, H, W)."""
     kind = "cpu" if device.type == "cpu" else "cuda"
     return max(SMALLEST_BATCH, min(LARGEST_BATCH[kind], VALUES[kind] // math.prod(shape)))
 
 
 def padded(batch: Tensor) -> Tensor:
-    """A copy of a batch (N, C, H, W), with rows of zeros up to :data:`SMALLEST_BATCH`, for a module to write into.
+    """A copy of a batch (N, C, H, W), padded with rows of zeros to :data:`SMALLEST_BATCH`. Gradients flow through.
 
-    Many clamp or normalise their input in place. What they are given must be nobody else's: the noise behind a ceiling
-    is taken from the samples after the pass, and a pass that ran out of memory is made again. Gradients flow through.
+    It is a copy because many modules clamp or normalise their input in place, and the samples are still needed: sums of
+    the noise are taken from them after the pass, and a pass that ran out of memory is repeated.
     """
     missing = SMALLEST_BATCH - len(batch)
     return torch.cat([batch, batch.new_zeros((missing, *batch.shape[1:]))]) if missing > 0 else batch.clone()
@@ -63,8 +62,10 @@ class Engine:
 
     Args:
         base_classifier: images (N, C, H, W) float32 → logits (N, K), in evaluation mode, on ``device``. Its weights
-            are fixed from the first pass on.
-        batch: rows a pass; without, :func:`batch_size` of the first images.
+            must not change after the first pass.
+        num_classes: K.
+        batch: rows a pass; None for :func:`batch_size` of the first images.
+        device: where the base classifier is.
     """
 
     def __init__(
@@ -80,13 +81,13 @@ class Engine:
         keep_freed_memory()
 
     def arithmetic(self, shape: tuple[int, ...]) -> Arithmetic:
-        """How images (C, H, W) of ``shape`` are computed, the first and the last alike. Raises :class:`InputError`."""
+        """The arithmetic for images of ``shape`` (C, H, W), chosen once. Raises :class:`InputError`."""
         if shape not in self._arithmetic:
             self._arithmetic[shape] = choose(self.base_classifier, shape, self.device)
         return self._arithmetic[shape]
 
     def size(self, shape: tuple[int, ...]) -> int:
-        """Rows a pass for images of ``shape``; halved for good where they did not fit in memory."""
+        """Rows a pass for images of ``shape``. It is halved for good when a pass does not fit in memory."""
         if self.batch is None:
             self.batch = batch_size(shape, self.device)
         return self.batch
@@ -114,7 +115,7 @@ class Engine:
     def logits(self, images: Tensor) -> Tensor:
         """Logits (N, K), differentiable with respect to images (N, C, H, W), however many.
 
-        Activations beyond :data:`KEPT` bytes are not kept but computed again in the backward pass.
+        Activations beyond :data:`KEPT` bytes are not kept. The backward pass computes them again.
 
         Raises:
             TargetError: the logits are not (N, K) finite numbers.
@@ -140,7 +141,7 @@ class Engine:
             else:
                 logits = checkpoint(self._eager, part, use_reentrant=False)
             held += each
-            parts.append(finite(self._shaped(logits, part)).clone())  # a module may write all its answers to one place
+            parts.append(finite(self._shaped(logits, part)).clone())  # a module may reuse its output tensor
         return torch.cat(parts)
 
     def _eager(self, images: Tensor) -> Tensor:
@@ -181,14 +182,14 @@ class Engine:
 
 
 def finite(logits: Tensor) -> Tensor:
-    """The logits themselves. Raises :class:`TargetError` where one is NaN or infinite."""
+    """The logits as they are. Raises :class:`TargetError` if one is NaN or infinite."""
     if not bool(torch.isfinite(logits).all()):
         raise TargetError("the base classifier returned NaN or infinite logits")
     return logits
 
 
 def out_of_memory(error: BaseException | None) -> bool:
-    """Whether a pass failed for want of memory: a smaller one may go through."""
+    """Whether a pass failed because memory ran out. A smaller one may succeed."""
     return isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 

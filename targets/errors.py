@@ -1,9 +1,9 @@
-"""Errors of the ground floor."""
+"""The two kinds of errors that targets raise."""
 
 
 class InputError(ValueError):
-    """Something the user gave is wrong. The message is one line: what is wrong, and what to do."""
+    """The user gave something wrong. The message is one line that says what is wrong and what to do."""
 
 
 class TargetError(RuntimeError):
-    """A target cannot be evaluated: its base classifier misbehaves (NaN, wrong shape) or its weights do."""
+    """A target cannot be evaluated: its base classifier fails (NaN, wrong shape), or its weights are damaged."""

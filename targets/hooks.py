@@ -1,7 +1,7 @@
-"""What PyTorch calls beside what is asked of it, in the whole process: hooks on every module, and modes.
+"""PyTorch's process-wide hooks and modes, which are put back after user code.
 
-A profiler's hook that an attack leaves behind, or a mode that it enters and never leaves, would act on all that is
-computed after it.
+A profiler's hook that an attack leaves behind, or a mode that it enters and never leaves, would act on everything that
+is computed later.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from targets.state import State, attribute
 
 
 def _fill(hooks: dict[Any, Any], content: dict[Any, Any]) -> None:
-    hooks.clear()  # the dictionary itself stays: who has registered a hook can still remove it
+    hooks.clear()  # the dictionary itself stays, so that a hook's handle can still remove it
     hooks.update(content)
 
 
 def _registered() -> Iterator[State]:
-    """Hooks on every module and optimizer, by the dictionaries that PyTorch keeps them in."""
+    """Hooks on all modules and optimizers, one state for each dictionary that PyTorch keeps them in."""
     for owner in (modules, optimizers):
         for name, hooks in vars(owner).items():
             if name.startswith("_global_") and isinstance(hooks, dict):
@@ -34,7 +34,7 @@ def _registered() -> Iterator[State]:
 
 
 def _function_modes() -> tuple[Any, ...]:
-    """Those that are entered, and the default device: PyTorch makes it with a mode at the bottom of them."""
+    """The modes that are entered, and the default device, which PyTorch makes a mode below all others."""
     entered = tuple(torch._C._get_function_stack_at(i) for i in range(torch._C._len_torch_function_stack()))
     context = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
     return entered, devices.CURRENT_DEVICE, context
@@ -60,7 +60,7 @@ def _set_dispatch_modes(entered: tuple[Any, ...]) -> None:
 
 
 def _saved_hooks() -> list[Any]:
-    """Pairs that pack what is saved for the backward pass, the outermost first."""
+    """Pairs of hooks that pack and unpack what is saved for the backward pass, the outermost first."""
     pairs = []
     while (pair := torch._C._autograd._top_saved_tensors_default_hooks(True)) is not None:
         pairs.append(pair)
@@ -82,10 +82,10 @@ HOOKS = (
     State(_function_modes, _set_function_modes, ((), None, None)),
     State(_dispatch_modes, _set_dispatch_modes, ()),
     *(
-        attribute(dispatch, name, False)  # whether one is entered, which torch.compile asks
+        attribute(dispatch, name, False)  # whether a mode is entered, which torch.compile reads
         for name in vars(dispatch)
         if name.startswith("_is_in_") and isinstance(getattr(dispatch, name), bool)
     ),
     State(_saved_hooks, _set_saved_hooks, []),
 )
-"""User code finds none of others."""
+"""The process-wide hooks and modes. User code starts without any."""

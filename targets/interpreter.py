@@ -1,4 +1,7 @@
-"""What Python and the system keep once for a process: signals and timers, what traces calls, what hears of errors."""
+"""State that Python and the system keep once a process: signals, timers, standard streams, tracing and error hooks.
+
+It is put back after user code.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from typing import Any
 from targets.state import State, attribute
 
 SMALLEST = 5e-324
-"""The smallest float above 0, and 0 itself where a processor is told to take such numbers for it."""
+"""The smallest float above 0. It reads as 0 while the processor flushes such numbers to 0."""
 
 
 def _handlers() -> dict[int, Any]:
@@ -23,7 +26,7 @@ def _handlers() -> dict[int, Any]:
 
 
 def _handle(before: dict[int, Any]) -> None:
-    if threading.current_thread() is not threading.main_thread():  # no other may
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         return
     for number, handler in before.items():
         if handler is not None and signal.getsignal(number) != handler:
@@ -38,7 +41,7 @@ def _masks() -> Iterator[State]:
 
 
 def _timers() -> Iterator[State]:
-    """Alarms; one from outside goes on to the same instant."""
+    """Alarms. One that was set before user code still rings at its time."""
     if hasattr(signal, "setitimer"):
         for kind, clock in {
             signal.ITIMER_REAL: time.monotonic,
@@ -49,7 +52,7 @@ def _timers() -> Iterator[State]:
 
 
 def _timer(kind: int, clock: Callable[[], float]) -> tuple[float, float] | None:
-    """When it rings next, by its clock, and how often from then on; None where it is off."""
+    """When the timer rings next, by its clock, and its interval from then on; None if it is off."""
     left, interval = signal.getitimer(kind)
     return (clock() + left, interval) if left else None
 
@@ -57,11 +60,11 @@ def _timer(kind: int, clock: Callable[[], float]) -> tuple[float, float] | None:
 def _set_timer(kind: int, clock: Callable[[], float], before: tuple[float, float] | None) -> None:
     end, interval = before or (0.0, 0.0)
     left = end - clock()
-    signal.setitimer(kind, left if before and left > 0 else interval, interval)  # one that rang once is over
+    signal.setitimer(kind, left if before and left > 0 else interval, interval)  # a single alarm that has rung is over
 
 
 def _closed() -> set[int]:
-    """Which of standard input, output and error are closed."""
+    """The file descriptors among 0, 1 and 2 that are closed."""
     return {number for number in (0, 1, 2) if not _is_open(number)}
 
 
@@ -74,7 +77,7 @@ def _is_open(number: int) -> bool:
 
 
 def _open_others(before: set[int]) -> None:
-    """Give what was closed since to nothing: the next file opened would take its place."""
+    """Open the null device for descriptors closed since. Otherwise the next opened file would get their number."""
     for number in _closed() - before:
         nothing = os.open(os.devnull, os.O_RDWR)
         if nothing != number:
@@ -95,7 +98,7 @@ def _set_denormals(flushed: bool) -> None:
 INTERPRETER = (
     State(_handlers, _handle),
     *_masks(),
-    *_timers(),  # behind the handlers, so put back before them: what rings must not find another's
+    *_timers(),  # after the handlers, so put back before them: an alarm must not reach user code's handler
     State(_closed, _open_others),
     attribute(sys, "stdin"),
     attribute(sys, "stdout"),

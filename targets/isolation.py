@@ -1,6 +1,6 @@
-"""What a process has only one of, put back after user code: attacks, base classifiers, plugins and trainings.
+"""Isolation: the process's global state is put back after user code (attacks, base classifiers, plugins, training).
 
-An attack that switches gradients off, or a library that draws from a global generator, should be nobody else's affair.
+So an attack that switches gradients off, or a library that draws from a global generator, affects nothing after it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from targets.state import AS_IT_IS, State, attribute
 def _folder() -> str | None:
     try:
         return os.getcwd()
-    except FileNotFoundError:  # somebody removed it
+    except FileNotFoundError:  # the folder was removed
         return None
 
 
@@ -42,12 +42,12 @@ def _set_environment(variables: dict[str, str]) -> None:
 
 
 def _set_filters(before: tuple[list[Any], Any]) -> None:
-    warnings.resetwarnings()  # which also tells Python that what it remembers of them is outdated
+    warnings.resetwarnings()  # which also makes Python forget which warnings it has shown
     warnings.filters[:], warnings.showwarning = before  # type: ignore[index]
 
 
 def _nesting() -> int:
-    """How many autocast contexts are entered: while one is, weights that were rounded once are not rounded again."""
+    """The number of autocast contexts that are entered. Inside one, PyTorch caches rounded weights."""
     deeper = torch.autocast_increment_nesting()
     torch.autocast_decrement_nesting()
     return int(deeper) - 1
@@ -127,16 +127,16 @@ STATES = (
     *HOOKS,
     *INTERPRETER,
 )
-"""Beside the random generators, and whether gradients are recorded, which user code finds so."""
+"""All state that is put back, beside the random generators and the gradient mode."""
 
 
 @contextmanager
 def isolated(seed: int | None = None, *, environment: bool = True) -> Iterator[None]:
-    """Run user code inside: whatever it does to the process's state is undone after it.
+    """Run user code inside; its changes to the process's state are undone after it.
 
     Args:
-        seed: of the global random generators, see :func:`seeded`; as they are without.
-        environment: whether what it does to environment variables is undone, too.
+        seed: of the global random generators, see :func:`seeded`; None to leave them as they are.
+        environment: whether changes to environment variables are undone too.
     """
     with ExitStack() as stack:
         stack.enter_context(seeded(seed))
@@ -145,12 +145,12 @@ def isolated(seed: int | None = None, *, environment: bool = True) -> Iterator[N
             stack.callback(_restore, state, before)
             if state.found is not AS_IT_IS and before != state.found:
                 state.write(state.found)
-        stack.enter_context(torch.inference_mode(False))  # which also records gradients, and undoes both
+        stack.enter_context(torch.inference_mode(False))  # gradients are recorded inside, and both modes are put back
         depth = sys.getrecursionlimit()
         try:
             yield
         finally:
-            sys.setrecursionlimit(depth)  # before all else, which takes a few calls
+            sys.setrecursionlimit(depth)  # first of all, since the rest needs a few calls
 
 
 def _restore(state: State, before: Any) -> None:
@@ -160,10 +160,10 @@ def _restore(state: State, before: Any) -> None:
 
 @contextmanager
 def seeded(seed: int | None) -> Iterator[None]:
-    """Run code that draws from Python's, NumPy's or PyTorch's global generators; they go on as if it had not.
+    """Run code that draws from Python's, NumPy's or PyTorch's global generators, and put their states back after it.
 
     Args:
-        seed: 0 … 2³² - 1 for the draws inside; None to leave the generators as they are.
+        seed: 0 … 2³² - 1, for the draws inside; None to start from the generators as they are.
     """
     python, legacy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []

@@ -9,14 +9,14 @@ from targets.binomial import always_abstains, smallest_sufficient
 from targets.errors import InputError
 
 LARGEST = 2**63 - 1
-"""Of whole numbers: they are stored in 64 bits."""
+"""The largest whole number: they are stored in 64 bits."""
 
 MOST_SAMPLES = 10_000_000
-"""Of noise samples an image: PREDICT's test keeps a number for every count, and some ten while it makes them (0.8 GB
-here). So many passes of a ResNet-20 take an hour an image on two cores."""
+"""Noise samples an image, at most. PREDICT's test stores a number for every count, and needs ten times as much while it
+computes them: 0.8 GB here. So many passes of a ResNet-20 take an hour an image on two cores."""
 
 SMALLEST, GREATEST = 1e-6, 1e6
-"""Of lengths in [0, 1] pixel units (σ, ε): beyond them noise and perturbations are none, or no numbers, in float32."""
+"""Bounds on σ and ε, in [0, 1] pixel units. Beyond them, noise and perturbations vanish or overflow in float32."""
 
 
 LARGEST_ALPHA = 0.5
@@ -24,7 +24,7 @@ LARGEST_ALPHA = 0.5
 
 
 def check_whole(name: str, value: int, least: int = -LARGEST) -> None:
-    """Raise :class:`InputError` for a whole number below ``least``, or too large to be stored."""
+    """Raise :class:`InputError` for a whole number below ``least``, or too large for 64 bits."""
     if value < least:
         raise InputError(f"{name} is {value}; give a number of at least {least}")
     if value > LARGEST:
@@ -32,7 +32,7 @@ def check_whole(name: str, value: int, least: int = -LARGEST) -> None:
 
 
 def check_samples(name: str, value: int, least: int = 1) -> None:
-    """Raise :class:`InputError` for a number of noise samples that is too small, or too large to be held in memory."""
+    """Raise :class:`InputError` for a number of noise samples below ``least``, or too large for memory."""
     if value < least:
         raise InputError(f"{name} is {value}; give at least {max(least, 1)} noise sample{'s' if least > 1 else ''}")
     if value > MOST_SAMPLES:
@@ -40,7 +40,7 @@ def check_samples(name: str, value: int, least: int = 1) -> None:
 
 
 def check_length(name: str, value: float) -> float:
-    """A length in [0, 1] pixel units, as it was given. Raises :class:`InputError` for one that float32 cannot hold."""
+    """Return a length in [0, 1] pixel units as it is. Raises :class:`InputError` for one that float32 cannot hold."""
     if not is_number(value) or not SMALLEST <= value <= GREATEST:
         raise InputError(
             f"{name} is {number(value)}; give a number above 0, from {SMALLEST:g} to {GREATEST:g} in [0, 1] pixel units"
@@ -49,19 +49,19 @@ def check_length(name: str, value: float) -> float:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number that a float can hold; true and false are none, NaN and infinity are."""
+    """Whether it is a number that fits a float. NaN and infinity count, booleans do not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return isinstance(value, float) or abs(value) <= LARGEST
 
 
 def is_finite(value: Any) -> bool:
-    """The same without NaN and infinity."""
+    """Whether it is a number that fits a float, and neither NaN nor infinite."""
     return is_number(value) and math.isfinite(value)
 
 
 def number(value: Any) -> str:
-    """A value in a message, to its last digit: ``0.1``, ``10``, ``1e-320``, ``'text'``."""
+    """A value for a message, with all digits: ``0.1``, ``10``, ``1e-320``, ``'text'``."""
     return repr(float(value)).removesuffix(".0") if is_number(value) else repr(value)
 
 

@@ -1,4 +1,4 @@
-"""Architectures of base classifiers and surrogates. Each takes images in [0, 1] and gives logits."""
+"""Architectures of base classifiers and surrogates: images (N, C, H, W) in [0, 1] → logits (N, K)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from targets.registry import Registry
 Shape = tuple[int, int, int]
 
 ARCHITECTURES: Registry[Callable[[Shape, int], nn.Module]] = Registry("architecture")
-"""By name: functions of the image shape (C, H, W) and the number of classes."""
+"""Architectures by name: each is a function of the image shape (C, H, W) and the number of classes."""
 
 VERSIONS: dict[str, str] = {}
-"""Of the code behind an architecture, where it is a plugin's: other code builds another network of that name."""
+"""Versions of the code behind plugins' architectures, by name. Edited code may build another network."""
 
 
 class SmallCNN(nn.Module):
-    """Two strided convolutions and two linear layers; on 8×8 images 14k parameters, 34k multiply–adds an image."""
+    """Two strided convolutions and two linear layers. For 8×8 images: 14k parameters, 34k multiply–adds an image."""
 
     def __init__(self, shape: Shape = (1, 8, 8), num_classes: int = 10) -> None:
         super().__init__()
@@ -59,9 +59,13 @@ class _WideBlock(nn.Module):
 
 
 class WideResNet10(nn.Module):
-    """Wide residual network of depth 10 (Zagoruyko & Komodakis 2016): one block in each of three groups.
+    """Wide residual network of depth 10: one block in each of three groups.
+
+    Zagoruyko and Komodakis 2016, "Wide Residual Networks", https://arxiv.org/abs/1605.07146
 
     Args:
+        shape: of the images, (C, H, W).
+        num_classes: number of logits.
         widen: width factor k; the groups have 16k, 32k and 64k channels.
     """
 

@@ -1,4 +1,4 @@
-"""Keyed random streams: what is drawn for an image depends on its key alone.
+"""Keyed random streams: the noise drawn for an image depends on its key alone.
 
 The noise of sample j of image i comes from block ``j // BLOCK`` of the stream keyed by (seed, target, image,
 purpose), so that results do not depend on batch size, shard, order, resume or number of workers.
@@ -20,7 +20,7 @@ from torch import Tensor
 from targets.kept_noise import KeptNoise
 
 BLOCK = 100
-"""Noise samples that are drawn together. Part of the streams' definition: changing it changes every result."""
+"""Noise samples that are drawn together. It is part of the streams' definition, so changing it changes every result."""
 
 
 DIGEST = 16
@@ -30,22 +30,22 @@ Key = int | str | tuple[int, int]
 
 
 def _plain(part: Any) -> Any:
-    """The key with Python integers for NumPy's, whose repr is another."""
+    """The key with Python's integers in place of NumPy's, whose repr differs."""
     if isinstance(part, str):
         return part
     return tuple(map(_plain, part)) if isinstance(part, tuple) else int(operator.index(part))
 
 
 def keyed_generator(*key: Key) -> np.random.Generator:
-    """A NumPy generator that is a pure function of ``key`` (128 bits of BLAKE2b seed SFC64)."""
+    """A NumPy generator that depends on ``key`` alone: 128 bits of its BLAKE2b hash seed SFC64."""
     return _generator(hashlib.blake2b(repr(_plain(key)).encode(), digest_size=DIGEST).digest())
 
 
 def _generator(digest: bytes) -> np.random.Generator:
-    """The generator whose seed is the number that the digest is, its lowest byte first.
+    """The generator whose seed is the digest, read as a number with its lowest byte first.
 
-    NumPy splits a number into words of 32 bits; to be given the words is half the work, and sampling asks for a
-    generator a block.
+    NumPy splits a number into words of 32 bits. Giving it the words takes half the time, and sampling makes a generator
+    for every block.
     """
     words = np.frombuffer(digest, "<u4")
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(words)))
@@ -55,8 +55,8 @@ class Noise:
     """Standard normal noise of one purpose: ``block(image, b, shape)`` is always the same array.
 
     Args:
-        key: what keys the stream beside the image and the block: seed, target and purpose.
-        kept: keeps blocks that will be drawn again.
+        key: keys the stream together with the image and the block: seed, target and purpose.
+        kept: keeps blocks for later calls; None to draw each time.
     """
 
     def __init__(self, *key: Key, kept: KeptNoise | None = None) -> None:
@@ -77,7 +77,7 @@ class Stream:
         self.image = image
         self._drawn = 0
         self._generator: np.random.Generator | None = None
-        # The key of each block is the same but for its end.
+        # The keys of all blocks differ only at the end.
         begun = repr(_plain((*noise.key, image))).removesuffix(")").removesuffix(",")
         self._begun = hashlib.blake2b(f"{begun}, ".encode(), digest_size=DIGEST)
 
@@ -97,7 +97,7 @@ class Stream:
             self._drawn += take
 
     def _digest(self, index: int) -> bytes:
-        """Of a block's key: that of ``keyed_generator(*key, image, index)``."""
+        """The digest of a block's key, as in ``keyed_generator(*key, image, index)``."""
         digest = self._begun.copy()
         digest.update(f"{index})".encode())
         return digest.digest()
@@ -108,10 +108,10 @@ class Stream:
 
 
 class Streams:
-    """One random generator an image, handed to an attack: draws for an image are the batch's business never.
+    """One random generator an image, for an attack: draws for an image do not depend on its batch.
 
     Args:
-        key: what keys the streams beside the image.
+        key: keys the streams together with the image.
         images: the image's index in its data set, for each row of the attack's batch.
     """
 
@@ -133,7 +133,7 @@ class Streams:
         if len(chosen) == 0:
             return torch.zeros((0, *shape))
         drawn = np.empty((len(chosen), *shape), dtype=np.float32)
-        # A row of values each, whatever the shape: NumPy fills arrays, and a draw of shape () would be none.
+        # One row of values an image, whatever the shape: NumPy fills arrays, and a draw of shape () is none.
         for row, values in zip(chosen, drawn.reshape(len(chosen), math.prod(shape)), strict=True):
             self._generators[row].standard_normal(dtype=np.float32, out=values)
         return torch.from_numpy(drawn)

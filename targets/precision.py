@@ -1,4 +1,4 @@
-"""Base classifiers in bfloat16: folded, channels-last, float32 at both ends."""
+"""Base classifiers in bfloat16: batch normalisation folded, channels-last, with float32 images and logits."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 Precision = Literal["float32", "bfloat16"]
 
 SUFFIX = "-bf16"
-"""Ends the name of a target whose base classifier computes in bfloat16: it is a classifier of its own."""
+"""Ends the name of a target whose base classifier computes in bfloat16, since it is a classifier of its own."""
 
 
 class Bfloat16(nn.Module):
     """A base classifier that computes in bfloat16, whose images and logits are float32.
 
-    Batch normalisation is folded into the convolutions before the weights are rounded, so that they are rounded
+    Batch normalisation is folded into the convolutions before the weights are rounded, so that each weight is rounded
     once.
     """
 
@@ -41,11 +41,11 @@ def folded(module: nn.Module) -> nn.Module:
         return module
     try:
         return fuse(module).eval()
-    except Exception as error:  # tracing runs the module on symbols, and whatever it does with them may raise
+    except Exception as error:  # tracing runs the module on symbols, which may raise anything
         warnings.warn(f"batch normalisation is not folded, since the module cannot be traced: {error}", stacklevel=2)
         return module
 
 
 def in_precision(module: nn.Module, precision: Precision) -> nn.Module:
-    """The base classifier that is deployed: ``module`` itself in float32, or its bfloat16 version."""
+    """The base classifier as it is deployed: ``module`` itself for float32, or its bfloat16 version."""
     return Bfloat16(module) if precision == "bfloat16" else module

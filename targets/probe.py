@@ -1,8 +1,8 @@
-"""A first look at a target: what its base classifier says of an image must depend on nothing but the image.
+"""Checks when a target is loaded: its base classifier's answer to an image must depend on that image alone.
 
 PREDICT counts independent answers f(x + ε), each a function of its own noisy image. A network that normalises with the
-statistics of its batch, drops units at random or keeps a state between calls breaks that: its votes change with the
-batch size and from run to run, and neither a certificate nor a ceiling holds for it.
+statistics of its batch, drops units at random or keeps a state between calls breaks that. Its votes change with the
+batch size and from run to run, and neither certificates nor ceilings hold for it.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
     from targets.smoothing import SmoothedClassifier
 
 NEIGHBOURS = 12
-"""Rows of zeros among which images are shown again: unlike noisy images, so that batch statistics notice, and what
-small batches are padded with anyway."""
+"""Rows of zeros beside which images are shown again. They differ from noisy images, so batch statistics change. Small
+batches are padded with them anyway."""
 
 TOLERANCE = {"run": 1e-3, "batch": 1e-2}
-"""Largest difference that counts as none, over the largest logit: of the same batch again, which rounds alike, and of
-another one, which may round otherwise (float32 by 1e-6 to 1e-4). What is looked for is ten times as large."""
+"""Differences up to these count as rounding, relative to the largest logit. "run": the same batch again, which rounds
+alike. "batch": another batch, which may round otherwise (1e-6 to 1e-4 in float32). Real faults are ten times larger."""
 
 COARSE = 5e-2
-"""The same in arithmetic of 8 to 11 bits."""
+"""The same for arithmetic of 8 to 11 bits."""
 
 MOST_ROWS = 0.25
-"""Share of rows that may differ: a network that rounds inside may turn over on one image by what a processor rounds."""
+"""Share of rows that may differ. In a network that rounds inside, the processor's rounding may flip a single image."""
 
 
 def probe(target: SmoothedClassifier, shape: Sequence[int]) -> None:
-    """Ask a target's base classifier of some noisy images: twice, in other company, and all over a full batch.
+    """Run a target's base classifier on some noisy images: twice, beside other images, and across a full batch.
 
     Args:
-        shape: (C, H, W). The images are random: no data set is needed.
+        shape: (C, H, W). The images are random, so no data set is needed.
 
     Raises:
         TargetError: it raises, its logits are not (N, K) finite floating numbers, or they depend on the batch or on
-            what went before.
+            earlier calls.
     """
     generator = keyed_generator("probe")
     noise = generator.standard_normal((SMALLEST_BATCH, *shape), dtype=np.float32)
@@ -70,7 +70,7 @@ def probe(target: SmoothedClassifier, shape: Sequence[int]) -> None:
 
 
 def _in_full_batch(target: SmoothedClassifier, images: Tensor) -> Tensor:
-    """Logits (N, K) of images (N, C, H, W) in as large a batch as PREDICT's, from its first row to its last."""
+    """Logits (N, K) of images (N, C, H, W) that are spread over a batch as large as PREDICT's."""
     rows = max(len(images), target.engine.size(tuple(images.shape[1:])))
     while True:
         places = torch.linspace(0, rows - 1, len(images)).round().long()
@@ -81,11 +81,11 @@ def _in_full_batch(target: SmoothedClassifier, images: Tensor) -> Tensor:
         except TargetError as error:
             if not out_of_memory(error.__cause__) or rows == len(images):
                 raise
-            rows = max(len(images), rows // 2)  # as PREDICT's will be
+            rows = max(len(images), rows // 2)  # PREDICT's batches will shrink likewise
 
 
 def _logits(target: SmoothedClassifier, batch: Tensor) -> Tensor:
-    """The logits of a batch, which is the base classifier's to keep; they are ours, whatever it writes later."""
+    """The logits of a batch. Batch and logits are copies, so that the base classifier may write into both later."""
     try:
         with torch.no_grad():
             logits: object = target.base_classifier(batch.clone().to(target.device))
@@ -112,7 +112,7 @@ def _logits(target: SmoothedClassifier, batch: Tensor) -> Tensor:
 
 
 def _differ(one: Tensor, other: Tensor, how: str) -> bool:
-    """Whether two sets of logits (N, K) of the same images say other things of more than a few of them."""
+    """Whether two sets of logits (N, K) of the same images differ for more than a few images."""
     tolerance = max(TOLERANCE[how], COARSE if _coarse(one) else 0.0)
     one, other = one.double(), other.double()
     apart = (one - other).abs().amax(1) > tolerance * one.abs().max()
@@ -120,5 +120,5 @@ def _differ(one: Tensor, other: Tensor, how: str) -> bool:
 
 
 def _coarse(logits: Tensor) -> bool:
-    """Whether logits come from arithmetic of few bits, whatever they are stored as."""
+    """Whether logits come from arithmetic of few bits, whatever type stores them."""
     return any(torch.equal(logits, logits.to(kind).to(logits.dtype)) for kind in (torch.bfloat16, torch.float16))

@@ -1,4 +1,4 @@
-"""Names and what they stand for: one small class behind the targets' and the attacks' registries."""
+"""Registries: entries by name. Targets, attacks, data sets and architectures each have one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from targets.errors import InputError
 T = TypeVar("T")
 
 LONGEST_NAME = 100
-"""Characters of a name: it becomes part of file names, which end at 255 bytes."""
+"""Characters of a name, at most: it becomes part of file names, which have at most 255 bytes."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """The error for a name that is not ``known``, with "did you mean" where one is close."""
+    """The error for a name that is not among ``known``. It suggests a close name, or lists all.
+
+    Args:
+        kind: what the names are of, e.g. "target".
+    """
     known = sorted(known)
     close = difflib.get_close_matches(name[:LONGEST_NAME], known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
@@ -24,7 +28,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
 
 
 def check_name(kind: str, name: str) -> None:
-    """Raise :class:`InputError` for a name that cannot be printed in one short line."""
+    """Raise :class:`InputError` for a name that is empty, too long or not printable."""
     if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
         raise InputError(f"{name!r} is no {kind} name: give 1 to {LONGEST_NAME} printable characters")
 
@@ -41,7 +45,7 @@ class Registry(Generic[T]):
         self._entries: dict[str, T] = {}
 
     def add(self, name: str, entry: T) -> None:
-        """Register ``entry``. Raises :class:`InputError` where the name is none, or taken."""
+        """Register ``entry``. Raises :class:`InputError` where the name is invalid or taken."""
         check_name(self.kind, name)
         if any(c.isspace() or c in "*?[]/" for c in name):
             raise InputError(f"{name!r} is no {self.kind} name: use letters, digits, '-', '_' and '.'")

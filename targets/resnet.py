@@ -1,4 +1,8 @@
-"""Residual networks for 32×32 images (He et al. 2016, section 4.2), with the field's names for their parameters."""
+"""Residual networks for 32×32 images, with the parameter names of Cohen et al.'s code.
+
+He, Zhang, Ren and Sun 2016, "Deep Residual Learning for Image Recognition", section 4.2,
+https://arxiv.org/abs/1512.03385
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,11 @@ from targets.models import ARCHITECTURES, Shape
 
 MEANS = (0.4914, 0.4822, 0.4465)
 DEVIATIONS = (0.2023, 0.1994, 0.2010)
-"""CIFAR-10's, as Cohen et al. 2019 normalise with them."""
+"""CIFAR-10's channel means and standard deviations, as in the code of Cohen et al. 2019."""
 
 
 class Normalize(nn.Module):
-    """Images in [0, 1] to zero mean and unit deviation, channel by channel. It has no parameters."""
+    """Normalises images in [0, 1] to mean 0 and standard deviation 1, channel by channel. It has no parameters."""
 
     means: Tensor
     deviations: Tensor
@@ -52,7 +56,9 @@ class ResNet(nn.Module):
     """Depth 6k + 2 with k basic blocks in each of three groups; depth 20 has 272k parameters, depth 110 1.7M.
 
     Args:
-        depth: 20, 32, 44, 56, 110 …
+        depth: 6k + 2: 20, 32, 44, 56, 110 …
+        shape: of the images, (C, H, W).
+        num_classes: K.
 
     Raises:
         ValueError: ``depth`` is not 6k + 2.

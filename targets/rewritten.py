@@ -1,4 +1,4 @@
-"""Base classifiers rewritten for CPUs: the same function, in an arithmetic that is faster there."""
+"""Base classifiers rewritten for CPUs: the same function in a faster arithmetic."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from torch.nn import functional
 from targets.precision import Bfloat16
 
 EXACT = {torch.relu, functional.relu, "relu", nn.ReLU, operator.getitem, torch.flatten, "flatten", nn.Flatten}
-"""Operations that give no value which was not there before, so nothing is left to round: the usual ones."""
+"""The usual operations whose outputs are among their inputs, or 0, so that there is nothing to round."""
 
 CASTS = {"to", "type", "type_as", "float", "double", "half", "bfloat16"}
-"""Methods by which a module chooses a precision itself: which of its operations round, only running it would tell."""
+"""Methods by which a module chooses a precision itself. Then tracing does not tell which operations round."""
 
 LEAVES = (nn.RNNBase, nn.RNNCellBase)
-"""Modules of many operations in one, each of which rounds in bfloat16."""
+"""Modules that hold many operations, each of which rounds in bfloat16."""
 
 
 class Folded(nn.Module):
-    """A float32 base classifier, batch normalisation folded into the convolutions, channels-last.
+    """A float32 base classifier with batch normalisation folded into the convolutions, in channels-last layout.
 
     Raises:
-        Exception: the module cannot be traced; whatever it does with symbols for images may raise anything.
+        Exception: the module cannot be traced. Tracing runs it on symbols, which may raise anything.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -43,12 +43,12 @@ class Folded(nn.Module):
 
 
 class Rounded(nn.Module):
-    """A bfloat16 base classifier in float32 arithmetic, with the roundings that define it.
+    """A bfloat16 base classifier computed in float32, with bfloat16's roundings.
 
-    Its weights have bfloat16's values, and the images and each operation's output are rounded to bfloat16's. So do
-    CPUs with bfloat16 instructions, which add up products in float32 and round the sum; the order of addition is left,
-    as between any two machines. Gradients are rounded where they pass a rounding, which is where the bfloat16
-    module rounds its own, but that those which meet at a fork are added in float32 first.
+    Its weights are bfloat16 values. The images and each operation's output are rounded to bfloat16. CPUs with bfloat16
+    instructions do the same: they add products in float32 and round the sum. Only the order of addition differs, as
+    between any two machines. Gradients are rounded at the same places as in the bfloat16 module, except that gradients
+    that meet at a fork are added in float32 first.
 
     Raises:
         Exception: as :class:`Folded`.
@@ -68,14 +68,14 @@ class Rounded(nn.Module):
 
 
 def rounded(value: Any) -> Any:
-    """A float32 tensor rounded to bfloat16's values, as is its gradient; anything else as it is."""
+    """A float32 tensor rounded to bfloat16's values, and its gradient too; anything else as it is."""
     if isinstance(value, Tensor) and value.is_floating_point():
         return value.to(torch.bfloat16).to(torch.float32)
     return value
 
 
 class _Tracer(fx.Tracer):
-    """Looks into every module that has parts: what one of torch's own does inside may round more than once."""
+    """Traces into every module that has parts, torch's own too, since they may round more than once inside."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return super().is_leaf_module(m, module_qualified_name) and not any(m.children())
@@ -85,7 +85,7 @@ class _Tracer(fx.Tracer):
 
 
 def _round_each(graph: fx.GraphModule) -> None:
-    """Round the images and what each operation returns, in place of which all later ones take what was rounded."""
+    """Round the images and the output of each operation, and let all later operations use the rounded values."""
     modules = dict(graph.named_modules())
     nodes = list(graph.graph.nodes)
     for position, node in enumerate(nodes):
@@ -97,7 +97,7 @@ def _round_each(graph: fx.GraphModule) -> None:
         with graph.graph.inserting_after(node):
             result = graph.graph.call_function(rounded, (node,))
         later = set(nodes[position + 1 :])
-        # What an operation has written into is its output under another name.
+        # A tensor that an operation wrote into is its output under another name.
         for written in (node, *(node.args[:1] if _in_place(node, modules) else ())):
             written.replace_all_uses_with(result, delete_user_cb=later.__contains__)
     graph.recompile()
@@ -111,7 +111,7 @@ def _in_place(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
 
 
 def _pool_alike(graph: fx.GraphModule) -> None:
-    """Take the mean of a whole plane by an operation that compiled code adds up in the same order."""
+    """Compute means of whole planes by an operation that compiled code adds up in the same order."""
     modules = dict(graph.named_modules())
     for node in graph.graph.nodes:
         if node.op == "call_function" and node.target is functional.adaptive_avg_pool2d:

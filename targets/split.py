@@ -1,4 +1,4 @@
-"""A split of a data set, and the door that every one comes through: what it must be, said in one line if it is not."""
+"""A split of a data set, and the checks that every loaded split passes."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ Load = Callable[[SplitName], Split]
 
 
 class Checked:
-    """Loads a data set's splits and checks each one once, however often it is asked for.
+    """Loads a data set's splits and checks each one.
 
-    What is loaded may be in another floating or integer type, and is cast. A loader that gives the same object again
-    gets the same answer for it, without another check.
+    Images of another floating type and labels of another integer type are cast. If the loader returns the same object
+    again, the check is not repeated.
 
     Args:
         load: the data set's own loader.
-        shape: (C, H, W) that its images must have.
+        data: the data set's name, for messages.
+        shape: (C, H, W) of its images.
+        num_classes: K; labels are 0 … K-1.
     """
 
     def __init__(self, load: Load, data: str, shape: tuple[int, int, int], num_classes: int) -> None:
@@ -42,17 +44,17 @@ class Checked:
         self.data = data
         self.shape = shape
         self.num_classes = num_classes
-        # The check's answer for the object that a loader gave last; None where that is the object itself, which this
-        # must not keep alive.
+        # The last object that the loader returned, and the checked split; None where that is the object itself, which
+        # must not be kept alive here.
         self._last: dict[SplitName, tuple[weakref.ref[Split], Split | None]] = {}
 
     def __call__(self, name: SplitName) -> Split:
         """One split: images (N, C, H, W) float32 in [0, 1], labels (N,) int64 in 0 … K-1, both on the CPU.
 
-        The adversary's labels, which nothing reads, may also be -1 for "not known".
+        The adversary's labels, which no attack reads, may also be -1 for "not known".
 
         Raises:
-            InputError: the loader raises, or gives something else.
+            InputError: the loader raises, or returns anything else.
         """
         try:
             given = self.load(name)
@@ -68,7 +70,7 @@ class Checked:
         return given if checked is None else checked
 
     def _checked(self, name: SplitName, given: object) -> Split | None:
-        """What is wrong is raised; what is right is cast, and None where there is nothing to cast."""
+        """The split with casts, or None if none is needed. Raises :class:`InputError` for an invalid one."""
         where = f"split {name!r} of data set {self.data!r}"
         if not isinstance(given, Split):
             raise InputError(f"{where} is of type {type(given).__name__}; give a targets.Split(images, labels)")

@@ -1,4 +1,4 @@
-"""A piece of the process's state, which user code may change and which is put back after it."""
+"""A piece of the process's state, which is put back after user code."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 AS_IT_IS = object()
+"""User code starts with the state as it is."""
 
 
 class State(NamedTuple):
-    """A piece of the process's state: how it is read and written, and what user code finds there."""
+    """How a piece of the process's state is read and written, and the value that user code starts with."""
 
     read: Callable[[], Any]
     write: Callable[[Any], object]
@@ -18,5 +19,5 @@ class State(NamedTuple):
 
 
 def attribute(owner: object, name: str, found: Any = AS_IT_IS) -> State:
-    """An attribute of a module or an object."""
+    """The state of an attribute of a module or an object."""
     return State(partial(getattr, owner, name), partial(setattr, owner, name), found)

@@ -1,7 +1,7 @@
-"""When sampling may stop: rules that turn the votes so far into a decision, or wait for more.
+"""Stopping rules: they decide from the votes so far, or ask for more samples.
 
-A rule is asked at fixed places of an image's noise stream (:data:`targets.votes.GRANULE` samples apart), so that its
-decisions depend on neither batch nor neighbours.
+A rule is applied at fixed places of an image's noise stream (every :data:`targets.votes.GRANULE` samples), so that its
+decisions depend neither on the batch size nor on other images.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ PENDING = -2
 
 
 class Rule(Protocol):
-    """Decides from the votes so far."""
+    """Decides on each image from its votes so far."""
 
     def __call__(self, votes: IntArray, drawn: IntArray) -> IntArray:
-        """Per row: a class, ABSTAIN, or PENDING (never once all samples are drawn).
+        """Decisions (R,): a class, ABSTAIN, or PENDING, which never remains once all samples are drawn.
 
         Args:
             votes: counts so far (R, K).
-            drawn: their sums (R,).
+            drawn: the sums of the counts (R,).
         """
 
 
 @dataclass(frozen=True)
 class FixedN:
-    """PREDICT with ``n`` samples at level ``alpha``, curtailed: decided as soon as the rest cannot change it.
+    """PREDICT with ``n`` samples at level ``alpha``: decides as soon as the remaining samples cannot change the result.
 
-    The p-value of the leader's count a against the largest other count b falls with a and rises with b. With r
-    samples to come:
+    The p-value of the leader's count a against the largest other count b falls with a and rises with b. Let r be the
+    number of samples to come.
 
-    * every way to hand out r votes ends with the leader at a or more, and then the others at most at b + r less
-      what the leader got. So where even (a, b + r) is rejected with a ahead, the answer is certain.
-    * whichever class leads in the end has at most a + r votes, and of the other classes one has at least b. So
-      where even (a + r, b) is not rejected, PREDICT is certain to abstain.
+    * However the r votes fall, the leader ends with at least a, and each other class with at most b + r. So where
+      (a, b + r) is rejected with a ahead, the answer is certain.
+    * The class that leads in the end has at most a + r votes, and some other class has at least b. So where (a + r, b)
+      is not rejected, PREDICT is certain to abstain.
 
-    Both hold for any number of classes. With r = 0 the rule is the test itself.
+    Both hold for any number of classes. With r = 0 the rule is PREDICT's test itself.
     """
 
     n: int
@@ -61,19 +61,21 @@ class FixedN:
 
 @dataclass(frozen=True)
 class Sequential:
-    """An anytime-valid test: answers as soon as the evidence is there, and abstains where it cannot come by ``n``.
+    """An anytime-valid test: answers as soon as the evidence suffices, and abstains where ``n`` samples cannot suffice.
 
     For classes A and B let E(A, B) be the likelihood ratio of their votes so far under a uniform mixture of
     θ = p_A / (p_A + p_B) on (1/2, 1) against θ = 1/2. Where p_A ≤ p_B it is a non-negative supermartingale that
-    starts at 1 (a vote for A multiplies the integrand by 2θ ≥ 1, one for B by 2(1 - θ) ≤ 1, and their mean is at
-    most 1), so by Ville's inequality it ever reaches K / α with probability at most α / K. The rule answers A once
-    E(A, B) has reached that for every other class B, for which the largest other count is enough: E falls with B's
-    count. Every class A that is not strictly the largest has some other class B with p_A ≤ p_B, so it is answered
-    with probability at most α / K; and there are at most K of those. So a wrong answer, or any answer where the
-    largest classes tie, has probability at most α in all, though the pair is chosen by the data and looked at after
-    every sample. (Robbins 1970; Ramdas et al. 2023, "Game-theoretic statistics and safe anytime-valid inference".)
+    starts at 1: a vote for A multiplies the integrand by 2θ ≥ 1, one for B by 2(1 - θ) ≤ 1, and their mean is at
+    most 1. By Ville's inequality it ever reaches K / α with probability at most α / K. The rule answers A once
+    E(A, B) has reached K / α for every other class B. Since E falls with B's count, it is enough to check the largest
+    other count. Every class A that is not strictly the most probable has some other class B with p_A ≤ p_B, so A is
+    answered with probability at most α / K, and there are at most K such classes. So a wrong answer, or any answer
+    where the most probable classes tie, has probability at most α, although the data choose the pair and the rule
+    looks after every sample. (Robbins 1970, "Statistical Methods Related to the Law of the Iterated Logarithm",
+    https://doi.org/10.1214/aoms/1177696786; Ramdas, Grünwald, Vovk and Shafer 2023, "Game-theoretic statistics and
+    safe anytime-valid inference", https://arxiv.org/abs/2210.01948)
 
-    It is another predictor than :class:`FixedN`, with other abstentions: the two are never mixed on a board.
+    It abstains on other images than :class:`FixedN`, so no board mixes the two.
     """
 
     n: int

@@ -1,4 +1,4 @@
-"""The registry of targets."""
+"""The registry of targets: how one is registered by name, and loaded."""
 
 from __future__ import annotations
 
@@ -30,15 +30,18 @@ class Target:
     """What the registry knows of a target before it is loaded.
 
     Attributes:
-        build: makes the base classifier; an architecture where ``sha256`` is given, else ready to use.
+        name: e.g. ``"cifar10-sigma0.50"``.
+        sigma: standard deviation of the smoothing noise, in [0, 1] pixel units.
+        data: name of the data set that it classifies.
+        build: makes the base classifier, with its weights; where ``sha256`` is given, the architecture alone.
         sha256: digest of the shipped weights ``weights/NAME.safetensors``.
-        recipe: how ``benchmark train`` makes the weights again; None where it cannot.
-        defence: the loss that the recipe minimises.
+        recipe: how ``benchmark train`` trains the weights again; None where it cannot.
         description: one line.
-        version: part of the digest, beside the weights: a plugin's content, since an edited plugin may build
-            another module around the same weights.
-        precision: what the base classifier computes in. In bfloat16 it is a classifier of its own, so its name ends in
-            "-bf16"; weights and noise streams are those of the name without.
+        version: version of the plugin's code. It is part of the digest, since an edited plugin may build another module
+            around the same weights.
+        precision: in which the base classifier computes. In bfloat16 it is a classifier of its own, so its name ends in
+            "-bf16". It shares weights and noise streams with the name without that.
+        defence: the training method, whose loss the recipe minimises. It says nothing where ``recipe`` is None.
     """
 
     name: str
@@ -64,7 +67,7 @@ class Target:
 
     @property
     def weights(self) -> Path:
-        """Where the shipped weights lie."""
+        """The file of the shipped weights."""
         return FOLDER / f"{self.stem}.safetensors"
 
 
@@ -81,7 +84,7 @@ def register(
         sigma: standard deviation of the smoothing noise, in [0, 1] pixel units.
         data: name of the data set it classifies, e.g. ``"digits"``.
         description: one line; the first of the function's docstring where none is given.
-        precision: what the base classifier is to compute in; "bfloat16" is for names that end in "-bf16".
+        precision: in which the base classifier computes; "bfloat16" is for names that end in "-bf16".
 
     Raises:
         InputError: the name is taken or does not fit the precision, sigma is not above 0 and finite, or the data set
@@ -125,8 +128,8 @@ def load(name: str, device: str = "auto") -> SmoothedClassifier:
 
     Raises:
         InputError: unknown name or device.
-        TargetError: its weights are missing or damaged, its builder does not return an ``nn.Module``, or that is no
-            function of one image to finite logits of its data set's classes (:func:`targets.probe.probe`).
+        TargetError: the weights are missing or damaged, the builder does not return an ``nn.Module``, or the module's
+            output for an image is not finite logits that depend on this image alone (:func:`targets.probe.probe`).
     """
     target = TARGETS[name]
     module = target.build()

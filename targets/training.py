@@ -1,4 +1,4 @@
-"""Training with noise of the target's own σ, by the loss of a defence."""
+"""Training of base classifiers, with noise of the target's own σ and the loss of a defence."""
 
 from __future__ import annotations
 
@@ -26,9 +26,13 @@ class Recipe:
     """SGD with Nesterov momentum, one cycle of learning rate and momentum (0.95 to 0.85 and back), noisy images.
 
     Attributes:
-        crop: images are padded by so many zero pixels and cropped back at random; 0 for not.
-        flip: images are mirrored at random.
-        bfloat16: mixed precision, where the device has it.
+        epochs: passes over the training images.
+        batch: images a step.
+        learning_rate: the largest, in the middle of the cycle.
+        weight_decay: of all weights.
+        crop: pad images by so many zero pixels and crop them back at random; 0 for none.
+        flip: mirror images at random.
+        bfloat16: train in mixed precision where the device has bfloat16.
     """
 
     epochs: int = 200
@@ -52,20 +56,25 @@ def train(
     checkpoint: Path | None = None,
     resumed: Callable[[int], None] | None = None,
 ) -> nn.Module:
-    """Fit ``module`` to images with N(0, σ²I) added in [0, 1] space and not clipped.
+    """Train ``module`` on images with N(0, σ²I) noise, which is added in [0, 1] pixel units and not clipped.
 
     Args:
-        defence: what is minimised; None for the cross-entropy on noisy images.
-        progress: called after every epoch with its number and mean loss.
-        checkpoint: written after every epoch; where it exists, training goes on from it, and ends with the same
-            weights as if it had never stopped.
-        resumed: called once, before the first epoch, with the number of epochs that the checkpoint held.
+        module: the base classifier, on the device to train on.
+        split: the training images and labels.
+        sigma: standard deviation of the noise, in [0, 1] pixel units.
+        recipe: the optimiser's settings and the augmentation.
+        defence: whose loss is minimised; None for the cross-entropy on noisy images.
+        seed: of the order of images, their augmentation and their noise.
+        progress: called after every epoch with its number, from 0, and mean loss.
+        checkpoint: written after every epoch. If it exists, training continues from it, and ends with the same weights
+            as if it had never stopped.
+        resumed: called once, before the first epoch, with the number of epochs that the checkpoint holds.
 
     Returns:
-        ``module``, trained in place and switched to evaluation mode.
+        ``module``, trained in place, in evaluation mode.
 
     Raises:
-        InputError: ``checkpoint`` is of another training, or damaged, or cannot be written.
+        InputError: ``checkpoint`` is of another training, damaged, or cannot be written.
     """
     keep_freed_memory()
     defence = defence or Gaussian()
@@ -85,13 +94,13 @@ def train(
     images, labels = split.images.to(device), split.labels.to(device)
     stateful = {"module": module, "optimizer": optimizer, "schedule": schedule}
     identity = {**asdict(recipe), "sigma": sigma, "seed": seed, "images": len(images)}
-    if not isinstance(defence, Gaussian):  # whose checkpoints are older than the other defences
+    if not isinstance(defence, Gaussian):  # its checkpoints have never named a defence
         identity |= defence.identity
     begin = 0 if checkpoint is None else _resume(checkpoint, identity, stateful, generator)
     if resumed is not None:
         resumed(begin)
     half = recipe.bfloat16 and has_bfloat16(device)
-    layout = torch.channels_last if half else torch.contiguous_format  # what bfloat16 convolutions are fast in
+    layout = torch.channels_last if half else torch.contiguous_format  # the fast layout for bfloat16 convolutions
     module.to(memory_format=layout).train()
 
     def network(batch: Tensor) -> Tensor:
@@ -116,19 +125,19 @@ def train(
             _save(checkpoint, epoch + 1, identity, stateful, generator)
         if progress is not None:
             progress(epoch, total / len(images))
-    # As it would be loaded: kernels for another layout round otherwise.
+    # In the layout of a loaded module: kernels for another layout round otherwise.
     return module.to(memory_format=torch.contiguous_format).eval()
 
 
 def noisy(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
-    """Images plus Gaussian noise of standard deviation ``sigma``, drawn on the CPU for every device alike."""
+    """Images plus Gaussian noise of standard deviation ``sigma``, drawn on the CPU so that all devices get the same."""
     if sigma == 0:
         return images
     return images + sigma * torch.randn(images.shape, generator=generator).to(images.device)
 
 
 def augmented(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Images (N, C, H, W) cropped and mirrored at random, each in its own way, where the recipe says so."""
+    """Images (N, C, H, W), each cropped and mirrored at random where the recipe says so."""
     count, channels, height, width = images.shape
     if recipe.crop:
         top, left = torch.randint(0, 2 * recipe.crop + 1, (2, count, 1), generator=generator)
@@ -147,7 +156,7 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether the device computes in bfloat16 faster than in float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    # Other CPUs, and releases of PyTorch that do not tell, train in float32, which is right everywhere.
+    # Other CPUs, and releases of PyTorch that do not tell, train in float32, which is correct everywhere.
     return platform.machine() in X86 and bool(bfloat16_instructions())
 
 
@@ -161,7 +170,7 @@ def _save(
 
 
 def _resume(path: Path, identity: dict[str, Any], stateful: dict[str, Any], generator: torch.Generator) -> int:
-    """The epoch to go on with; 0 where there is no checkpoint."""
+    """Load a checkpoint into ``stateful``; the next epoch, 0 where there is no checkpoint."""
     if not path.is_file():
         return 0
     anew = "delete it to begin anew"

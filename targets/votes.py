@@ -1,4 +1,7 @@
-"""The sampling loop: votes of a base classifier under Gaussian noise, packed over images, stopped when decided."""
+"""The sampling loop: counts a base classifier's votes under Gaussian noise, many images in a batch.
+
+An image leaves once its rule decides, and the next image takes its place.
+"""
 
 from __future__ import annotations
 
@@ -24,26 +27,26 @@ from targets.noise import BLOCK, Key, Noise, Stream
 from targets.stopping import PENDING, Rule
 
 GRANULE = 25
-"""Samples of one image that are drawn together, and after which its rule is asked (BLOCK for small images, of which a
-batch holds many). It divides BLOCK."""
+"""Samples of one image that are drawn together; its rule is applied after them. Small images, of which a batch holds
+many, have BLOCK samples instead. It divides BLOCK."""
 
 Observer = Callable[[int, NDArray[np.float32], IntArray], None]
-"""Is shown an image's row, its next noisy images (M, C, H, W), and the base classifier's answers (M,) to them.
+"""A function that is shown an image's row, its next noisy copies (M, C, H, W) and the base classifier's answers (M,).
 
-Without a rule it is a block at a time: what it makes of them does not depend on the image's neighbours."""
+Without a rule it gets one block of noise at a time, so that its sums do not depend on the other images of a batch."""
 
 AHEAD = {"cpu": 1}
-"""Batches in flight, by device: 2 elsewhere, where the next one is drawn while this one is computed."""
+"""Batches in flight, by device. Other devices have 2: the next batch is drawn while the last one is computed."""
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What sampling found.
+    """The result of sampling.
 
     Attributes:
         votes: counts (N, K).
-        drawn: samples (N,) that were counted; an image's votes sum to them.
-        decisions: the rule's (N,): a class or ABSTAIN; PENDING everywhere without a rule.
+        drawn: the number of samples (N,) that were counted, which an image's votes sum to.
+        decisions: the rule's decisions (N,): a class or ABSTAIN; all PENDING without a rule.
     """
 
     votes: IntArray
@@ -62,7 +65,7 @@ class _Image:
 
 @dataclass
 class _Share:
-    """What an image has of a batch: rows ``begin`` to ``end``."""
+    """An image's rows of a batch, from ``begin`` up to ``end``."""
 
     image: _Image
     begin: int
@@ -80,18 +83,23 @@ def count_votes(
     rule: Rule | None = None,
     observer: Observer | None = None,
 ) -> Tally:
-    """How often each class is the base classifier's answer over at most ``n`` noise samples an image.
+    """Count how often the base classifier answers each class, over at most ``n`` noise samples an image.
 
-    A batch holds samples of as many images as it has room for pieces of; an image that is decided leaves and the
-    next one takes its place. Memory is bounded whatever N and n: two batches of noisy images and the base
-    classifier's activations for one, beside ``images``, the votes (N, K) and what the observer keeps.
+    Memory does not grow with N and n, but for ``images``, the votes (N, K) and what the observer keeps: it holds two
+    batches of noisy images and the base classifier's activations for one.
 
     Args:
-        images: (N, C, H, W) in [0, 1], float32, on the CPU, where noise is added for every device alike. It is not
-            clipped.
+        engine: runs the base classifier.
+        images: (N, C, H, W) in [0, 1], float32, on the CPU. Noise is added there for every device, and not clipped.
+        n: noise samples an image, at most.
+        sigma: standard deviation of the noise, in [0, 1] pixel units.
+        noise: draws the standard normal noise.
         indices: the images' indices in their data set, which key their noise.
-        rule: decides when an image needs no more samples; without, each gets ``n``.
-        observer: is shown all that is drawn.
+        rule: decides when an image needs no more samples; None for ``n`` each.
+        observer: is shown all noisy images.
+
+    Raises:
+        TargetError: the base classifier raises, or returns NaN or another number of classes.
     """
     shape = tuple(images.shape[1:])
     votes = np.zeros((len(images), engine.num_classes), dtype=np.int64)
@@ -128,7 +136,7 @@ def count_votes(
 
 
 def _next_batch(flight: list[_Image], waiting: Iterator[_Image], size: int, piece: int, n: int) -> list[_Share]:
-    """Shares of a batch of ``size`` rows: piece by piece in turn, and new images join while there is room."""
+    """Divide a batch of ``size`` rows: images get a piece each in turn, and new images join while there is room."""
     while len(flight) < max(1, size // min(piece, n)) and (image := next(waiting, None)) is not None:
         flight.append(image)
     counts = [0] * len(flight)
@@ -153,7 +161,7 @@ def _draw(
     sigma: float,
     pool: ThreadPoolExecutor | None,
 ) -> None:
-    """Fill ``samples`` with image + σ · noise. NumPy draws without the interpreter's lock, so threads help."""
+    """Fill ``samples`` with image + σ · noise. NumPy draws without Python's global lock, so threads help."""
 
     def fill(share: _Share) -> None:
         rows = samples[share.begin : share.end]
@@ -175,7 +183,7 @@ def _finite(answers: Tensor) -> IntArray:
 def _count(
     shares: list[_Share], classes: IntArray, votes: IntArray, decisions: IntArray, rule: Rule | None, piece: int
 ) -> None:
-    """Add a batch's answers to the votes, for each image up to the piece after which its rule decides."""
+    """Add a batch's answers to the votes. An image's answers count up to the piece after which its rule decides."""
     shares = [share for share in shares if decisions[share.image.row] == PENDING]
     if not shares:
         return
@@ -184,7 +192,7 @@ def _count(
     pieces = -(-lengths // piece)
     ends = pieces.cumsum()
     starts = ends - pieces
-    # All images' pieces, one below the other: what is done for each image by itself costs more than the sampling.
+    # All images' pieces at once: a loop over images would cost more than the sampling.
     within = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
     owners = np.repeat(starts, lengths) + within // piece
     chosen = np.concatenate([classes[share.begin : share.end] for share in shares])
@@ -202,6 +210,6 @@ def _count(
 
 
 def _counts(owners: IntArray, classes: IntArray, pieces: int, num_classes: int) -> IntArray:
-    """Counts (P, K) of the classes (M,) in each of the P pieces that they are of, by number (M,)."""
+    """How often each class occurs in each of the P pieces (P, K); ``owners`` (M,) numbers the piece of each answer."""
     result: IntArray = np.bincount(owners * num_classes + classes, minlength=pieces * num_classes)
     return result.reshape(pieces, num_classes)

@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors, checked against the SHA-256 in the registry before they are read."""
+"""Weights on disk: safetensors files, checked against the registered SHA-256 before they are read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ def sha256(path: Path) -> str:
 
 
 def load_weights(module: nn.Module, path: Path, digest: str) -> nn.Module:
-    """Fill ``module`` from ``path``.
+    """Load the weights in ``path`` into ``module`` and return it.
+
+    Args:
+        digest: the registered SHA-256, in hexadecimal.
 
     Raises:
         TargetError: the file is missing or is not the registered one.
@@ -41,7 +44,7 @@ def load_weights(module: nn.Module, path: Path, digest: str) -> nn.Module:
 
 
 def save_weights(module: nn.Module, path: Path) -> str:
-    """Write ``module``'s weights to ``path`` and return the file's SHA-256."""
+    """Write ``module``'s weights to ``path`` and return the file's SHA-256. Raises :class:`InputError` if it cannot."""
     from safetensors.torch import save
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +54,7 @@ def save_weights(module: nn.Module, path: Path) -> str:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Put ``content`` into ``path``, which holds the old content or all of the new whenever the writer is killed.
+    """Replace the content of ``path`` at once: a killed writer leaves either the old content or all of the new.
 
     Raises:
         InputError: it cannot be written.
@@ -68,19 +71,19 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def mark(module: nn.Module, version: str) -> None:
-    """Have a module's digest depend on the version of the code behind it.
+    """Make a module's digest depend on the version of the code behind it.
 
-    The name of a class in a plugin's file holds that version where the file is all of the plugin.
+    It does already where the class is in a plugin of one file: the name of the class's module holds the version.
     """
     if version not in type(module).__module__:
         module.abstention_bench_code = version  # type: ignore[assignment]
 
 
 def module_digest(module: nn.Module) -> str:
-    """A digest of a module's classes, weights, buffers and plain attributes: what a user's target is known by."""
+    """A digest of a module's classes, weights, buffers and plain attributes, which identifies a user's target."""
     from safetensors.torch import save
 
-    # Buffers outside the state dict too: two networks may differ in the constants of their normalisation alone.
+    # Buffers outside the state dict count too: networks may differ only in the constants of their normalisation.
     tensors = {**dict(module.named_buffers()), **module.state_dict()}
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     kinds = " ".join(f"{type(part).__module__}.{type(part).__qualname__}" for part in module.modules())
