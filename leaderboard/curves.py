@@ -32,7 +32,7 @@ class Curve(TypedDict):
 
 
 class Ceiling(TypedDict):
-    """The proven maximum of the expected abstention rate within ε; it does not depend on queries."""
+    """An upper bound on the expected abstention rate within ε; it does not depend on queries."""
 
     epsilon: float
     ceiling: float

@@ -38,7 +38,7 @@ class Statistics(TypedDict):
     forward_samples_mean: float | None
     backward_samples_mean: float | None
     seconds_per_image: float | None
-    ceiling: float | None  # proven maximum of the expected abstention rate within ε
+    ceiling: float | None  # upper bound on the expected abstention rate within ε
     share_of_ceiling: float | None  # abstention_rate / ceiling; sampling may take it just over 1
     flips_inside_radius: int | None  # confident answers against the certificate, inside its radius
     certified_answers: int | None  # images with a certificate
