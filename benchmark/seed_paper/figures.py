@@ -21,7 +21,7 @@ MARKERS = "osD^vP*X"
 COLOURS = ("#4c72b0", "#55a868", "#8172b2", "#c44e52", "#dd8452", "#937860")
 
 APART = 2.5
-"""Points of fidelity that keep two names, written aslant, from running into each other."""
+"""Points of fidelity that two slanted labels need between them so as not to overlap."""
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "abstention-bench",  # the same figure gives the same file
@@ -141,6 +141,6 @@ def _place(row: AttackRow) -> float:
 
 
 def _before(row: AttackRow, rows: Sequence[AttackRow]) -> int:
-    """How many rows before it share its surrogate: they stand side by side."""
+    """How many earlier rows share its surrogate; those stand side by side."""
     surrogates = [(other.queries, other.success is None) for other in rows[: rows.index(row)]]
     return surrogates.count((row.queries, row.success is None))

@@ -1,4 +1,4 @@
-"""The experiment's numbers, as the report shows them and ``report.json`` holds them."""
+"""The experiment's numbers, which the report shows and ``report.json`` holds."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Rate:
     """A share of images with its exact 95% interval.
 
     Attributes:
+        hits, images: counts.
         share, low, high: in [0, 1]; share is None where there was no image.
     """
 
@@ -45,9 +46,10 @@ class Accuracy:
         labels: "true" or "black-box".
         queries: the set it was trained on.
         trained_on: how many images of it.
-        held_out: agreement with the labels on images it was not trained on: the other set for true labels, the
-            held-out tenth of its own set for answers.
+        held_out: agreement with the labels on images that it was not trained on. For true labels these are the other
+            set, for answers the held-out tenth of its own set.
         elsewhere: for answers, agreement with the answers on the other of the sets "test" and "train".
+        paper: the paper's value; None where it prints "?".
     """
 
     labels: str
@@ -60,7 +62,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Norms:
-    """ℓ2 norms of perturbations; None for each where there is none."""
+    """Statistics of the perturbations' ℓ2 norms; None for each where there is no perturbation."""
 
     count: int
     mean: float | None
@@ -82,9 +84,10 @@ class OnSurrogate:
     Attributes:
         before: how many originals meet the attack's condition unattacked.
         reached: abstention is the largest class (Carlini–Wagner), or has probability ≥ 0.95 (Tabacof–Valle).
-        within: the perturbation keeps the budget.
+        within: the perturbation is within the budget.
         success: both.
-        norms: of the perturbations found, over the budget or not; where the original came back there is none.
+        norms: of all perturbations found, whether or not within the budget. An original that came back has none.
+        paper: the paper's value of ``success``; None where it prints none.
     """
 
     attack: str
@@ -103,7 +106,7 @@ class Column:
 
     Attributes:
         sent: "original", or the attack's name.
-        performance: right answers, abstentions counting as not right.
+        performance: correct answers; an abstention is not correct.
         performance_p, abstention_p: exact McNemar against the originals of the same images; None for those.
     """
 
@@ -133,10 +136,10 @@ class SurrogateQuality:
     """A row of the discussion's first table.
 
     Attributes:
-        smoothed: trained with noise and smoothed by the attacker, whose PREDICT then answers.
+        smoothed: whether it was trained with noise. The attacker then smooths it, and its PREDICT answers.
         answered_abstain: how often the black box abstained on the queries.
-        fidelity: agreement with the black box on the shared held-out test images, abstention being an answer.
-        abstention_found: how many of those that it abstains on the surrogate says so of.
+        fidelity: agreement with the black box on the held-out test images; abstention counts as an answer.
+        abstention_found: how often the surrogate abstains where the black box does, on the same images.
     """
 
     queries: str
@@ -155,9 +158,9 @@ class AttackRow:
     Attributes:
         queries: its surrogate's query set, or None.
         fidelity: its surrogate's, as a share, or None.
-        valid: what was returned keeps the budget rule.
-        success: on its surrogate, as in :class:`OnSurrogate`; None where it has no class for abstention.
-        norm: mean ℓ2 norm of what was sent and differs from the original, or None.
+        valid: how often the attack's image keeps the budget rule.
+        success: on its surrogate, as in :class:`OnSurrogate`; None where the surrogate has no abstention class.
+        norm: mean ℓ2 norm of the perturbations sent, without unchanged images, or None.
     """
 
     attack: str
@@ -179,9 +182,9 @@ class Findings:
     Attributes:
         settings: of the experiment, JSON-able.
         everything: the originals of the whole test query set, at the first n.
-        again: the attacked images' originals once more, on the noise that the attacks' images get, at the first n.
-        again_stayed: how many of those that were abstained on then are abstained on again.
-        repeatable: how often PREDICT at the queries' n and at the evaluation's first agree on the shared held-out
+        again: the control: the attacked images' originals on the noise of the attacks' images, at the first n.
+        again_stayed: how many images are abstained on both there and in the first evaluation of the originals.
+        repeatable: how often PREDICT at the queries' n and at the first n of the evaluation agree, on the held-out
             images.
     """
 
@@ -201,5 +204,5 @@ class Findings:
     attacks: list[AttackRow]
 
     def json(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """Everything as values that JSON can hold."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""The report's paragraphs: what is computed, and fixed words on the known causes of differences."""
+"""The report's paragraphs: computed comparisons, and fixed texts on the known causes of differences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmark.seed_paper.wording import NAMES, QUERIES, compared, interval, nor
 from leaderboard.drawn.tables import NONE
 
 LEVEL = 0.05
-"""Paired p-values below it are counted as differences."""
+"""Paired p-values below this count as differences."""
 
 HOW_TO_READ = """\
 Every share carries its exact 95% interval (Clopper–Pearson) in brackets. **Ours − paper** is in percentage points;

@@ -19,7 +19,7 @@ from targets import DATA, SmoothedClassifier
 from targets.noise import keyed_generator
 
 HELD_OUT = 0.1
-"""Share of the queried images that a surrogate is not trained on, at random (the paper's 90/10)."""
+"""Share of the queried images that are held out of a surrogate's training, at random (the paper's 90/10 split)."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class QuerySet:
 
     Attributes:
         name: "test", "train", "noise" or "unrelated".
-        source: what they are, in words; part of every key.
+        source: where the images come from, in words. It is part of every key.
         images: (M, C, H, W) in [0, 1].
-        indices: (M,) their indices in the source.
-        labels: true labels (M,), where they have one of the target's.
+        indices: their indices in the source (M,).
+        labels: true labels (M,); None for images of none of the target's classes.
     """
 
     name: str
@@ -41,11 +41,11 @@ class QuerySet:
     labels: Tensor | None = None
 
     def identity(self) -> dict[str, Any]:
-        """What names these images in a key."""
+        """Identifies these images in a key."""
         return {"queries": self.source, "count": len(self.indices)}
 
     def held_out(self, seed: int) -> NDArray[np.bool_]:
-        """Which of the images no surrogate is trained on: a tenth of them at random, at least one."""
+        """Which images (M,) no surrogate is trained on: a tenth of them at random, at least one."""
         order = keyed_generator(seed, "held out", self.source).permutation(len(self.indices))
         mask = np.zeros(len(order), dtype=bool)
         mask[order[: max(1, round(HELD_OUT * len(order)))]] = True

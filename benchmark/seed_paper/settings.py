@@ -1,4 +1,4 @@
-"""What the experiment is run with: everything that can change its numbers."""
+"""The experiment's settings: everything that can change its numbers."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from targets.limits import check_test, check_whole
 from targets.training import Recipe
 
 PER_IMAGE: dict[str, int] = {"test": 10, "train": 50, "noise": 2, "unrelated": 2}
-"""Query images for each attacked one, as far as there are so many: with 1,000 the paper's 10,000 and 50,000."""
+"""Query images for each attacked image, as far as there are so many. 1,000 give the paper's 10,000 and 50,000."""
 
 LARGE = 50_000
-"""Images that a surrogate sees in each of ``epochs``; smaller sets are gone through up to four times as often."""
+"""Images for which ``epochs`` counts. Smaller sets are passed over up to four times as often."""
 
 ARCHITECTURE = "wide-resnet-10-2"
 RECIPE = Recipe(batch=128, learning_rate=0.1, weight_decay=0.0, bfloat16=True)
-"""How surrogates are trained, but for the epochs: of six recipes (width 1 and 2, with and without crops and flips,
-weight decay 0 to 5e-4, 20 to 48 epochs) tried on 3,000 queries, the one whose success on the surrogate came closest to
-the paper's. With augmentation or fewer epochs the surrogate is so smooth that TV reaches p(abstain) ≥ 0.95 within norm
-1 on under a tenth of the images; narrower and for 32 epochs it does on 73%; this one on all of 30, where the paper has
-80.4%. It memorises the answers, and agrees with the target on the fewest held-out images of the six (57%)."""
+"""How surrogates are trained, apart from the epochs.
+
+Six recipes were tried on 3,000 queries: width 1 and 2, with and without crops and flips, weight decay 0 to 5e-4, 20 to
+48 epochs. This one's success on the surrogate came closest to the paper's. With augmentation or fewer epochs, TV
+reaches p(abstain) ≥ 0.95 within norm 1 on under a tenth of the images. With width 1 and 32 epochs it does on 73%, and
+with this recipe on all 30 that were tried; the paper has 80.4%. This surrogate memorises the answers. Of the six, it
+agrees with the target on the fewest held-out images (57%)."""
 
 ATTACK_SETTINGS: dict[str, dict[str, Any]] = {
     "cw-transfer": {"search_steps": 4, "steps": 50},
@@ -36,7 +38,7 @@ ATTACK_SETTINGS: dict[str, dict[str, Any]] = {
     "margin": {"samples": 32, "settle_samples": 200},
     "cw": {"search_steps": 1, "steps": 20, "samples": 32, "confirm_samples": 100, "learning_rate": 0.01},
 }
-"""Hyper-parameters over the attacks' own defaults: what 1,000 images afford on two cores."""
+"""Hyper-parameters that replace the attacks' defaults, so that 1,000 images are affordable on two cores."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,17 @@ class Settings:
     """The experiment's settings; the defaults are the paper's where it states them.
 
     Attributes:
-        target: the black box.
-        images: test images that are attacked, spread evenly. The query sets scale with it, see :data:`PER_IMAGE`,
-            and the originals are evaluated on as many images as the test query set has.
-        samples: PREDICT's n in the evaluation, ascending. Tables 1 to 4 get a column for each; the attacks are
-            told the first, and what goes beyond the paper's two attacks is evaluated at the first alone.
-        query_samples: PREDICT's n when it answers the adversary.
+        target: name of the target, the black box.
+        images: number of test images that are attacked, spread evenly. The sizes of the query sets are multiples of it
+            (:data:`PER_IMAGE`). The originals are evaluated on all images of the test query set.
+        samples: PREDICT's n in the evaluation, ascending. Tables 2 to 4 have a column for each. The attacks are told
+            the first, and attacks other than the paper's two are evaluated at the first only.
+        query_samples: PREDICT's n for the adversary's queries.
+        alpha: PREDICT's level.
+        epsilon: ℓ2 budget, in [0, 1] pixel units.
+        seed: keys every random stream.
         unrelated: name of the data set of the unrelated queries.
+        architecture: of the surrogates.
         epochs: passes over 50,000 images; see :meth:`epochs_for`.
         recipe: how surrogates are trained, apart from the epochs.
         parameters: hyper-parameters by attack name, over :data:`ATTACK_SETTINGS`.
@@ -70,7 +76,7 @@ class Settings:
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Raise :class:`InputError` for the first thing that cannot be run. Loads no data."""
+        """Raise :class:`InputError` for the first setting that cannot be run. Loads no data."""
         for n in (*self.samples, self.query_samples):
             check_test(n, self.alpha)
         if list(self.samples) != sorted(set(self.samples)):
@@ -93,7 +99,7 @@ class Settings:
         return evenly_spaced(available, self.images)
 
     def queried(self, name: str, available: int) -> list[int]:
-        """Indices of the images of a query set among those there are."""
+        """Indices of a query set's images among the ``available`` ones."""
         return evenly_spaced(available, min(available, PER_IMAGE[name] * self.images))
 
     def epochs_for(self, images: int) -> int:
@@ -101,11 +107,11 @@ class Settings:
         return self.epochs * min(4, max(1, round(LARGE / images)))
 
     def recipe_for(self, images: int) -> Recipe:
-        """The recipe of a surrogate that is trained on so many images."""
+        """The recipe for a surrogate that is trained on so many images."""
         return replace(self.recipe, epochs=self.epochs_for(images))
 
     def suite(self) -> Suite:
-        """The same in the harness's words: what the attacks are told of the deployment."""
+        """The same settings as a suite, from which the attacks learn n, alpha and their hyper-parameters."""
         return Suite(
             name="reproduce",
             targets=(self.target,),
@@ -125,7 +131,7 @@ class Settings:
         return self.suite().attack(name)
 
     def used_parameters(self, name: str) -> dict[str, Any]:
-        """Its hyper-parameters without those for training a surrogate of its own: it is handed one here."""
+        """The attack's hyper-parameters without those that train a surrogate, since the experiment hands it one."""
         attack = self.attack(name)
         training = {part.name for part in fields(SurrogateRecipe)} if attack.access is Transfer else set()
         return {key: value for key, value in attack.parameters().items() if key not in training}

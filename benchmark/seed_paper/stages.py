@@ -1,4 +1,4 @@
-"""Resumable stages: whatever takes long is computed in shards, each stored under a key of all its settings."""
+"""Resumable stages: long computations run in shards, and each shard is stored under a key of all its settings."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ Tick = Callable[[], None]
 Done = Callable[[int], None]
 
 SHARD_SAMPLES = 50_000
-"""Base-classifier samples of PREDICT a shard: well under a minute on two cores."""
+"""Noise samples of PREDICT in a shard. They take well under a minute on two cores."""
 
 
 @dataclass(frozen=True)
 class Stages:
     """Computes what the store does not hold yet.
 
-    A shard is stored as soon as it is done, so a killed run loses the one it was at, and a second run only reads.
-    Progress is a bar on a terminal, a line for each stage elsewhere, nothing where ``quiet``.
+    A shard is stored as soon as it is done. So a killed run loses one shard at most, and a second run only reads.
+    Progress is a bar on a terminal, and a line for each stage elsewhere.
 
     Attributes:
-        content: what every stage rests on, in each key: digests of the data sets that do not check themselves.
+        store: holds the shards.
+        quiet: show no progress.
+        content: digests of the data sets that do not check themselves, which are in every key.
     """
 
     store: Store
@@ -54,7 +56,7 @@ class Stages:
             identity: every setting that can change the result, JSON-able.
             items: e.g. indices of images; at least one.
             shard: most items computed and stored together.
-            compute: (positions in ``items``, a function to call now and then) → arrays of as many rows.
+            compute: (positions in ``items``, a function to call now and then) → arrays with a row for each position.
         """
         positions = list(range(len(items)))
         parts = []
@@ -73,12 +75,12 @@ class Stages:
     def whole(
         self, title: str, identity: dict[str, Any], steps: int, unit: str, compute: Callable[[Done], Arrays]
     ) -> Arrays:
-        """Arrays that are stored together; ``compute`` tells its argument how many of ``steps`` steps are done."""
+        """Arrays that are stored together. ``compute`` calls its argument with the number of steps done so far."""
         with _Bar(title, steps, unit, self.quiet) as bar:
             return self._stored(identity, lambda: compute(bar.reach), bar)
 
     def checkpoint(self, identity: dict[str, Any]) -> Path:
-        """Where a stage that takes longer than a minute keeps what it has so far."""
+        """The file in which a stage that takes longer than a minute keeps its progress."""
         folder = self.store.folder / "checkpoints"
         folder.mkdir(exist_ok=True)
         return folder / f"{_key({**identity, **self.content})}.checkpoint"
@@ -114,11 +116,11 @@ class _Bar:
         return self
 
     def reach(self, count: int) -> None:
-        """So many items are done in all."""
+        """Show that ``count`` items are done in all."""
         self._bar.update(count - self._bar.n)
 
     def tick(self) -> None:
-        """The stage is at work: lets the clock of the bar go on."""
+        """Update the bar's clock while the stage is at work."""
         self._bar.update(0)
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:

@@ -1,4 +1,4 @@
-"""From the experiment's arrays to its tables. Answers are labels, ABSTAIN = -1."""
+"""From the experiment's arrays to its tables. Answers are labels, ABSTAIN = -1. Nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Mask = NDArray[np.bool_]
 
 
 def paired_p(before: Mask, after: Mask) -> float:
-    """Exact McNemar p-value that a property is as frequent before as after, on the same images (N,)."""
+    """Exact McNemar p-value of "as frequent before as after", for a property of the same images (N,)."""
     return mcnemar(int(np.sum(before & ~after)), int(np.sum(~before & after)))
 
 
@@ -24,9 +24,11 @@ def column(n: int, sent: str, labels: Answers, answers: Answers, originals: Answ
     """A column of Table 2.
 
     Args:
+        n: PREDICT's.
+        sent: "original", "again", or the attack's name.
         labels: true labels (N,).
-        answers: on what was sent (N,).
-        originals: the answers on the originals of the same images (N,); None where those are what was sent.
+        answers: to what was sent (N,).
+        originals: answers to the originals of the same images (N,); None where the originals were sent.
     """
     right, abstains = answers == labels, answers == ABSTAIN
     return Column(
@@ -42,7 +44,7 @@ def column(n: int, sent: str, labels: Answers, answers: Answers, originals: Answ
 
 
 def confusion(n: int, attack: str, originals: Answers, answers: Answers, classes: int) -> Confusion:
-    """Answers on the originals by answers on an attack's images: (K + 1)², abstention last."""
+    """Answers to the originals (rows) by answers to an attack's images (columns): (K + 1)², abstention last."""
     rows = np.where(originals == ABSTAIN, classes, originals)
     columns = np.where(answers == ABSTAIN, classes, answers)
     counts = np.zeros((classes + 1, classes + 1), dtype=np.int64)
@@ -74,12 +76,12 @@ def on_surrogate(
 
 
 def perturbations(norms: NDArray[np.float64], epsilon: float) -> NDArray[np.float64]:
-    """Norms without those of originals that came back, which Carlini–Wagner's change of variables rounds."""
+    """Norms without those of originals that came back. Those are not 0: Carlini–Wagner's change of variables rounds."""
     return norms[norms > 1e-3 * epsilon]
 
 
 def sampled_difference(columns: list[Column], sent: str) -> float | None:
-    """Abstention on the same images at the largest n minus that at the smallest; None with one n or no image."""
+    """The abstention rate at the largest n minus that at the smallest; None with one n or no image."""
     chosen = [c.abstention.share for c in columns if c.sent == sent]
     if len(chosen) < 2 or chosen[0] is None or chosen[-1] is None:
         return None

@@ -1,4 +1,4 @@
-"""Numbers as the report writes them, and tables in Markdown."""
+"""How the report writes numbers, and tables in Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmark.seed_paper.findings import Rate
 from leaderboard.drawn.tables import NONE, number
 
 NAMES = {"original": "original", "again": "original, again", "cw-transfer": "CW", "tv-transfer": "TV"}
-"""The paper's words for its columns."""
+"""The report's names of attacks and controls, which are the paper's where it has one."""
 
 QUERIES = {
     "test": "test images",
@@ -17,6 +17,7 @@ QUERIES = {
     "noise": "uniform-noise images",
     "unrelated": "unrelated images",
 }
+"""The report's names of query sets."""
 
 
 def percent(share: float | None) -> str:
@@ -32,17 +33,17 @@ def interval(rate: Rate) -> str:
 
 
 def minus(rate: Rate, value: float | None, mark: str = " †") -> str:
-    """Ours minus the paper's in percentage points, marked where the paper's lies outside our interval."""
+    """Ours minus the paper's value in percentage points, marked where the paper's lies outside our interval."""
     if rate.share is None or value is None:
         return NONE
     return f"{100 * (rate.share - value):+.2f}".replace("-", "−") + ("" if rate.holds(value) else mark)
 
 
 def compared(cells: Sequence[tuple[str, Rate, float | None]]) -> str:
-    """Ours minus the paper's in words: which of the paper's values our intervals hold, and which not.
+    """A sentence that lists which of the paper's values lie inside our intervals and which outside.
 
     Args:
-        cells: name, ours and the paper's value, where it prints one.
+        cells: a name, our rate, and the paper's value or None.
     """
     known = [(name, rate, value) for name, rate, value in cells if value is not None and rate.share is not None]
     parts = [
@@ -67,6 +68,6 @@ def paragraph(text: str) -> str:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> str:
-    """A Markdown table with the first columns to the left and the others, numbers, to the right."""
+    """A Markdown table. The first ``text_columns`` columns align left, the others, which are numbers, right."""
     align = ["---"] * text_columns + ["---:"] * (len(headers) - text_columns)
     return "\n".join(f"| {' | '.join(line)} |" for line in [headers, align, *rows])
