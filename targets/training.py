@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -103,13 +104,7 @@ def train(
     layout = torch.channels_last if half else torch.contiguous_format  # the fast layout for bfloat16 convolutions
     module.to(memory_format=layout).train()
 
-    def network(batch: Tensor) -> Tensor:
-        logits: Tensor = module(batch.contiguous(memory_format=layout)).float()
-        return logits
-
-    def noise(batch: Tensor) -> Tensor:
-        return noisy(batch, sigma, generator)
-
+    network, noise = _Network(module, layout), _Noise(sigma, generator)
     for epoch in range(begin, recipe.epochs):
         total = 0.0
         for rows in torch.randperm(len(images), generator=generator).split(recipe.batch):
@@ -127,6 +122,40 @@ def train(
             progress(epoch, total / len(images))
     # In the layout of a loaded module: kernels for another layout round otherwise.
     return module.to(memory_format=torch.contiguous_format).eval()
+
+
+@dataclass(frozen=True)
+class _Network:
+    """See :class:`targets.defences.defence.Network`."""
+
+    module: nn.Module
+    layout: torch.memory_format
+
+    def __call__(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.module(images.contiguous(memory_format=self.layout)).float()
+        return logits
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        self.module.eval()
+        try:
+            yield
+        finally:
+            self.module.train()
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """See :class:`targets.defences.defence.Noise`."""
+
+    sigma: float
+    generator: torch.Generator
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return noisy(images, self.sigma, self.generator)
+
+    def uniform(self, count: int) -> Tensor:
+        return torch.rand(count, generator=self.generator)
 
 
 def noisy(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
-Network = Callable[[Tensor], Tensor]
-"""Images (N, C, H, W) → logits (N, K), float32."""
 
-Noise = Callable[[Tensor], Tensor]
-"""Images (N, C, H, W) → the same with fresh N(0, σ²I) noise added, not clipped. Each call draws new noise."""
+class Network(Protocol):
+    """The base classifier in training."""
+
+    def __call__(self, images: Tensor, /) -> Tensor:
+        """Logits (N, K), float32, of images (N, C, H, W)."""
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """A context in which it is in evaluation mode, as an attack finds it."""
+
+
+class Noise(Protocol):
+    """The random numbers of a training, which a resumed training draws again."""
+
+    @property
+    def sigma(self) -> float:
+        """σ, in [0, 1] pixel units."""
+
+    def __call__(self, images: Tensor, /) -> Tensor:
+        """Images (N, C, H, W) with N(0, σ²I) noise added, not clipped. Each call draws new noise."""
+
+    def uniform(self, count: int) -> Tensor:
+        """Fresh uniform numbers (count,) in [0, 1), on the CPU."""
 
 
 class Defence(ABC):
