@@ -152,7 +152,7 @@ def at_common_budget(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if budget_of(row) == common[row["attack"]]]
 
 
-def is_ensemble(attack: str) -> bool:
+def is_best_of(attack: str) -> bool:
     """Whether an attack of this name takes the best of others for each image."""
     return attack.startswith("best-of ")
 
@@ -249,7 +249,7 @@ def by_strength(rows: Iterable[Row]) -> list[str]:
         # A mean over what happened to run would favour an attack that is missing where it is hard.
         known = [rate for rate in rates[attack] if rate is not None]
         hole = len(known) < len(rates[attack]) or places[attack] < everywhere
-        return is_ensemble(attack), hole, -sum(known) / max(len(known), 1), attack
+        return is_best_of(attack), hole, -sum(known) / max(len(known), 1), attack
 
     return sorted(rates, key=order)
 

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
-from leaderboard.board import at_common_budget, by_strength, is_ensemble
-from leaderboard.row import CONTROL, Row
+from leaderboard.access import CONTROL
+from leaderboard.board import at_common_budget, by_strength, is_best_of
+from leaderboard.row import Row
 from leaderboard.statistics import clopper_pearson
 
 
@@ -79,7 +80,7 @@ def query_panels(rows: Iterable[Row]) -> list[Panel]:
     Ensembles are left out: what they spend is the sum of their members' budgets.
     """
     panels = []
-    limited = (row for row in _whole(rows) if row["query_budget"] is not None and not is_ensemble(row["attack"]))
+    limited = (row for row in _whole(rows) if row["query_budget"] is not None and not is_best_of(row["attack"]))
     for group in _grouped(limited, "epsilon"):
         several = {name for name in by_strength(group) if sum(row["attack"] == name for row in group) > 1}
         group = [row for row in group if row["attack"] in several]
@@ -96,7 +97,7 @@ def emphasised(panel: Panel) -> list[Curve]:
 
     def quality(curve: Curve) -> tuple[int, bool, float]:
         rates = [point["abstention_rate"] for point in curve["points"]]
-        return len(rates), is_ensemble(curve["attack"]), sum(rates) / len(rates)
+        return len(rates), is_best_of(curve["attack"]), sum(rates) / len(rates)
 
     best: dict[str, Curve] = {}
     for curve in panel["curves"]:

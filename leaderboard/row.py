@@ -11,9 +11,6 @@ from leaderboard.stored.records import ABSTAIN
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-CONTROL = "none"
-"""The access of the controls."""
-
 
 class Statistics(TypedDict):
     """What a row's records say. Rates are in [0, 1] and over images; None: not defined, or the row failed."""

@@ -6,7 +6,7 @@ from benchmark.seed_paper import paper
 from benchmark.seed_paper.findings import AttackRow, Findings, Rate
 from benchmark.seed_paper.tables import sampled_difference
 from benchmark.seed_paper.wording import NAMES, QUERIES, compared, interval, norm
-from leaderboard.drawn.tables import NONE
+from leaderboard.drawn.numbers import NONE
 
 LEVEL = 0.05
 """Paired p-values below this count as differences."""

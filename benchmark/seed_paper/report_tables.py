@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark.seed_paper.findings import Confusion, Findings
 from benchmark.seed_paper.wording import NAMES, QUERIES, interval, minus, norm, percent, table
-from leaderboard.drawn.tables import NONE, p_value
+from leaderboard.drawn.numbers import NONE, p_value
 
 
 def accuracies(found: Findings) -> str:

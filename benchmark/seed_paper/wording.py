@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Sequence
 
 from benchmark.seed_paper.findings import Rate
-from leaderboard.drawn.tables import NONE, number
+from leaderboard.drawn import numbers
+from leaderboard.drawn.numbers import NONE, number
 
 NAMES = {"original": "original", "again": "original, again", "cw-transfer": "CW", "tv-transfer": "TV"}
 """The report's names of attacks and controls, which are the paper's where it has one."""
@@ -22,14 +23,12 @@ QUERIES = {
 
 def percent(share: float | None) -> str:
     """0.7062 → "70.62%"."""
-    return NONE if share is None else f"{share:.2%}"
+    return numbers.percent(share, 2)
 
 
 def interval(rate: Rate) -> str:
     """A share with its 95% interval in percent: "70.62% [69.72, 71.51]"; a dash where there was no image."""
-    if rate.share is None:
-        return NONE
-    return f"{rate.share:.2%} [{100 * rate.low:.2f}, {100 * rate.high:.2f}]"
+    return numbers.percent_with_interval(rate.share, rate.low, rate.high, 2)
 
 
 def minus(rate: Rate, value: float | None, mark: str = " †") -> str:

@@ -21,6 +21,7 @@ from benchmark.tables import tsv
 from benchmark.tables.sealed_settings import check, claim, edited, seal
 from benchmark.tables.tsv import Columns, Row
 from leaderboard import Store
+from leaderboard.drawn.numbers import percent_with_interval
 from leaderboard.statistics import clopper_pearson
 from leaderboard.stored import atomic
 from leaderboard.stored.lock import sole_writer
@@ -161,5 +162,4 @@ def _lists(columns: dict[str, NDArray[Any]]) -> list[list[Any]]:
 
 def share(hits: int, rows: int) -> str:
     """A rate in percent with its 95% Clopper–Pearson interval: "12.0% [10.1, 14.2]"."""
-    low, high = clopper_pearson(hits, rows)
-    return f"{hits / rows:.1%} [{100 * low:.1f}, {100 * high:.1f}]"
+    return percent_with_interval(hits / rows, *clopper_pearson(hits, rows))

@@ -12,12 +12,12 @@ MOST = 6
 """Findings that the terminal shows; the page has all."""
 
 _INTRODUCTION = """\
-A low rate can be the attacks' weakness. A **warning** names rates that are no evidence of robustness: gradients that
-were zero, a weaker access that finds more than a stronger one, a larger ε or query budget that finds less than a
-smaller one. A **note** is a fact about an attack: it left the images as they were, or does not stand out from the
-controls though the ceiling leaves room. Rates are compared by exact one-sided tests (Fisher), those of each kind at 5%
-divided by their number, so that of boards with nothing wrong at most one in twenty shows a warning of that kind by
-chance. What to do about each is in `docs/checks.md`.
+A low rate can be the weakness of the attacks and not the strength of the target. A **warning** names rates that are
+no evidence of robustness: gradients were zero, a weaker access found more than a stronger one, or a larger ε or query
+budget found less than a smaller one. A **note** states a fact about an attack: it left the images as they were, or
+does not stand out from the controls though the ceiling leaves room. Rates are compared by exact one-sided tests
+(Fisher), each kind of finding at 5% divided by its number of comparisons. So at most one in twenty boards with
+nothing wrong shows a warning of a given kind by chance. What to do about each is in `docs/checks.md`.
 """
 
 

@@ -6,25 +6,27 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from leaderboard.access import CONTROL, DECISION, HYBRID, SCORE, TRANSFER, WHITE_BOX, ordered, spoken
 from leaderboard.curves import Curve, Panel, Point, emphasised, telling
 from leaderboard.drawn import drawing
 from leaderboard.drawn.drawing import BEYOND, MARGIN, WIDTH, line, polygon, polyline, rect, short, text
-from leaderboard.drawn.tables import conditions, percent
-from leaderboard.row import CONTROL
+from leaderboard.drawn.groups import conditions
+from leaderboard.drawn.labels import apart
+from leaderboard.drawn.numbers import percent
 
 _TOP, _HEAD, _PLOT, _FOOT, _LEGEND = 88, 44, 190, 52, 66
 _AXIS, _GAP = 34, 22  # widths: left of a panel's plot, between panels
-_CHARACTER, _SPACING = 6.1, 13.5  # of a label: width of a letter, height of a line
+_CHARACTER = 6.1  # width of a letter of a label
 _CURVE, _THIN = 2.2, 1.1
 
-# Beside its colour an access has a shape, so that no curve is told by colour alone.
-_MARKERS = {
-    "white-box": [(math.cos(0.3927 * i) * 3.4, math.sin(0.3927 * i) * 3.4) for i in range(16)],
-    "score": [(-3.1, -3.1), (3.1, -3.1), (3.1, 3.1), (-3.1, 3.1)],
-    "decision": [(-3.9, 3.1), (0, -3.9), (3.9, 3.1)],
-    "transfer": [(-3.9, -3.1), (0, 3.9), (3.9, -3.1)],
-    "hybrid": [(-4.3, 0), (0, -4.3), (4.3, 0), (0, 4.3)],
+MARKERS = {
+    WHITE_BOX: [(math.cos(0.3927 * i) * 3.4, math.sin(0.3927 * i) * 3.4) for i in range(16)],
+    SCORE: [(-3.1, -3.1), (3.1, -3.1), (3.1, 3.1), (-3.1, 3.1)],
+    DECISION: [(-3.9, 3.1), (0, -3.9), (3.9, 3.1)],
+    TRANSFER: [(-3.9, -3.1), (0, 3.9), (3.9, -3.1)],
+    HYBRID: [(-4.3, 0), (0, -4.3), (4.3, 0), (0, 4.3)],
 }
+"""By access, a shape beside its colour, so that no curve is told by colour alone. The controls have none."""
 
 
 def epsilon_svg(panels: Sequence[Panel]) -> str:
@@ -174,7 +176,7 @@ def _labels(plot: _Plot, axis: _Axis, curves: Sequence[Curve]) -> list[str]:
     """Each curve's name and last rate, right of its end, apart from each other."""
     ends = sorted((plot.points(axis, curve)[-1], curve["attack"], curve) for curve in curves)
     ends.sort(key=lambda end: (end[0][1], end[1]))
-    heights = _apart([y for (_, y), _, _ in ends], plot.y, plot.y + _PLOT)
+    heights = apart([y for (_, y), _, _ in ends], plot.y, plot.y + _PLOT)
     longest = int((plot.labels - 18 + _GAP * 2 / 3) / _CHARACTER) - len("100% ")
     start = plot.x + plot.width
     parts = []
@@ -187,17 +189,6 @@ def _labels(plot: _Plot, axis: _Axis, curves: Sequence[Curve]) -> list[str]:
     return parts
 
 
-def _apart(heights: Sequence[float], top: float, bottom: float) -> list[float]:
-    """The same growing heights, moved as little as keeps them a line of text apart and, if they fit, inside."""
-    placed: list[float] = []
-    for height in heights:
-        placed.append(max(height, placed[-1] + _SPACING) if placed else max(height, top))
-    for i in reversed(range(len(placed))):
-        limit = bottom if i == len(placed) - 1 else placed[i + 1] - _SPACING
-        placed[i] = min(placed[i], limit)
-    return placed
-
-
 def _is_control(curve: Curve) -> bool:
     return curve["access"] == CONTROL
 
@@ -208,13 +199,13 @@ def _stroke(curve: Curve, width: float, opacity: float) -> str:
 
 
 def _marker(x: float, y: float, access: str) -> str:
-    shape = _MARKERS.get(access, _MARKERS["white-box"])
+    shape = MARKERS.get(access, MARKERS[WHITE_BOX])
     colour = drawing.colour(access)
     return polygon([(x + dx, y + dy) for dx, dy in shape], f'fill="{colour}" stroke="#ffffff" stroke-width="0.8"')
 
 
 def _legend(panels: Sequence[Panel], y: float) -> list[str]:
-    accesses = drawing.ordered(curve["access"] for panel in panels for curve in panel["curves"])
+    accesses = ordered(curve["access"] for panel in panels for curve in panel["curves"])
     x = float(MARGIN)
     parts = []
     for access in accesses:
@@ -222,8 +213,8 @@ def _legend(panels: Sequence[Panel], y: float) -> list[str]:
         parts.append(polyline([(x, y - 4), (x + 24, y - 4)], stroke))
         if access != CONTROL:
             parts.append(_marker(x + 12, y - 4, access))
-        parts.append(text(x + 30, y, drawing.spoken(access), "note"))
-        x += 50 + 6.8 * len(drawing.spoken(access))
+        parts.append(text(x + 30, y, spoken(access), "note"))
+        x += 50 + 6.8 * len(spoken(access))
     x, y = float(MARGIN), y + 24
     parts.append(rect(x, y - 10, 24, 12, "#e4e8ec"))
     parts.append(polyline([(x, y - 4), (x + 24, y - 4)], f'stroke="{drawing.OTHER}" stroke-width="{_CURVE}"'))

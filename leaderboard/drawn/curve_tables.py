@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from leaderboard.board import is_ensemble
+from leaderboard.access import CONTROL, ordered
+from leaderboard.board import is_best_of
 from leaderboard.curves import Panel, Point, emphasised
-from leaderboard.drawn import drawing
+from leaderboard.drawn.groups import conditions
 from leaderboard.drawn.markup import escape, table
-from leaderboard.drawn.tables import NONE, conditions, number, percent
-from leaderboard.row import CONTROL
+from leaderboard.drawn.numbers import NONE, number, percent
 
 _AGAINST_EPSILON = """\
-A security curve is the abstention rate against the adversary's budget ε. At ε = 0 nothing but the original image can
-be sent, so every curve begins at the clean rate, and none can leave the certified ceiling of the expected rate but by
-sampling. What lies between the best curve and the ceiling is not known to be safe, only not attacked yet. Thick: the
-best of each access (`best-of`, where it was run, takes for each image the best of the attacks that its settings name),
-with its 95% interval. Straight lines join what was measured or proven; between, only what is hatched is known to be out
-of reach, as a ceiling holds for every smaller ε. An attack whose queries are limited has one budget along its line
-(≤ in the table), the largest of those that it has at the most ε; rows that failed or are partial are left out.
+Each curve is the abstention rate of one attack against the attacker's budget ε. At ε = 0 only the original image can
+be sent, so every curve starts at the clean rate. A rate can exceed the certified ceiling only by sampling. Between
+the best curve and the ceiling nothing is known: no attack here gets there, and no proof excludes it. Thick: the best
+attack of each access with its 95% interval (`best-of` where it was run). Straight lines join what was measured or
+proven. Between these points only the hatched region is proven out of reach, as a ceiling holds for every smaller ε.
+An attack with query budgets has one of them along its curve (≤ in the table): the one that it has at the most ε, of
+several the largest. Failed and partial rows are left out.
 """
 
 _AGAINST_QUERIES = """\
-The same at fixed ε, against the most queries that an attack may spend on an image, on a logarithmic scale. The ceiling
-does not depend on queries. `best-of` is left out, as it spends the sum of its members' budgets.
+The abstention rate at a fixed ε against the query budget, the most queries that an attack may make per image, on a
+logarithmic scale. The ceiling does not depend on queries. `best-of` is left out, as it spends the sum of its members'
+budgets.
 """
 
 
@@ -53,7 +54,7 @@ def _title(panel: Panel) -> str:
 
 def _by_epsilon(panel: Panel) -> str:
     """One target's table: at each ε the best attack of each access."""
-    accesses = drawing.ordered({curve["access"] for curve in panel["curves"]} - {CONTROL})
+    accesses = ordered({curve["access"] for curve in panel["curves"]} - {CONTROL})
     ceilings = {proof["epsilon"]: proof["ceiling"] for proof in panel["ceiling"]}
     lines = []
     for epsilon in sorted(ceilings):
@@ -72,9 +73,9 @@ def _by_epsilon(panel: Panel) -> str:
 
 
 def _best(points: Mapping[str, Point]) -> str:
-    """ "54.0% zoo ≤ 30 (best-of 58.0%)": the highest single attack, its query budget, the ensemble if there is one."""
-    singles = {name: point["abstention_rate"] for name, point in points.items() if not is_ensemble(name)}
-    together = [percent(point["abstention_rate"]) for name, point in points.items() if is_ensemble(name)]
+    """ "54.0% zoo ≤ 30 (best-of 58.0%)": the highest single attack, its query budget, best-of if there is one."""
+    singles = {name: point["abstention_rate"] for name, point in points.items() if not is_best_of(name)}
+    together = [percent(point["abstention_rate"]) for name, point in points.items() if is_best_of(name)]
     parts = []
     if singles:
         name = max(singles, key=lambda name: singles[name])  # of equals the one that is stronger over all ε

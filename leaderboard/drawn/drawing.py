@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from leaderboard.row import CONTROL
+from leaderboard.access import CONTROL, DECISION, HYBRID, SCORE, TRANSFER, WHITE_BOX
 
 COLOURS = {
-    "white-box": "#0072b2",
-    "score": "#009e73",
-    "decision": "#aa3377",
-    "transfer": "#e69f00",
-    "hybrid": "#d55e00",
+    WHITE_BOX: "#0072b2",
+    SCORE: "#009e73",
+    DECISION: "#aa3377",
+    TRANSFER: "#e69f00",
+    HYBRID: "#d55e00",
     CONTROL: "#afb8c1",
 }
-"""By access, in the order of the legends. From Okabe and Ito (2008) and Tol (2021): under each simulated colour
+"""By access. From Okabe and Ito (2008) and Tol (2021): under each simulated colour
 blindness (Machado et al. 2009) any two of them, and the ceiling's red, differ by 15 in CIELAB or more."""
 
 CEILING = "#b3261e"
@@ -74,17 +74,6 @@ def document(height: float, title: str, subtitle: str, parts: Iterable[str]) -> 
 def colour(access: str) -> str:
     """The colour of an access."""
     return COLOURS.get(access, OTHER)
-
-
-def ordered(accesses: Iterable[str]) -> list[str]:
-    """Each access once, in the order of the legends, a plugin's last."""
-    known = set(accesses)
-    return [*(name for name in COLOURS if name in known), *sorted(known - set(COLOURS))]
-
-
-def spoken(access: str) -> str:
-    """What a legend calls an access."""
-    return "control" if access == CONTROL else access
 
 
 def short(name: str, longest: int = 24) -> str:

@@ -6,18 +6,17 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import takewhile
 
-from leaderboard.board import at_common_budget, by_strength, fullest, is_ensemble
-from leaderboard.drawn.drawing import ordered, spoken
+from leaderboard.access import CONTROL, ordered, spoken
+from leaderboard.board import at_common_budget, by_strength, fullest, is_best_of
+from leaderboard.drawn.groups import DEPLOYMENT, conditions, image_set, together
 from leaderboard.drawn.picture import telling_epsilon
-from leaderboard.drawn.tables import conditions, grouped
-from leaderboard.row import CONTROL, Row
+from leaderboard.row import Row
 
 BOLD, PLAIN = "\033[1m", "\033[0m"
 NAMES, CELL = 26, 15
 """Characters: of the column of names, and of one with rates and the space before it."""
 
 _BLANK = "\u2800"
-_DEPLOYMENT = ("suite", "n", "alpha", "seed", "of_images")
 
 
 def matrices(rows: Sequence[Row], marks: Collection[tuple[str, str]] = (), bold: bool = False, width: int = 100) -> str:
@@ -28,8 +27,7 @@ def matrices(rows: Sequence[Row], marks: Collection[tuple[str, str]] = (), bold:
         bold: whether the highest rate of each access on each target is printed bold, for a terminal that can.
         width: of the screen in characters; targets that do not fit side by side stand in blocks.
     """
-    together = sorted(rows, key=lambda row: [dict(row)[name] for name in _DEPLOYMENT])
-    return "\n\n".join(_matrix(group, marks, bold, width) for group in grouped(together, *_DEPLOYMENT))
+    return "\n\n".join(_matrix(group, marks, bold, width) for group in together(rows, *DEPLOYMENT))
 
 
 def _matrix(rows: Sequence[Row], marks: Collection[tuple[str, str]], bold: bool, width: int) -> str:
@@ -37,7 +35,7 @@ def _matrix(rows: Sequence[Row], marks: Collection[tuple[str, str]], bold: bool,
     at = at_common_budget(row for row in rows if row["epsilon"] == epsilon)
     others = sorted({row["epsilon"] for row in rows} - {epsilon})
     title = f"{at[0]['suite']} · abstention in % [95% interval] at ε = {epsilon}"
-    title += f" · {conditions(at[0])} · {at[0]['of_images']:,} images"
+    title += f" · {conditions(at[0])} · {image_set(at[0])}"
     if others:
         title += f" (other ε: {', '.join(map(str, others))})"
     targets = list(dict.fromkeys(row["target"] for row in at))
@@ -106,7 +104,7 @@ def _best(rows: Sequence[Row], kind: str, target: str) -> float:
             row["abstention_rate"] or 0.0
             for row in rows
             if row["access"] == kind and row["target"] == target and row["status"] == "ok"
-            if not is_ensemble(row["attack"])
+            if not is_best_of(row["attack"])
         ),
         default=0.0,
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from leaderboard.board import at_common_budget, by_strength, fullest, is_ensemble
+from leaderboard.access import ordered, spoken
+from leaderboard.board import at_common_budget, by_strength, fullest, is_best_of
 from leaderboard.drawn import drawing
 from leaderboard.drawn.drawing import BEYOND, MARGIN, WIDTH, line, rect, short, text
-from leaderboard.drawn.tables import conditions, percent
+from leaderboard.drawn.groups import conditions
+from leaderboard.drawn.numbers import percent
 from leaderboard.row import Row
 
 _COLUMNS = 4
@@ -37,7 +39,7 @@ def svg(rows: Sequence[Row]) -> str:
         y = _TOP + level * panel_height
         if column == 0:
             for i, attack in enumerate(attacks):
-                style = "together" if is_ensemble(attack) else "name"
+                style = "together" if is_best_of(attack) else "name"
                 parts.append(text(x - 10, y + _HEAD + _LINE * (i + 0.5) + 4.5, short(attack), style))
         cells = {row["attack"]: row for row in rows if row["target"] == target}
         parts += _panel(x, y, width - _VALUES, target, [cells.get(name) for name in attacks])
@@ -120,10 +122,10 @@ def _bar(x: float, middle: float, width: float, row: Row | None) -> list[str]:
 def _legend(rows: Sequence[Row], y: float) -> list[str]:
     x = float(MARGIN)
     parts = []
-    for access in drawing.ordered(row["access"] for row in rows):
+    for access in ordered(row["access"] for row in rows):
         parts.append(rect(x, y - 10, 12, 12, drawing.colour(access)))
-        parts.append(text(x + 18, y, drawing.spoken(access), "note"))
-        x += 36 + 6.8 * len(drawing.spoken(access))
+        parts.append(text(x + 18, y, spoken(access), "note"))
+        x += 36 + 6.8 * len(spoken(access))
     x += 14
     parts.append(line(x, y - 12, x, y + 4, "clean"))
     parts.append(text(x + 8, y, "clean rate", "note"))

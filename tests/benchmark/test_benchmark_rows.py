@@ -110,7 +110,7 @@ def test_an_edited_cell_is_named_left_out_and_run_again(tmp_path: Path, capsys: 
     err = capsys.readouterr().err
     assert "1 damaged cells are left out of the board" in err
     page = " ".join((results / "LEADERBOARD.md").read_text(encoding="utf-8").split())
-    assert "files are not what a run wrote: 1 cells.**" in page
+    assert "**Left out: 1 cells whose files are not what a run wrote.**" in page
     assert f"cell {key} (gaussian, suite s, target digits-sigma0.50) is damaged" in page
     assert [row["attack"] for row in board(results)] == ["clean"]
     content = json.loads((results / "leaderboard.json").read_text(encoding="utf-8"))

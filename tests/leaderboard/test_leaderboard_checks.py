@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from leaderboard import publish
-from leaderboard.checks import LEVEL, ORDER, check
+from leaderboard.access import STRONGER
+from leaderboard.checks import check
+from leaderboard.checks.comparisons import LEVEL
 from leaderboard.drawn.check_tables import MOST, lines
 from leaderboard.statistics import clopper_pearson, mcnemar
 
@@ -109,10 +111,10 @@ def test_a_single_image_without_a_gradient_is_told():
 
 
 def test_the_order_of_accesses_is_one():
-    for weak, stronger in ORDER.items():
+    for weak, stronger in STRONGER.items():
         assert weak not in stronger
         for access in stronger:
-            assert set(ORDER.get(access, ())) < set(stronger), "what is above the stronger is above the weaker"
+            assert set(STRONGER.get(access, ())) < set(stronger), "what is above the stronger is above the weaker"
 
 
 ABOVE = [

@@ -8,7 +8,7 @@ from leaderboard_data import texts
 
 from leaderboard import rows
 from leaderboard.curves import epsilon_panels, query_panels
-from leaderboard.drawn.curve_picture import _apart, epsilon_svg, query_svg
+from leaderboard.drawn.curve_picture import epsilon_svg, query_svg
 from leaderboard.drawn.drawing import COLOURS, WIDTH
 
 ABSTAIN_FIRST = [[-1] * k + list(range(k, 10)) for k in range(11)]
@@ -93,10 +93,3 @@ def test_panels_of_any_number_of_targets_lie_inside(store, add, targets):
     assert [text for text in texts(picture) if text.startswith("t")] == [f"t{sigma}" for sigma in range(targets)]
     for element in elements(picture, "polyline") + elements(picture, "polygon"):
         assert all(0 < x < WIDTH and 0 < y < height for x, y in points(element))
-
-
-def test_labels_move_as_little_as_keeps_them_apart_and_inside():
-    assert _apart([], 0, 100) == []
-    assert _apart([10, 50], 0, 100) == [10, 50]
-    assert _apart([50, 50, 52], 0, 100) == [50, 63.5, 77]
-    assert _apart([-5, 98, 99], 0, 100) == [0, 86.5, 100]

@@ -9,8 +9,8 @@ from leaderboard_data import make_records, make_settings, texts
 
 from leaderboard import Store, StoreError, publish, rows, terminal
 from leaderboard.curves import epsilon_panels
+from leaderboard.drawn.numbers import number, p_value, percent
 from leaderboard.drawn.picture import svg
-from leaderboard.drawn.tables import number, p_value, percent
 
 REQUIRED = {
     "suite",
@@ -125,7 +125,7 @@ def test_page_says_what_it_must(board, tmp_path):
         "commit `abc123`",
         "seed 0",
         "n = 1,000, α = 0.001",
-        "over valid adversarial images that the attack changed",
+        "over valid images that the attack changed",
         "![Abstention rate of every attack on every target, with clean rate and ceiling](board.svg)",
         "60.0% [26.2, 87.8]",
         "0.0% (2 over budget)",
@@ -133,8 +133,8 @@ def test_page_says_what_it_must(board, tmp_path):
         "`RuntimeError: no \\| luck`",
         '`mode="a\\|b"`',
         "odd\\|name",
-        "Left out, as newer settings of the same rows replace them: 1 stored cells.",
-        "That happened **0** times",
+        "Left out: 1 stored cells that cells of newer settings replace.",
+        "and **0** got another confident answer",
         "No row of this page shows more",
         "- `run toy 1000`: 12 cells in 12 s on a machine that was not recorded",
         "clean 0.0%, 10 images",
@@ -154,10 +154,10 @@ def test_every_table_is_rectangular(board, tmp_path):
 def test_a_broken_certificate_is_named(store, add, tmp_path):
     add({"outcome": 3, "certified_radius": 9.0})
     page = " ".join(make(store, tmp_path)[0].read_text(encoding="utf-8").split())
-    assert "**10** images, of which 10 were sent from inside" in page
-    assert "That happened **9** times;" in page
-    assert "they would stay within **1** in 99.9% of runs, by Binomial(10, 2α)" in page
-    assert "at n = 1,000, α = 0.001 are of 1 target, 1 attack, 1 ε and 10 images." in page
+    assert "**10** images. Of these, 10 were sent from inside" in page
+    assert "and **9** got another confident answer." in page
+    assert "Binomial(10, 2α) would stay within **1** in 99.9% of runs" in page
+    assert "at n = 1,000, α = 0.001 are of 1 target, 1 attack, 1 ε, 10 images." in page
     assert "This is more than α allows" in page
     assert "certificate or its use is broken**: margin on toy-sigma0.50 at ε = 1.0: 9 of 1 allowed" in page
 
@@ -169,7 +169,7 @@ def test_mean_shares_are_of_attacks_that_were_run_everywhere(store, add, tmp_pat
             add({"outcome": -1}, attack="zoo", target=target, epsilon=epsilon)
     add({"outcome": -1}, attack="best-of white-box", target="one")  # takes together what was run
     page = make(store, tmp_path)[0].read_text(encoding="utf-8")
-    assert "2 targets, 2 attacks, 2 ε and 10 images; of the 8 combinations 7 were run." in page
+    assert "2 targets, 2 attacks, 2 ε, 10 images; 7 of the 8 combinations were run." in page
     part = page.split("### toy, share of the ceiling, n = 1,000, α = 0.001, 10 images")[1].split("##")[0]
     # 0.5 of 0.5 and of 0.8; 0.5 of 1 twice.
     assert "| attack | ε = 0.5 | ε = 1.0 | mean |" in part
@@ -194,7 +194,7 @@ def test_the_samples_behind_the_ceilings_are_said(store, add, tmp_path):
     assert rows(store)[0]["ceiling_samples"] == 10_000
     add(attack="zoo", ceiling_samples=40_000)
     page = " ".join(make(store, tmp_path)[0].read_text(encoding="utf-8").split())
-    assert "10 images. Ceilings rest on 10,000, 40,000 noise samples at each image." in page
+    assert "10 images. Ceilings rest on 10,000, 40,000 noise samples per image." in page
     add(attack="cw")
     assert [row["ceiling_samples"] for row in rows(store) if row["attack"] == "cw"] == [None]
 
