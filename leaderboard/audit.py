@@ -20,7 +20,7 @@ class Count(TypedDict):
 
     images: int
     certified_answers: int  # whose original has a certificate
-    inside_radius: int  # of these, sent from inside its radius: the only ones that can violate it
+    inside_radius: int  # of these, sent from inside its radius: only these can violate the certificate
     flips_inside_radius: int  # of these, answered confidently with another class
     flips_allowed: int  # what alpha allows in 99.9% of runs
 
@@ -32,7 +32,7 @@ class TargetCount(Count):
 
 
 class Audit(Count):
-    """Of every stored cell that ran: superseded ones, other suites and controls too."""
+    """Of every stored cell that ran, also superseded ones, other suites and controls."""
 
     cells: int
     certificates: int  # distinct; the attacks on an image share its certificate

@@ -54,15 +54,14 @@ class Panel(TypedDict):
     clean_low: float
     clean_high: float
     ceiling: list[Ceiling]
-    curves: list[Curve]  # strongest first, ensembles last
+    curves: list[Curve]  # strongest first, best-of last
 
 
 def epsilon_panels(rows: Iterable[Row]) -> list[Panel]:
-    """Security curves: a panel a target that has two or more ε, each attack at one query budget throughout.
+    """Abstention against ε: a panel for each target with two or more ε.
 
-    Of its budgets the one that it has at the most ε, the largest of those: through two a line would follow both.
-
-    Each curve begins at ε = 0, where nothing can be sent but the original image, with the clean rate.
+    Each curve is of one query budget, so that only ε varies along it: the budget that the attack has at the most ε, of
+    several the largest. It begins at ε = 0, where only the original image can be sent, with the clean rate.
     """
     panels = []
     for group in _grouped(_whole(rows)):
@@ -75,9 +74,9 @@ def epsilon_panels(rows: Iterable[Row]) -> list[Panel]:
 
 
 def query_panels(rows: Iterable[Row]) -> list[Panel]:
-    """Abstention against the query budget: a panel a target and ε, of the attacks with two or more budgets.
+    """Abstention against the query budget: a panel for each target and ε, of the attacks with two or more budgets.
 
-    Ensembles are left out: what they spend is the sum of their members' budgets.
+    Best-of is left out: it spends the sum of its members' budgets.
     """
     panels = []
     limited = (row for row in _whole(rows) if row["query_budget"] is not None and not is_best_of(row["attack"]))
@@ -90,9 +89,9 @@ def query_panels(rows: Iterable[Row]) -> list[Panel]:
 
 
 def emphasised(panel: Panel) -> list[Curve]:
-    """The best curve of each access but the controls': an ensemble, else the highest mean rate.
+    """The best curve of each access but the controls': best-of, else the one with the highest mean rate.
 
-    Among the curves with the most points, so that no attack wins by what it left out.
+    Only curves with the most points compete, so that no attack wins by what it left out.
     """
 
     def quality(curve: Curve) -> tuple[int, bool, float]:
@@ -108,7 +107,7 @@ def emphasised(panel: Panel) -> list[Curve]:
 
 
 def telling(panels: Sequence[Panel]) -> list[Panel]:
-    """The panels that a picture shows: of the suite, n, alpha, seed and images with the most points, all targets."""
+    """The panels that a picture shows: all targets of the suite, n, alpha, seed and images with the most points."""
     groups: dict[tuple[Any, ...], list[Panel]] = defaultdict(list)
     for panel in panels:
         groups[panel["suite"], panel["n"], panel["alpha"], panel["seed"], panel["images"]].append(panel)
@@ -122,7 +121,7 @@ def telling(panels: Sequence[Panel]) -> list[Panel]:
 
 
 def _whole(rows: Iterable[Row]) -> list[Row]:
-    """The rows over all images: where some are missing, a curve would show which, not what the attack does."""
+    """The rows over all images. On fewer, a curve would move with the images that are missing."""
     return [row for row in rows if row["status"] == "ok"]
 
 
@@ -135,11 +134,11 @@ def _grouped(rows: Iterable[Row], *names: str) -> list[list[Row]]:
 
 
 def _panel(rows: Sequence[Row], proofs: Sequence[Row], epsilon: float | None) -> Panel:
-    """The panel of ``rows``, below the ceilings of ``proofs``, which are the same target's."""
+    """The panel of ``rows``, with the ceilings of ``proofs``, rows of the same target."""
     first = rows[0]
     clean, images = first["clean_abstention_rate"] or 0.0, first["images"]
     low, high = clopper_pearson(round(clean * images), images)
-    # The images decide it, not the attack, so any row would do; the board takes the first.
+    # The ceiling depends on the images, not on the attack, so any row would do; the board takes the first.
     ceilings = {row["epsilon"]: row["ceiling"] for row in reversed(proofs) if row["ceiling"] is not None}
     curves = [_curve([row for row in rows if row["attack"] == attack]) for attack in by_strength(rows)]
     return Panel(

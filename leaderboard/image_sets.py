@@ -1,7 +1,7 @@
-"""Image sets: of which images the rows of a board are.
+"""Image sets: the images that a row of the board is computed on.
 
-Images are spread evenly over a data set, and cells are shards of them. A row is of one such set: rates on 16 images and
-on 24 others, or on 50 and on the 200 that these are a shard of, do not compare, and do not make one rate.
+A run attacks a number of images, spread evenly over the data set, in cells on shards of them. A row is of one such set.
+Rates on 16 images and on 24 others do not compare, nor do rates on 200 images and on a shard of 50 of them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from leaderboard.stored.cell import StoredCell
 Shard = tuple[int, ...]
 
 TOGETHER = ("suite", "data", "n", "alpha", "seed")
-"""The settings that cells have in common whose images may be shards of one set."""
+"""Cells with these settings in common can be shards of one image set."""
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """One image set that cells belong to.
+    """An image set, with what is known of its cells.
 
     Attributes:
-        size: how many images it has; no two sets of the same data have equally many.
-        shards: those of it that some cell has.
-        asked: the keys of the cells that were run for it. Others may be of the same shards, and stand for it as well.
+        size: the number of images. Two sets of one data set have different sizes.
+        shards: the shards of it that some cell is on.
+        asked: the keys of the cells that were run for it. Other cells on the same shards count, too.
     """
 
     size: int
@@ -35,10 +35,10 @@ class ImageSet:
 
 
 def image_sets(cells: Iterable[StoredCell]) -> list[ImageSet]:
-    """The sets of the cells of one suite, data set, n, alpha and seed, the largest first.
+    """The image sets of cells of one suite, data set, n, alpha and seed, the largest first.
 
-    Runs say of how many images a cell is a shard. Cells of versions that did not are taken together as far as they can
-    be shards of one set: see `_families`.
+    A cell records the size of the set that each run wanted it for. For cells of versions that did not record it, the
+    set is inferred from their shards: see `_families`.
     """
     cells = sorted(cells, key=lambda cell: (cell.created, cell.key))
     found: dict[int, list[StoredCell]] = {}
@@ -56,7 +56,7 @@ def image_sets(cells: Iterable[StoredCell]) -> list[ImageSet]:
 
 
 def of_one_set(cells: Sequence[StoredCell]) -> list[list[StoredCell]]:
-    """Cells, the oldest first, with those together whose shards can be of one set, be they cut in several ways."""
+    """Cells, given oldest first, grouped by the set that their shards can be of, be it cut in different ways."""
     groups: dict[frozenset[int], list[StoredCell]] = defaultdict(list)
     for family in _families(list(dict.fromkeys(map(_shard, cells)))):
         images = frozenset(image for shard in family for image in shard)
@@ -78,10 +78,10 @@ def _shard(cell: StoredCell) -> Shard:
 
 
 def _families(shards: Sequence[Shard]) -> list[list[Shard]]:
-    """Shards, the oldest first, by the set that they can be of.
+    """Shards, given oldest first, grouped into sets.
 
-    Those of one set share no image, and differ by one image in length at most. Where a shard can be of several sets it
-    is of the newest, as cells of one run follow each other.
+    Shards of one set share no image, and their lengths differ by at most one. A shard that fits several sets goes to
+    the newest, as the cells of one run follow each other.
     """
     families: list[list[Shard]] = []
     for shard in shards:

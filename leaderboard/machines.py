@@ -11,7 +11,7 @@ from leaderboard.stored.cell import StoredCell
 
 
 class Asked(TypedDict):
-    """What the cells of one suite, n, alpha, seed and image set were asked for, whatever machine ran them."""
+    """What a run asked for: the part of a suite that some cells were computed for, on whatever machine."""
 
     suite: str
     n: int
@@ -20,14 +20,14 @@ class Asked(TypedDict):
     images: int
     epsilons: list[float]
     query_budgets: list[int]  # most queries an image; empty: no attack had a limit
-    options: list[str] | None  # the words of the command that asked; None in cells of versions that did not say
+    options: list[str] | None  # the options of the command; None in cells of versions that did not record them
 
 
 class Machine(TypedDict):
-    """The cells of one command that one kind of machine ran, or that were adopted together. None: not recorded."""
+    """The cells of one command that one kind of machine ran. None: not recorded."""
 
     suite: str
-    command: str  # that runs them, and more where rows are missing
+    command: str  # runs these cells, and others if they are missing
     device: str | None
     threads: int | None
     torch: str | None
@@ -39,10 +39,10 @@ class Machine(TypedDict):
 
 
 def machines(cells: Iterable[StoredCell], command: Callable[[Asked], str]) -> list[Machine]:
-    """Who ran these cells, most cells of a command first; failed cells do not count.
+    """The machines that ran these cells, for each command those with the most cells first. Failed cells do not count.
 
     Args:
-        command: what runs the cells that were asked for so.
+        command: the command line for what was asked for.
     """
     result = []
     for asked, together in by_command(cell for cell in cells if cell.status == "ok"):
@@ -56,9 +56,10 @@ def machines(cells: Iterable[StoredCell], command: Callable[[Asked], str]) -> li
 
 
 def by_command(cells: Iterable[StoredCell]) -> list[tuple[Asked, list[StoredCell]]]:
-    """The cells that one command runs together, with what they were asked for.
+    """The cells by the command that runs them, with what it asked for.
 
-    Of the commands that asked for a cell it stands with the one that asked for the most, so that they are few.
+    A cell that several commands asked for is listed under the one that asked for the most cells, so that few commands
+    remain.
     """
     cells = sorted(cells, key=lambda cell: cell.key)
     groups = []
@@ -72,7 +73,7 @@ _CONDITIONS: tuple[Literal["suite", "n", "alpha", "seed"], ...] = ("suite", "n",
 
 
 def _said(cells: Sequence[StoredCell]) -> list[tuple[Asked, list[StoredCell]]]:
-    """Those of which it is known which command asked for them, the command of the most cells first."""
+    """The cells that record the commands that asked for them, the command with the most cells first."""
     groups = []
     while cells:
         count = Counter(tuple(request["options"]) for cell in cells for request in cell.asked)
@@ -85,7 +86,7 @@ def _said(cells: Sequence[StoredCell]) -> list[tuple[Asked, list[StoredCell]]]:
 
 
 def _silent(cells: Iterable[StoredCell]) -> list[tuple[Asked, list[StoredCell]]]:
-    """The others, by the size of their image set."""
+    """The other cells, by the size of their image set."""
     groups: dict[int, list[StoredCell]] = defaultdict(list)
     for together in grouped(cells, TOGETHER):
         for images in image_sets(together):

@@ -48,7 +48,7 @@ class Row(Statistics):
 
     rank: (
         int | None
-    )  # within suite, target, n, alpha, seed, image set and ε, 1 abstains most; None: failed, or a smaller budget
+    )  # 1: most abstention in its part of the board, see `board`; None: failed, or not the largest budget
     suite: str
     target: str
     sigma: float
@@ -57,20 +57,22 @@ class Row(Statistics):
     access: str
     description: str
     epsilon: float
-    query_budget: int | None  # most queries an image; None: no limit, or an access that makes none
+    query_budget: int | None  # most queries per image; None: no limit, or an access without queries
     n: int
     alpha: float
     seed: int
     images: int  # with a record
-    of_images: int  # in the image set that it is a row of; see `leaderboard.image_sets`
-    ceiling_samples: int | None  # noise samples an image behind the ceiling, the fewest of its cells; None: not said
+    of_images: int  # the size of its image set, see `leaderboard.image_sets`
+    ceiling_samples: (
+        int | None
+    )  # noise samples per image behind the ceiling, the fewest of its cells; None: not recorded
     status: Literal["ok", "partial", "failed"]  # partial: fewer images than its set has
     surrogate_queries: int
-    superseded_cells: int  # in the store, left out: the same row by other settings, and older
+    superseded_cells: int  # older cells of the same row, of other settings, that are left out
     parameters: dict[str, Any]
     error: str | None  # last line of the traceback
-    surrogates: NotRequired[list[str]]  # where they were trained, or that they are shipped; absent without any
-    observed: NotRequired[dict[str, int]]  # counts, see `leaderboard.checks.OBSERVED`; absent where none were made
+    surrogates: NotRequired[list[str]]  # where they were trained, or that they ship with the program
+    observed: NotRequired[dict[str, int]]  # see `leaderboard.checks.OBSERVED`; absent where nothing was counted
 
 
 UNDEFINED = cast(Statistics, dict.fromkeys(Statistics.__annotations__))

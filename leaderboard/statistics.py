@@ -6,14 +6,15 @@ from collections.abc import Mapping
 
 
 def rate(k: int, n: int) -> float | None:
-    """Share of `k` hits among `n` trials, in [0, 1]; None where there was no trial."""
+    """The rate of `k` hits in `n` trials, in [0, 1]; None without trials."""
     return k / n if n else None
 
 
 def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Exact two-sided interval, within [0, 1], for the rate behind `k` hits in `n` trials.
 
-    (0, 1) where n = 0: no trial says nothing. Clopper and Pearson (1934), Biometrika 26(4).
+    (0, 1) where n = 0. Clopper and Pearson (1934), "The use of confidence or fiducial limits illustrated in the case of
+    the binomial", Biometrika 26(4), https://doi.org/10.1093/biomet/26.4.404.
     """
     from scipy.special import betaincinv
 
@@ -29,7 +30,8 @@ def mcnemar(b: int, c: int) -> float:
     """Exact two-sided p-value that two paired rates are equal, given the two counts of discordant pairs.
 
     Under that hypothesis b ~ Binomial(b + c, 1/2). 1 where no pair differs.
-    McNemar (1947), Psychometrika 12(2).
+    McNemar (1947), "Note on the sampling error of the difference between correlated proportions or percentages",
+    Psychometrika 12(2), https://doi.org/10.1007/BF02295996.
     """
     from scipy.special import bdtr
 
@@ -39,9 +41,10 @@ def mcnemar(b: int, c: int) -> float:
 
 
 def exceeds(k: int, n: int, other_k: int, other_n: int) -> float:
-    """Exact one-sided p-value that the rate behind `k` hits in `n` trials is no higher than that behind the others.
+    """Exact one-sided p-value of `k` hits in `n` trials against `other_k` in `other_n`, if the rates are equal.
 
-    Given all hits together, they fall on the trials evenly. Fisher (1935), The Design of Experiments.
+    Small where the first rate is higher. Given the number of all hits, `k` is then hypergeometric. Fisher (1935), "The
+    Design of Experiments".
     """
     from scipy.stats import hypergeom
 

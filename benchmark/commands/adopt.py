@@ -1,4 +1,4 @@
-"""``adopt``: the records of a published board, put into a results folder, so that a run goes on from there."""
+"""``adopt``: put the records of a published board into a results folder, so that a run goes on from there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Returns 0.
 
     Raises:
-        StoreError: the board has no records, or those of other rules; or what cells share, beside it, is damaged.
+        StoreError: the board has no records, or another version's, or the shared arrays that it carries are damaged.
     """
     path = arguments.board / archive.RECORDS if arguments.board.is_dir() else arguments.board
     cells = archive.read(path, settings_key)

@@ -20,7 +20,7 @@ from targets.registry import unknown
 
 
 def write_board(store: Store, output: Path, suites: Collection[str] | None = None, force: bool = False) -> list[Path]:
-    """Write a store's rows, or those of some suites, to ``output``; over another board only with ``force``."""
+    """Write the board of a store, or of some of its suites, to ``output``; over another board only with ``force``."""
     from importlib.metadata import version
 
     created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -37,9 +37,9 @@ def write_board(store: Store, output: Path, suites: Collection[str] | None = Non
 
 
 def run_command(asked: Asked) -> str:
-    """What runs this: the command that asked for it, where that is known.
+    """The command line that runs what was asked for, as it was given if that is recorded.
 
-    Else a suite by its name, with what it says otherwise, if it comes with the package; else its file.
+    If not: `run` with the suite, by name if it comes with the package and else as a file, and what differs from it.
     """
     if asked["options"] is not None:
         return f"python -m benchmark run {shlex.join(asked['options'])}"
@@ -87,7 +87,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def said_damage(store: Store) -> int:
-    """Say how many cells of a store are left out of its boards as damaged, if any; returns the exit code, 1 then."""
+    """Say how many cells a board leaves out as damaged; returns the exit code: 1 if there are any, else 0."""
     damaged = store.survey()[1]
     if damaged:
         print(

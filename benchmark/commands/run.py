@@ -20,11 +20,11 @@ from benchmark.suite import Suite
 from benchmark.terminal.notices import warn_of_rows
 from benchmark.terminal.progress import reporter
 from leaderboard import Store, matrices, rows, terminal
-from leaderboard.board import outdated
 from leaderboard.checks import check
 from leaderboard.drawn.check_tables import lines
 from leaderboard.image_sets import TOGETHER, grouped, image_sets
 from leaderboard.row import Row
+from leaderboard.variants import outdated
 from targets import TARGETS, InputError, cifar10
 from targets.target import device_named
 

@@ -1,4 +1,4 @@
-"""The check of the attacks as people read it: a few lines for the terminal, a section for the page."""
+"""The check of the attacks: a few lines for the terminal, a section for the page."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ budgets.
 def section(
     epsilon_panels: Sequence[Panel], query_panels: Sequence[Panel], epsilon_picture: str, query_picture: str
 ) -> list[str]:
-    """The section's parts, given the address of each picture; none where there is no panel."""
+    """The parts of the section, with the address of each picture; none without panels."""
     if not epsilon_panels and not query_panels:
         return []
     parts = ["## Curves"]

@@ -34,9 +34,12 @@ def markdown(
     picture: str,
     outdated: int = 0,
 ) -> str:
-    """The page of at least one row, with the parts of its curves and the address of its picture; ends in a newline.
+    """The page of at least one row; ends in a newline.
 
-    `outdated` is how many cells it leaves out, see `leaderboard.board.outdated`.
+    Args:
+        curves: the parts of its section on curves.
+        picture: the address of the picture of the board.
+        outdated: how many cells it leaves out, see `leaderboard.variants.outdated`.
     """
     seeds = ", ".join(str(seed) for seed in sorted({row["seed"] for row in rows}))
     parts = [

@@ -1,4 +1,4 @@
-"""What `run` ends with: a suite on one screen, attacks by targets, at the ε that tells most."""
+"""A suite on one screen, as `run` ends with it: attacks by targets, at one ε."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def matrices(rows: Sequence[Row], marks: Collection[tuple[str, str]] = (), bold:
     """A matrix for each suite, n, α, seed and image set of these rows; empty without rows.
 
     Args:
-        marks: (target, attack) of the rows that were computed just now, which get a "+".
+        marks: (target, attack) of the rows that were computed just now; they get a "+".
         bold: whether the highest rate of each access on each target is printed bold, for a terminal that can.
-        width: of the screen in characters; targets that do not fit side by side stand in blocks.
+        width: of the screen, in characters. Targets that do not fit side by side go into a block below.
     """
     return "\n\n".join(_matrix(group, marks, bold, width) for group in together(rows, *DEPLOYMENT))
 
@@ -51,7 +51,7 @@ def _matrix(rows: Sequence[Row], marks: Collection[tuple[str, str]], bold: bool,
 
 
 def _failures(rows: Sequence[Row]) -> list[str]:
-    """A line for each attack that failed and reason, at every ε; nothing where none did."""
+    """A line for each attack that failed at any ε and its error; empty where none did."""
     count = Counter((row["attack"], row["error"]) for row in rows if row["status"] == "failed")
     lines = [f"{attack} failed: {error}" + f" ({n} rows)" * (n > 1) for (attack, error), n in count.items()]
     return ["\n".join(lines)] if lines else []
@@ -111,7 +111,7 @@ def _best(rows: Sequence[Row], kind: str, target: str) -> float:
 
 
 def _shared_ends(targets: Sequence[str]) -> tuple[str, str]:
-    """What all names begin and end with, up to a hyphen: no news in a column's head. Nothing for a single name."""
+    """What all names begin and end with, up to a hyphen, which columns need not repeat; empty for a single name."""
     if len(targets) < 2:
         return "", ""
     begin = _common(targets)

@@ -70,7 +70,7 @@ def superseded(rows: Sequence[Row]) -> str:
 
 
 def outdated(count: int) -> str:
-    """How many stored cells are of earlier images or labels, see `leaderboard.board.outdated`; empty where none."""
+    """How many stored cells are of earlier images or labels, see `leaderboard.variants.outdated`; empty where none."""
     return f"Left out: {count:,} stored cells on other images or labels than the newest." if count else ""
 
 

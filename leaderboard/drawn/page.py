@@ -1,4 +1,4 @@
-"""The published board: a Markdown page, its pictures, the same numbers as JSON, and the records they come from."""
+"""The published board: a Markdown page with pictures, its rows as JSON, and the records behind them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from leaderboard.audit import audit
-from leaderboard.board import board, counted_in, outdated, variants
+from leaderboard.board import board
 from leaderboard.checks import check
 from leaderboard.curves import epsilon_panels, query_panels
 from leaderboard.drawn.curve_picture import epsilon_svg, query_svg
@@ -21,21 +21,21 @@ from leaderboard.stored import atomic
 from leaderboard.stored.archive import RECORDS, archive, keys
 from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.store import FIRST_RUN, PROJECT, Store
+from leaderboard.variants import counted_in, outdated, variants
 
 SCHEMA_VERSION = 3
 """Of `leaderboard.json`, an object with these keys:
 
-- schema_version, project, version, commit, created (ISO 8601): of this file and of what wrote it;
-- machines: who computed the rows, see `leaderboard.machines.Machine`;
+- schema_version, project, version, commit, created (ISO 8601): of this file and of the program that wrote it;
+- machines: the machines that computed the rows, see `leaderboard.machines.Machine`;
 - rows: see `leaderboard.row.Row`; since version 2 with query_budget and inside_radius, since 3 with of_images, the
   size of the image set that a row is of, and with observed where something was;
-- checks: since version 3, what the rows say of the attacks, a list of `leaderboard.checks.Finding`;
+- checks: since version 3, what the rows say of the attacks, a list of `leaderboard.checks.finding.Finding`;
 - curves: {"epsilon": [...], "queries": [...]}, both lists of `leaderboard.curves.Panel`: one target's clean rate,
   ceiling and curves, each a list of points. Against ε there is a panel a target with two or more ε, and every curve
   has a point at ε = 0, the clean rate; against queries one a target and ε at which an attack has two or more budgets;
-- audit: of every image in the results folder, whatever the rows shown, see `leaderboard.audit.Audit`;
-- damaged: since version 3, the cells that are left out since their files are not what was written, see
-  `leaderboard.stored.cell.Damage`.
+- audit: of every image in the results folder, also of rows that are not shown, see `leaderboard.audit.Audit`;
+- damaged: since version 3, the cells that are left out as damaged, see `leaderboard.stored.cell.Damage`.
 
 Rates are in [0, 1], ε and norms in [0, 1] pixel units, null stands for what is not defined.
 """
@@ -54,13 +54,17 @@ def publish(
     suites: Collection[str] | None = None,
     force: bool = False,
 ) -> list[Path]:
-    """Write LEADERBOARD.md, leaderboard.json, records.parquet, board.svg and what there is of curves into `output`.
+    """Write LEADERBOARD.md, leaderboard.json, records.parquet, board.svg and pictures of curves into `output`.
 
-    Of all suites, or of `suites` only; `command` says how what was asked for is run. Curves against ε need two
-    ε of one target, curves against queries two budgets of one attack. A picture of curves that the earlier board in
-    `output` had and this one lacks is removed. Only `force` puts a board into the place of another: one with a cell
-    that these are without, or of another results folder, or files of these names that are none of a board's. The same
-    store, `commit`, `version` and `created` (ISO 8601) give the same bytes.
+    Curves against ε need two ε of one target, curves against queries two budgets of one attack. If the earlier board in
+    `output` had a picture of curves that this one lacks, it is removed. The same store, `commit`, `version` and
+    `created` (ISO 8601) give the same bytes.
+
+    Args:
+        command: the command line for what a run asked for.
+        suites: write only the rows of these suites.
+        force: replace another board in `output`. Without it the board is written only where there is none, or where
+            all cells of the one in `output` are among these.
 
     Returns the files' paths. Raises StoreError where the store holds no cell, another board is in `output`, or it
     cannot be written.
@@ -126,7 +130,7 @@ def publish(
 
 
 def _left(output: Path) -> set[str]:
-    """The pictures of curves that the board in `output`, if there is one, came with."""
+    """The names of the pictures of curves of the board in `output`, if there is one."""
     try:
         curves = json.loads((output / _DATA).read_bytes())["curves"]
         return {name for name, of in ((_EPSILON, "epsilon"), (_QUERIES, "queries")) if curves[of]}
@@ -135,7 +139,7 @@ def _left(output: Path) -> set[str]:
 
 
 def _is_another(store: Store, cells: Collection[StoredCell], output: Path, names: Collection[str]) -> str | None:
-    """Why what is in `output` is no earlier board of these cells; None where it is, or nothing is there."""
+    """Why `output` holds something else than an earlier board of these cells; None if it does not."""
     if not any((output / name).exists() for name in names):
         return None
     if (output / "store.json").exists():

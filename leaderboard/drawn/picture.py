@@ -20,7 +20,7 @@ _TOP, _HEAD, _FOOT, _LEGEND = 84, 46, 30, 44
 
 
 def svg(rows: Sequence[Row]) -> str:
-    """The picture of at least one row: its first suite at its fullest n, alpha, seed, images, the ε that tells most."""
+    """The picture of at least one row: of the first suite, the n, alpha, seed and images with most rows, and one ε."""
     rows = _shown(rows)
     first = rows[0]
     targets = sorted({(row["sigma"], row["target"]) for row in rows})
@@ -48,7 +48,7 @@ def svg(rows: Sequence[Row]) -> str:
 
 
 def telling_epsilon(rows: Sequence[Row]) -> float:
-    """The largest ε at which the ceiling still says something (under 90% on average), else the largest."""
+    """The ε to show: the largest at which the ceiling excludes something (under 90% on average), else the largest."""
     epsilons = sorted({row["epsilon"] for row in rows}, reverse=True)
     for epsilon in epsilons:
         ceilings = [row["ceiling"] for row in rows if row["epsilon"] == epsilon and row["ceiling"] is not None]

@@ -1,9 +1,12 @@
-"""The archive: cells and their records in one Parquet file, without images; what a published board stands on.
+"""The archive: the cells of a published board and their records in one Parquet file, without images.
 
-Its columns are those of a record, before them the settings that tell cells apart (`PLACE`), and first `cell`: all
-settings, provenance and timings of the record's cell as JSON. Between them, `of_images` lists the board's rows that a
-record counts in, which differ in the size of their image set: `frame.explode("of_images")` has a line for each.
-pandas reads it: `pd.read_parquet("records.parquet")`.
+pandas reads it: `pd.read_parquet("records.parquet")`. Each line is a record. Its columns are:
+
+- `cell`: all settings, provenance and timings of the record's cell, as JSON;
+- the settings that tell cells apart (`PLACE`);
+- `of_images`: the sizes of the image sets in whose rows the record counts. A record can count in rows of 50 and of 200
+  images, and in none if a newer cell replaces its own. `frame.explode("of_images")` has a line for each row;
+- the columns of a record, see `leaderboard.stored.records.COLUMNS`.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ RECORDS = "records.parquet"
 PLACE = ("suite", "target", "attack", "epsilon", "query_budget", "n", "alpha", "seed")
 """Settings that are columns of their own; a query budget of 0 stands for none."""
 SETS = "of_images"
-"""The sizes of the image sets in whose rows a record counts; none where newer settings replace its cell."""
+"""The column of the sizes of the image sets in whose rows a record counts."""
 
 
 def archive(store: Store, cells: Sequence[StoredCell], counted: Mapping[tuple[str, int], Sequence[int]]) -> bytes:
@@ -44,8 +47,7 @@ def archive(store: Store, cells: Sequence[StoredCell], counted: Mapping[tuple[st
     from pyarrow import parquet
 
     ran = sorted((cell for cell in cells if cell.status == "ok"), key=lambda cell: cell.key)
-    # Whether images are at hand is the folder's affair; here none are.
-    # Nor are the files that its digests are of.
+    # The archive holds neither images nor the files that the digests are of.
     texts = [json.dumps(asdict(cell) | {"has_images": False, "digests": {}}, sort_keys=True) for cell in ran]
     parts = [
         store.records(cell.key).assign(cell=text, **{name: cell.settings.get(name) or 0 for name in PLACE})
@@ -63,7 +65,7 @@ def archive(store: Store, cells: Sequence[StoredCell], counted: Mapping[tuple[st
 
 
 def adopt(store: Store, cells: Sequence[tuple[StoredCell, DataFrame]]) -> int:
-    """Put an archive's cells (see `read`) into `store`, but for those that it holds; returns how many that were."""
+    """Put an archive's cells (see `read`) into `store`, unless it holds them; returns how many were new."""
     new = [(cell, records) for cell, records in cells if not _held(store, cell.key)]
     for cell, records in new:
         store.adopt_cell(cell, records)
@@ -80,10 +82,10 @@ def read(path: Path, key_of: Callable[[dict[str, Any]], str]) -> list[tuple[Stor
 
     Args:
         key_of: the key that a cell with such settings has in this version. A cell of another key is refused: its
-            settings were edited, or it was computed by rules that are no longer these.
+            settings were edited, or another version computed it by other rules.
 
     Raises:
-        StoreError: the file is no archive, or holds a cell of another version, or one that no run can have written.
+        StoreError: the file is no archive, or holds a cell of other rules, or one that no run can have written.
     """
     cells = _cells(path)
     strange = [cell.key for cell, _ in cells if key_of(cell.settings) != cell.key]
@@ -104,7 +106,7 @@ def read(path: Path, key_of: Callable[[dict[str, Any]], str]) -> list[tuple[Stor
 
 
 def keys(path: Path) -> set[str] | None:
-    """The keys of the cells in the archive at `path`, whatever rules they were computed by; None where it is none."""
+    """The keys of all cells in the archive at `path`, of whatever version; None if it is no archive."""
     from pyarrow import parquet
 
     try:

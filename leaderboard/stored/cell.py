@@ -1,4 +1,4 @@
-"""What the store knows of a cell beside its records and images, and of a cell that it does not believe."""
+"""A stored cell without its records and images, and a damaged one."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import Any, Literal, TypedDict
 
 
 class Request(TypedDict):
-    """One run that asked for a cell."""
+    """A run that asked for a cell."""
 
-    images: int  # of how many evenly spaced images: the set that its rows are of
-    options: list[str]  # the command line's words that decide what is run: "--suite", "digits", "--attacks", "cw*"
+    images: int  # the size of the image set of that run
+    options: list[
+        str
+    ]  # the options of its command line that decide what is run: "--suite", "digits", "--attacks", "cw*"
 
 
 @dataclass(frozen=True)
 class StoredCell:
-    """What the store knows of a cell beside its records and images."""
+    """What the store holds of a cell beside its records and images."""
 
     key: str
     settings: dict[str, Any]
@@ -27,8 +29,8 @@ class StoredCell:
     surrogate_queries: int
     has_images: bool = True  # False where it was adopted from a published board, which has records only
     observed: dict[str, int] = field(default_factory=dict)  # counts made while it ran: see `leaderboard.checks`
-    asked: list[Request] = field(default_factory=list)  # oldest first; none in cells of versions that did not say
-    digests: dict[str, str] = field(default_factory=dict)  # see `leaderboard.stored.digest`; none in older cells
+    asked: list[Request] = field(default_factory=list)  # oldest first; empty in cells of versions that had none
+    digests: dict[str, str] = field(default_factory=dict)  # see `leaderboard.stored.digest`; empty in older cells
 
     def __post_init__(self) -> None:
         if not (isinstance(self.observed, dict) and all(type(count) is int for count in self.observed.values())):
@@ -37,7 +39,7 @@ class StoredCell:
 
 @dataclass(frozen=True)
 class Damage:
-    """A cell that is in a store's folder and is not believed; what its JSON says of it, where that can be read."""
+    """A cell whose files are not what a run wrote, with what its JSON says of it, where that can be read."""
 
     key: str
     suite: str | None
@@ -46,7 +48,7 @@ class Damage:
     reason: str
 
     def __str__(self) -> str:
-        """In one line."""
+        """What is damaged and why, in one line."""
         place = [f"{name} {value}" for name, value in (("suite", self.suite), ("target", self.target)) if value]
         what = ", ".join([self.attack or "attack unknown", *place])
         return f"cell {self.key} ({what}) is damaged and counts as not run: {self.reason}"

@@ -1,4 +1,4 @@
-"""Digests: what a file held when it was written, so that what has changed since is not believed."""
+"""Digests of what a file held when it was written, so that later changes are noticed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 FIELD = "digests"
-"""The field of a JSON that holds them. What was written before there were any has none, and none is missed there."""
+"""The field of a JSON that holds them. Files of versions before digests have none, and are not refused for that."""
 
 
 class Changed(ValueError):
@@ -23,7 +23,7 @@ def of(data: bytes) -> str:
 def sealed(content: Mapping[str, Any], **files: bytes) -> dict[str, Any]:
     """A JSON's content with the digests of its parts, and of the `files` that belong to it.
 
-    Those of files that are not given stay as they are.
+    The digests of files that are not given stay as they are.
     """
     parts = _parts(content)
     held = {name: value for name, value in (content.get(FIELD) or {}).items() if name not in parts}

@@ -33,7 +33,7 @@ def sole_writer(path: Path) -> Iterator[None]:
 
 @contextmanager
 def turn(path: Path) -> Iterator[None]:
-    """Wait for the lock of `path` and hold it, so that what is written there is computed once and not twice at a time.
+    """Wait for the lock of `path` and hold it, so that two processes do not compute what is written there at once.
 
     Raises StoreError where the folder cannot be written.
     """

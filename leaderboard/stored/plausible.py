@@ -1,7 +1,7 @@
-"""Whether a cell can be what it says: what no run writes is not believed, whoever wrote it.
+"""Whether a run can have written a cell.
 
-For cells without digests (of older versions, and of other people's archives) this is what there is to check; what a
-run wrote itself is known by its digests, and only the form of its JSON is checked.
+A cell with digests is checked by them, and here only the form of its JSON. For cells without digests, of older versions
+and of other people's archives, this is the only check.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ _ANSWER = ("outcome", "first", "first_votes", "second", "second_votes", "p")
 
 
 def _most_queries(settings: Mapping[str, Any]) -> float:
-    """Of an ensemble, which spends what its members spend, any number."""
+    """The query budget; infinity without one, and for best-of, which spends what all its members spend."""
     return math.inf if "members" in settings else settings.get("query_budget") or math.inf
 
 

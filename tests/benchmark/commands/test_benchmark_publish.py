@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from benchmark_helpers import TARGET, board, command, error_line, program, suite_file
+from benchmark_helpers import ROOT, TARGET, board, command, error_line, program, suite_file
 
 from benchmark.cli import parser
 from benchmark.commands.publish import run_command
@@ -96,6 +96,25 @@ def test_publish_without_results(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "no results in" in line
     assert "python -m benchmark run --all" in line
     assert not list(tmp_path.iterdir())
+
+
+def test_without_output_no_published_board_is_written_over(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The default is the results folder, and a published board is none, whatever verb takes it for one."""
+    published = shutil.copytree(ROOT / "leaderboard" / "published" / "digits", tmp_path / "board")
+    before = {path: path.read_bytes() for path in published.iterdir()}
+    shutil.copytree(finished[0] / "results", tmp_path / "results")
+    monkeypatch.chdir(tmp_path)
+    assert command("publish") == 0
+    assert all(line.startswith("results/") for line in capsys.readouterr().out.splitlines())
+    for words in (["publish"], ["publish", "--force"], ["publish", "--shared"], ["run"], ["adopt", "board"]):
+        assert command(*words, "--results", "board") == 2
+        assert "board holds other files and no results" in error_line(capsys.readouterr().err)
+    assert {path: path.read_bytes() for path in published.iterdir()} == before
 
 
 def test_publish_into_a_file(

@@ -199,7 +199,7 @@ def test_the_samples_behind_the_ceilings_are_said(store, add, tmp_path):
     assert [row["ceiling_samples"] for row in rows(store) if row["attack"] == "cw"] == [None]
 
 
-def test_an_ensemble_stands_apart(store, add, tmp_path):
+def test_best_of_stands_apart(store, add, tmp_path):
     for target, together in (("ahead", -1), ("tied", HALF)):
         add({"outcome": HALF}, target=target)
         add({"outcome": together}, attack="best-of white-box", target=target)

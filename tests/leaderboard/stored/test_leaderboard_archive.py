@@ -11,9 +11,9 @@ from pyarrow import parquet
 
 from leaderboard import Store, StoreError, rows
 from leaderboard.audit import audit
-from leaderboard.board import counted_in
 from leaderboard.stored.archive import RECORDS, adopt, archive, read
 from leaderboard.stored.cell import Request
+from leaderboard.variants import counted_in
 
 OBSERVED = {"gradients": 9, "zero_gradients": 4}
 
