@@ -46,7 +46,7 @@ class Meter:
         self.tick()
         times = np.bincount(np.asarray(rows, dtype=np.int64), minlength=len(self.queries))
         if self.query_budget is not None and np.any(self.queries + queries * times > self.query_budget):
-            raise BudgetExhausted(f"the budget of {self.query_budget} queries an image is spent")
+            raise BudgetExhausted(f"the budget of {self.query_budget} queries for each image is spent")
         self.queries += queries * times
         self.forward += forward * times
         self.backward += backward * times

@@ -25,7 +25,7 @@ from targets.smoothing import ABSTAIN
 
 @register("cross-and-land-hybrid")
 class CrossAndLandHybrid(Attack):
-    """Crosses the boundary of surrogates of the target's answers, then bisects back with a few of its labels.
+    """Crosses the boundary of surrogates trained on the target's answers, then bisects back with a few labels.
 
     From a surrogate, the direction across the boundary transfers well, and the place of the tie badly. So the search
     goes past the surrogates' tie to the end of the budget, and the target's labels find its own tie on the way back.
@@ -63,22 +63,9 @@ class CrossAndLandHybrid(Attack):
 
     def __call__(self, model: Hybrid, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:
         adversarial = images.clone()
-        asked = np.zeros(len(images), dtype=np.int64)
-
-        def left(row: int) -> int:
-            return int(min(self.queries - asked[row], model.queries_left(row)))
-
-        def predict(rows: list[int], points: Tensor, chosen: list[int]) -> Tensor:
-            """The target's labels or ABSTAIN for points of ``rows[chosen]``."""
-            images = [rows[position] for position in chosen]
-            asked[images] += 1
-            return model.predict(points, images)
-
-        home = torch.full((len(images),), ABSTAIN, dtype=torch.int64, device=images.device)
-        # An image on which the target abstains already stays as it is. One ABSTAIN may be luck, so it is asked twice.
-        for _ in range(2):
-            unknown = [row for row in range(len(images)) if int(home[row]) == ABSTAIN and left(row) >= 1]
-            home[unknown] = predict(unknown, images[unknown], list(range(len(unknown)))).to(images.device)
+        target = _Labels(model, self.queries, len(images))
+        home = target.originals(images)
+        # An image on which the target abstains already stays as it is.
         rows = [row for row in range(len(images)) if int(home[row]) != ABSTAIN]
         if not rows:
             return adversarial
@@ -99,15 +86,15 @@ class CrossAndLandHybrid(Attack):
         rivals = p.scatter(1, leader[:, None], 0.0).argsort(dim=1, descending=True, stable=True).unbind(1)
         for rival in (None, *rivals[: min(self.rivals, model.num_classes - 1)]):
             if rival is not None:
-                rows = [row for row in rows if left(row) >= 1]
+                rows = [row for row in rows if target.left(row) >= 1]
                 far = crossing(problem, rows, rival)
                 start = torch.ones_like(start)
             landed, crossed = land_by_labels(
-                partial(predict, rows),
+                partial(target.predict, rows),
                 images[rows],
                 far[rows],
                 home[rows],
-                [left(row) for row in rows],
+                [target.left(row) for row in rows],
                 start[rows],
             )
             for row, image, across in zip(rows, landed, crossed, strict=True):
@@ -119,3 +106,29 @@ class CrossAndLandHybrid(Attack):
     def surrogates(self, model: Hybrid, images: int) -> WhiteBox:
         """White-box access to what gives the directions."""
         return trained_on_answers(self, model, images)
+
+
+class _Labels:
+    """The target's labels, with at most ``queries`` for each image and as many as its budget allows."""
+
+    def __init__(self, model: Hybrid, queries: int, images: int) -> None:
+        self._model = model
+        self._left = np.full(images, queries, dtype=np.int64)
+
+    def left(self, row: int) -> int:
+        """Queries left for an image."""
+        return int(min(self._left[row], self._model.queries_left(row)))
+
+    def predict(self, rows: list[int], points: Tensor, chosen: list[int]) -> Tensor:
+        """Labels or ABSTAIN (B,) at points (B, C, H, W), which belong to ``chosen`` (B,) of ``rows``."""
+        images = [rows[position] for position in chosen]
+        self._left[images] -= 1
+        return self._model.predict(points, images)
+
+    def originals(self, images: Tensor) -> Tensor:
+        """The label of each original (N,), ABSTAIN only where it came twice: once may be luck."""
+        home = torch.full((len(images),), ABSTAIN, dtype=torch.int64, device=images.device)
+        for _ in range(2):
+            unknown = [row for row in range(len(images)) if int(home[row]) == ABSTAIN and self.left(row) >= 1]
+            home[unknown] = self.predict(unknown, images[unknown], list(range(len(unknown)))).to(images.device)
+        return home

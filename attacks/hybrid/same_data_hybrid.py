@@ -10,7 +10,7 @@ from attacks.hybrid.cross_and_land_hybrid import CrossAndLandHybrid
 
 @register("same-data-hybrid")
 class SameDataHybrid(CrossAndLandHybrid):
-    """Crosses the boundary of surrogates of the target's training set, then bisects back with a few of its labels.
+    """Crosses the boundary of surrogates trained on the target's training set, then bisects back with a few labels.
 
     No query before the attack; during it a few labels, as for :class:`CrossAndLandHybrid`.
 

@@ -94,4 +94,4 @@ def test_the_query_budget_of_a_suite_is_enforced(
     assert records(tmp_path / "r", "polite")["queries"].tolist() == [3, 0]
     assert sum(purpose == "query polite 0.5" for _, purpose, _ in counted_votes) == 3
     error = by_attack(tmp_path / "r")["greedy"].error
-    assert "BudgetExhausted: the budget of 3 queries an image is spent" in (error or "")
+    assert "BudgetExhausted: the budget of 3 queries for each image is spent" in (error or "")

@@ -21,7 +21,7 @@ def test_an_image_is_charged_as_often_as_it_is_named():
 def test_queries_over_the_budget_of_one_image_charge_none():
     meter = Meter(2, query_budget=2)
     meter.charge([0, 1], queries=1, forward=10)
-    with pytest.raises(BudgetExhausted, match="the budget of 2 queries an image is spent"):
+    with pytest.raises(BudgetExhausted, match="the budget of 2 queries for each image is spent"):
         meter.charge([0, 1, 1], queries=1, forward=10)
     assert meter.queries.tolist() == [1, 1]
     assert meter.forward.tolist() == [10, 10]
