@@ -1,10 +1,15 @@
-"""Every command in the README, then in each page of docs/, is run, in order, in one empty folder, on its own files, in
-this process. Those that sample or train get few images, noise samples and epochs; the two install commands are run as
-they are by `.ci/run`."""
+"""README, CONTRIBUTING and docs are true: their commands run, their links lead somewhere, their tables are complete.
+
+Each command of README, then of each page of docs/, is run in order, in one folder, on the files that these pages show, in this
+process. Those that sample or train get few images, noise samples and epochs. What takes hours, or needs a network, is in a
+list here with the reason, and is parsed. The two install commands are run as they are by ``.ci/run``.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import json
 import re
 import runpy
 import shlex
@@ -13,35 +18,67 @@ import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from benchmark_helpers import as_before
 
-from benchmark.cli import main
+from attacks import ATTACKS
+from benchmark.cli import main, parser
+from benchmark.suite import Suite, load_suite
+from leaderboard.row import Row
+from leaderboard.stored.records import COLUMNS
+from targets import TARGETS
 from targets.cifar10 import VARIABLE
 from targets.resnet import ResNet
 from targets.training import train
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))]
+README = ROOT / "README.md"
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [README, *DOCS, ROOT / "CONTRIBUTING.md"]
+LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "attacks" / "README.md"]
+MOST_LINES = 200
+"""Of README."""
+
 SMALL = "--images 2 --samples 100 --quiet"
 SAMPLING = (" benchmark run ", " benchmark certify ", " benchmark predict ")
-
-
+PROGRAM = ["python", "-m", "benchmark"]
+FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"# (\S+\.(?:py|toml))\n")
 
+PARSED = {
+    "python -m benchmark reproduce": "hours, and CIFAR-10",
+    "python -m benchmark reproduce --images 5 --query-samples 100 --samples 100 --epochs 1": "minutes, and CIFAR-10",
+    "python -m benchmark run --suite cifar10-larger": "hours, and CIFAR-10",
+    "python -m benchmark run --suite cifar10 --samples 10000 --targets cifar10-sigma0.50-bf16 --epsilons 1.0 "
+    "--attacks clean cross-and-land": "hours, and CIFAR-10",
+    "python -m benchmark train cifar10-sigma0.50": "half an hour, and CIFAR-10",
+}
+"""Commands of the program that are not run here, and why."""
 
-def blocks(language: str, text: str = README) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+OTHERS = {
+    'python -m pip install -e ".[test,lint]"': "a network; .ci/run installs both extras",
+    "python -m pytest": "these tests",
+    "python -m pytest -n 0 tests/attacks": "among these tests",
+    "ruff check . && ruff format --check . && mypy": "run by .ci/run",
+    ".ci/run": "runs these tests",
+    "python -m pytest tests/timings --benchmark-only --benchmark-json=timings.json": "half an hour, on idle cores",
+    "python tests/timings/summary.py timings.json growth.svg": "reads what the command before it writes",
+}
+"""Commands of other programs, and why they are not run here. The files that they name exist."""
 
 
-COMMANDS = [line for text in (README, *PAGES) for block in blocks("bash", text) for line in block.splitlines()]
-INSTALL = [line for line in COMMANDS if line.startswith("python -m pip install")]
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """The fenced blocks of a page: language and content."""
+    return FENCE.findall(page.read_text(encoding="utf-8"))
 
 
-PROGRAM = ["python", "-m", "benchmark"]
+COMMANDS = [line for page in PAGES for language, block in blocks(page) if language == "bash" for line in block.splitlines()]
+INSTALL = [line for line in COMMANDS if line.startswith("python -m pip install -e") and "&&" in line]
+RUN = [line for line in dict.fromkeys(COMMANDS) if line not in {*PARSED, *OTHERS} and not line.endswith("&& python -m pytest")]
+ON_CIFAR10 = [command for command in RUN if "mine.toml" in command]
 
 
 @dataclass
@@ -54,18 +91,19 @@ class Done:
 
 
 def made(folder: Path) -> Path:
-    """The folder with the files of README and docs in it, each named by its first line. Docs have parts of files."""
-    ours = blocks("python") + blocks("toml")
-    theirs = [block for page in PAGES for language in ("python", "toml") for block in blocks(language, page)]
-    for block in ours + [block for block in theirs if NAMED.match(block)]:
-        name = NAMED.match(block)
-        assert name, f"a block without a file name:\n{block}"
-        assert not (folder / name[1]).exists(), f"two blocks are called {name[1]}"
-        (folder / name[1]).write_text(block, encoding="utf-8")
+    """The folder with the files that the pages show in it, each named by its first line, and this repository's boards."""
+    for page in PAGES:
+        for language, block in blocks(page):
+            if language in ("python", "toml"):
+                name = NAMED.match(block)
+                assert name, f"a block of {page.name} without a file name:\n{block}"
+                assert not (folder / name[1]).exists(), f"two blocks are called {name[1]}"
+                (folder / name[1]).write_text(block, encoding="utf-8")
     (folder / "noise_0.50").mkdir()
     network = torch.nn.Sequential(torch.nn.Identity(), ResNet(20))
     content = {"epoch": 90, "arch": "cifar_resnet20", "state_dict": network.state_dict()}
     torch.save(content, folder / "noise_0.50" / "checkpoint.pth.tar")
+    (folder / "leaderboard").symlink_to(ROOT / "leaderboard")
     return folder
 
 
@@ -91,10 +129,6 @@ def called(words: list[str]) -> Done:
             traceback.print_exc()
             code = 1
     return Done(code, out.getvalue(), err.getvalue())
-
-
-RUN = [command for command in COMMANDS if not command.endswith("pytest")] + ["python rates.py"]
-ON_CIFAR10 = [command for command in RUN if "mine.toml" in command]
 
 
 def trained_briefly(module, split, sigma, recipe, **options):
@@ -138,6 +172,30 @@ def test_command(command, ran, request):
     assert done.out
 
 
+@pytest.mark.parametrize("command", PARSED)
+def test_a_command_that_is_not_run_is_one_that_the_program_knows(command):
+    assert command in COMMANDS
+    words = shlex.split(command)
+    assert words[:3] == PROGRAM
+    chosen = parser().parse_args(words[3:])
+    if chosen.verb == "run":
+        suite = load_suite(chosen.suite)
+        asked = {name: tuple(getattr(chosen, name)) for name in ("targets", "attacks") if getattr(chosen, name)}
+        suite = replace(suite, **asked)
+        assert suite.target_names()
+        assert suite.attack_names()
+    elif "target" in chosen:
+        assert chosen.target in TARGETS
+
+
+@pytest.mark.parametrize("command", OTHERS)
+def test_a_command_of_another_program_names_files_that_exist(command):
+    assert command in COMMANDS
+    for word in shlex.split(command):
+        if re.fullmatch(r"(tests|\.ci)/\S+", word):
+            assert (ROOT / word).exists(), word
+
+
 def test_the_install_commands_are_run_by_ci():
     assert [line.partition("&& ")[2] for line in INSTALL] == ["python -m benchmark run --all", "python -m pytest"]
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
@@ -145,25 +203,111 @@ def test_the_install_commands_are_run_by_ci():
         assert f"readme_command '{line.partition('&& ')[2]}'" in script
 
 
-def test_the_plugins_of_the_readme_reached_the_board(ran):
+def test_every_block_is_one_that_is_tested():
+    for page in PAGES:
+        for language, block in blocks(page):
+            assert language in ("bash", "python", "toml", ""), (page.name, language)
+            assert language or not block.lstrip().startswith(("python ", "$ ")), f"a command in {page.name} without language"
+
+
+def test_the_plugins_of_the_pages_reached_the_board(ran):
     folder, _ = ran
-    page = (folder / "published" / "LEADERBOARD.md").read_text(encoding="utf-8")
-    assert "margin" in page  # published before the plugins ran
     page = (folder / "results" / "LEADERBOARD.md").read_text(encoding="utf-8")
-    for name in ("midpoint", "pgd-foolbox", "pgd-transfer-art", "digits-linear"):
+    for name in ("midpoint", "one-step", "pgd-foolbox", "pgd-transfer-art", "digits-linear", "shades-sigma0.50"):
         assert name in page
-
-
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))])
-def test_links_lead_somewhere(page: str):
-    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / page).read_text(encoding="utf-8")):
-        if not link.startswith("http"):
-            assert ((ROOT / page).parent / link).is_file(), link
-
-
-def test_commands_of_the_docs_are_among_those_that_are_run():
-    assert "python -m benchmark predict shades-sigma0.50 --plugin my_data.py --images 20" in RUN
 
 
 def test_the_records_give_the_rates(ran):
     assert "cross-and-land" in ran[1]["python rates.py"].out
+
+
+def test_an_adopted_board_gets_the_new_attack_s_row(ran):
+    folder, _ = ran
+    rows = json.loads((folder / "adopted" / "leaderboard.json").read_text(encoding="utf-8"))["rows"]
+    assert {"midpoint", "cross-and-land"} <= {row["attack"] for row in rows}
+
+
+def test_the_readme_is_short():
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link into a page may name: its headings, as GitHub writes them."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path):
+    for link in re.findall(r"\]\(([^) ]+)\)", FENCE.sub("", page.read_text(encoding="utf-8"))):
+        if not link.startswith("http"):
+            name, _, anchor = link.partition("#")
+            file = page.parent / name if name else page
+            assert file.is_file(), link
+            assert not anchor or anchor in anchors(file), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_names_exist(page: Path):
+    rooms = "attacks|benchmark|leaderboard|targets|tests"
+    for path in re.findall(rf"`((?:{rooms})/[a-z0-9_./-]*)`", page.read_text(encoding="utf-8")):
+        assert (ROOT / path).exists(), path
+
+
+def test_each_page_of_the_docs_is_in_the_index():
+    index = ROOT / "docs" / "README.md"
+    linked = set(re.findall(r"\]\(([^)#]+)\)", index.read_text(encoding="utf-8")))
+    assert {str(page.relative_to(index.parent)) for page in DOCS} - {"README.md"} <= linked
+
+
+def test_the_tables_name_every_attack():
+    for page in (README, ROOT / "docs" / "attacks.md"):
+        missing = [name for name in ATTACKS if f"`{name}`" not in page.read_text(encoding="utf-8")]
+        assert not missing, page
+
+
+def test_the_reference_names_every_key():
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    keys = [field.name for field in dataclasses.fields(Suite)] + list(Row.__annotations__) + list(COLUMNS)
+    assert [key for key in keys if f"`{key}`" not in text and f"`{key}." not in text] == []
+
+
+def board_rows() -> list[dict[str, Any]]:
+    text = (ROOT / "leaderboard" / "published" / "cifar10" / "leaderboard.json").read_text(encoding="utf-8")
+    return [row for row in json.loads(text)["rows"] if row["n"] == 1000]
+
+
+def test_the_readme_s_result_is_the_board_s():
+    line = r"^\| `([a-z-]+)`[^|]*\| ([a-z-]+) \| ([0-9.]+) \| ([0-9.]+)% \[([0-9.]+), ([0-9.]+)\] \| (\d+)% \|$"
+    said = re.findall(line, README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(said) == 6
+    rows = {
+        row["attack"]: row
+        for row in board_rows()
+        if row["target"] == "cifar10-sigma0.50-bf16" and row["epsilon"] == 1.0 and row["query_budget"] in (None, 30)
+    }
+    for attack, access, queries, *rates, share in said:
+        row = rows[attack]
+        assert access == row["access"]
+        assert float(queries) == pytest.approx(row["queries_mean"], abs=0.05)
+        measured = [row[f"abstention_{name}"] for name in ("rate", "low", "high")]
+        assert [float(rate) for rate in rates] == pytest.approx([100 * rate for rate in measured], abs=0.0501)
+        assert float(share) == pytest.approx(100 * row["share_of_ceiling"], abs=0.501)
+        assert row["images"] == 200
+        assert row["ceiling"] == pytest.approx(0.773, abs=0.0005)
+
+
+def test_the_mean_shares_of_the_docs_are_the_board_s():
+    text = (ROOT / "docs" / "reading-a-board.md").read_text(encoding="utf-8")
+    table = re.search(r"\| mean share \|\n.*?\n((?:\|.*\n)+)", text)
+    assert table
+    shares: dict[str, list[float]] = {}
+    for row in board_rows():
+        if row["query_budget"] in (None, 30):
+            shares.setdefault(row["attack"], []).append(row["share_of_ceiling"])
+    for line in table[1].splitlines():
+        said = list(map(float, re.findall(r"(\d+)%", line)))
+        for attack, share in zip(re.findall(r"`([a-z-]+)`", line), said, strict=True):
+            assert len(shares[attack]) == 12
+            assert 100 * sum(shares[attack]) / 12 == pytest.approx(share, abs=0.501)

@@ -47,8 +47,8 @@ def test_rows_of_two_image_sets_stand_apart_on_console_and_page(two_sets: Path, 
     assert "### s, ε = 0.5, n = 12, α = 0.001, 24 images" in page
 
 
-def test_the_readme_s_rates_are_the_board_s(two_sets: Path, tmp_path: Path):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_rates_of_the_docs_are_the_board_s(two_sets: Path, tmp_path: Path):
+    text = (ROOT / "docs" / "reading-a-board.md").read_text(encoding="utf-8")
     script = re.search(r"```python\n(# rates\.py\n.*?)```", text, re.DOTALL)
     assert script
     (tmp_path / "published").mkdir()
