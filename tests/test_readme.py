@@ -1,8 +1,8 @@
 """README, CONTRIBUTING and docs are true: their commands run, their links lead somewhere, their tables are complete.
 
-Each command of README, then of each page of docs/, is run in order, in one folder, on the files that these pages show, in this
-process. Those that sample or train get few images, noise samples and epochs. What takes hours, or needs a network, is in a
-list here with the reason, and is parsed. The two install commands are run as they are by ``.ci/run``.
+Each command of README, then of each page of docs/, is run in order, in one folder, on the files that these pages show,
+in this process. Those that sample or train get few images, noise samples and epochs. What takes hours, or needs a
+network, is in a list here with the reason, and is parsed. The two install commands are run as they are by ``.ci/run``.
 """
 
 from __future__ import annotations
@@ -75,9 +75,15 @@ def blocks(page: Path) -> list[tuple[str, str]]:
     return FENCE.findall(page.read_text(encoding="utf-8"))
 
 
-COMMANDS = [line for page in PAGES for language, block in blocks(page) if language == "bash" for line in block.splitlines()]
+def commands() -> list[str]:
+    """The lines of all bash blocks, in order."""
+    return [line for page in PAGES for kind, block in blocks(page) if kind == "bash" for line in block.splitlines()]
+
+
+COMMANDS = commands()
 INSTALL = [line for line in COMMANDS if line.startswith("python -m pip install -e") and "&&" in line]
-RUN = [line for line in dict.fromkeys(COMMANDS) if line not in {*PARSED, *OTHERS} and not line.endswith("&& python -m pytest")]
+NOT_HERE = {*OTHERS, *(line for line in INSTALL if line.endswith("pytest"))}
+RUN = [line for line in dict.fromkeys(COMMANDS) if line not in PARSED and line not in NOT_HERE]
 ON_CIFAR10 = [command for command in RUN if "mine.toml" in command]
 
 
@@ -91,7 +97,7 @@ class Done:
 
 
 def made(folder: Path) -> Path:
-    """The folder with the files that the pages show in it, each named by its first line, and this repository's boards."""
+    """The folder with the files that the pages show, each named by its first line, and this repository's boards."""
     for page in PAGES:
         for language, block in blocks(page):
             if language in ("python", "toml"):
@@ -207,7 +213,7 @@ def test_every_block_is_one_that_is_tested():
     for page in PAGES:
         for language, block in blocks(page):
             assert language in ("bash", "python", "toml", ""), (page.name, language)
-            assert language or not block.lstrip().startswith(("python ", "$ ")), f"a command in {page.name} without language"
+            assert language or not block.lstrip().startswith(("python ", "$ ")), page.name
 
 
 def test_the_plugins_of_the_pages_reached_the_board(ran):

@@ -62,7 +62,7 @@ def main(arguments: argparse.Namespace) -> int:
         f"{measured.abstained / measured.images:.1%} on {measured.images} images (n = {measured.n})"
     )
     same = "the registered weights" if digest == target.sha256 else "not the registered weights, bit for bit"
-    print(f"{path} (SHA-256 {digest}): {same}. Used like any checkpoint: --plugin FILE.toml, see the README.")
+    print(f"{path} (SHA-256 {digest}): {same}. Used like any checkpoint: --plugin FILE.toml, see docs/add-a-target.md.")
     print(f"Model card: {card}")
     return 0
 
