@@ -2,5 +2,5 @@
 
 import sys as _sys
 
-if "abstention_bench" not in _sys.modules:  # before anything else of ours, so that it is ours that is found
+if "abstention_bench" not in _sys.modules:  # first, so that our packages are found, no others of these names
     import benchmark.rooms  # noqa: F401

@@ -1,4 +1,4 @@
-"""A cell: one target, one attack, one epsilon and one shard of images, with all that can change its result."""
+"""A cell: one target, attack, epsilon and shard of images, with every setting that can change its result."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ PROTOCOL = 1
 """Part of every key; raise it when evaluation, noise streams or the budget rule change."""
 
 CEILING_VERSION = 2
-"""Raise it when ceilings or certificates are proven otherwise: held cells get new ones. 1 knew no gradients."""
+"""Raise it when ceilings or certificates are proven differently: stored cells get new ones. 1 used no gradients."""
 
 CEILING = ("ceiling_version", "ceiling_samples")
-"""Settings of what stands beside a result: how its ceiling is proven. In no key; the later in order is the better."""
+"""Settings of how a ceiling is proven. They are in no key; the larger, compared in this order, is the better proof."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is run and stored together.
+    """The unit that is run and stored.
 
     Attributes:
         attack_name: the name the attack is registered under.
@@ -46,7 +46,7 @@ class Cell:
     query_budget: int | None = None
 
     def settings(self) -> dict[str, Any]:
-        """Everything that can change the result, and what the board says of it and of its ceiling."""
+        """Everything that can change the result, and what the board shows of the attack and the ceiling."""
         return {
             "suite": self.suite.name,
             **self.target.identity,
@@ -79,7 +79,7 @@ class Cell:
     def held(self, store: Store) -> StoredCell | None:
         """The cell as the store holds it: run here, else adopted from a machine with another arithmetic, else failed.
 
-        What such a machine found is the same up to floating-point ties, as what any other machine finds.
+        Results of such a machine are the same up to floating-point ties.
         """
         held = store.cell(self.key)
         if held is not None and held.status == "ok":
@@ -89,7 +89,7 @@ class Cell:
 
 
 def parts(access: type[Access]) -> list[Part]:
-    """What of a data set can change the result of an attack that has such access."""
+    """The parts of a data set that can change the result of an attack with such access."""
     used: list[Part] = ["images", "labels"]
     if issubclass(access, Transfer | Decision):
         used.append("adversary")
@@ -99,15 +99,15 @@ def parts(access: type[Access]) -> list[Part]:
 
 
 def _architectures(parameters: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Versions of the plugins' architectures that an attack's hyper-parameters name; nothing where they name none."""
+    """Versions of the plugin architectures that an attack's hyper-parameters name; empty if they name none."""
     named = {value: VERSIONS[value] for value in parameters.values() if value in VERSIONS}
     return {"architectures": named} if named else {}
 
 
 def settings_key(settings: dict[str, Any]) -> str:
-    """The key of the cell with these settings, but for those that cannot change what an attack does."""
+    """The key of the cell with these settings: a hash of those that can change what the attack does."""
     decisive = {name: value for name, value in settings.items() if name not in ("description", *CEILING)}
-    # The number of samples was part of the key while a held cell's ceiling could not be renewed, and always this.
+    # The number of ceiling samples was part of the first release's keys, always with this value.
     return key_of({"protocol": PROTOCOL, **decisive, "ceiling_samples": 10_000})
 
 
@@ -120,7 +120,7 @@ def key_of(identity: dict[str, Any]) -> str:
 def cells(suite: Suite, target: SmoothedClassifier, indices: list[int]) -> Iterator[Cell]:
     """A target's cells: attack by attack, epsilon by epsilon, shard by shard, the largest query budget first.
 
-    Each shard is spread over all the images, so that a suite of twice the images keeps the cells it has.
+    Each shard is spread over all images, so that a suite with twice the images keeps its cells.
     """
     shards = -(-len(indices) // suite.shard)
     for name in suite.attack_names():

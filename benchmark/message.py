@@ -1,14 +1,13 @@
-"""Messages: whatever a file or an option holds, one line of bounded length and without control characters."""
+"""Messages for a terminal: one line of bounded length, without control characters, whatever they quote."""
 
 from __future__ import annotations
 
 LONGEST = 1000
-"""Characters of a message. The middle of a longer one is left out: what is wrong stands at its beginning, what to do
-at its end."""
+"""Most characters of a message. A longer one loses its middle: the beginning says what is wrong, the end what to do."""
 
 
 def one_line(message: object) -> str:
-    """A message for a terminal: line breaks and control characters escaped, and the middle of a long one left out."""
+    """The message with line breaks and control characters escaped, and without the middle of a long one."""
     text = "".join(c if c.isprintable() else _escaped(c) for c in str(message).strip())
     if len(text) <= LONGEST:
         return text

@@ -1,4 +1,4 @@
-"""Numbers as they are typed, on the command line and in TOML files."""
+"""Numbers as typed on the command line and in TOML files."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 
 
 def numeral(text: str) -> float:
-    """The number that ``text`` says.
+    """The number that ``text`` stands for.
 
     Raises:
-        ValueError: it says none.
-        OverflowError: it says one that a float takes for 0 or infinity, so that whoever checks it would quote another.
+        ValueError: it stands for none.
+        OverflowError: a float would round it to 0 or infinity, and error messages would quote that.
     """
     value = float(text)
     digits = text.lower().partition("e")[0]

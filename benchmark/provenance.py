@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, commit and device. Recorded with every cell, never part of its key."""
+"""Provenance of a result: versions, commit and device. Recorded with every cell, never part of its key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:
-        # Installed inside somebody else's repository, git would answer with theirs.
+        # Inside another repository, for example in a virtual environment, git would answer with that one's commit.
         if Path(git("rev-parse", "--show-toplevel")).resolve() != here.parent.parent:
             return f"v{version(DISTRIBUTION)}"
         changes = git("status", "--porcelain", "--untracked-files=no")

@@ -1,4 +1,4 @@
-"""Reading a TOML file, whatever it holds."""
+"""TOML files: every fault is one clear error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from targets.errors import InputError
 
 
 def exists(path: str | Path) -> bool:
-    """Whether there is such a file; there is none of a name that no file can have."""
+    """Whether there is such a file. False for a name that no file can have."""
     return os.path.isfile(path)
 
 
@@ -20,7 +20,7 @@ def read(path: Path) -> dict[str, Any]:
     """The table that a TOML file holds.
 
     Raises:
-        InputError: it cannot be read, is not TOML, or holds a number that no float holds.
+        InputError: it cannot be read, is not TOML, or has a number too large or too small for a float.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
@@ -33,5 +33,5 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError("not TOML that can be read: its brackets are nested too deep") from error
     except UnicodeDecodeError as error:
         raise InputError(f"not TOML: no UTF-8 ({error.reason} at byte {error.start}); save it so") from error
-    except ValueError as error:  # tomllib's own, or one of Python for a number of 5,000 digits
+    except ValueError as error:  # tomllib's, or Python's for a number of 5,000 digits
         raise InputError(f"not TOML: {error}") from error

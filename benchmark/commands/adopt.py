@@ -26,12 +26,12 @@ def main(arguments: argparse.Namespace) -> int:
     adopted = archive.adopt(store, cells)
     for cell, records in cells:
         adopt_clean_columns(store, cell, records)
-    print(f"{adopted} cells adopted, {len(cells) - adopted} held already. Results: {arguments.results}.")
+    print(f"{adopted} cells adopted, {len(cells) - adopted} stored already. Results: {arguments.results}.")
     if taken := published_arrays.adopt(store, path.parent, beside):
-        print(f"{taken} answers, surrogates and the like that cells share were there, too.")
+        print(f"{taken} files of answers, surrogates and the like adopted, too.")
     if others:
-        print(f"{others} files there are not adopted: not of `run`, of other rules than this version's, or edited.")
+        print(f"{others} files beside the board not adopted: another experiment's, under other rules, or edited.")
     for asked, _ in by_command(cell for cell, _ in cells):
-        print(f"Go on with: {run_command(asked)} --results {arguments.results}")
-    print("For an attack of yours alone, add: --plugin FILE --attacks NAME")
+        print(f"Continue with: {run_command(asked)} --results {arguments.results}")
+    print("To run only your own attack, add: --plugin FILE --attacks NAME")
     return 0

@@ -1,4 +1,4 @@
-"""``certify``: CERTIFY on a target's evaluation images, into the field's table."""
+"""``certify``: CERTIFY on a target's evaluation images, written to a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmark.terminal.notices import announce, warn_at_chance
 from targets import ABSTAIN, SmoothedClassifier, cifar10, load
 
 STEP = 0.25
-"""Between the radii at which certified accuracy is shown."""
+"""Step between the radii at which certified accuracy is shown."""
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -44,14 +44,14 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def average_certified_radius(rows: Sequence[Row]) -> float:
-    """ACR (Zhai et al. 2020): the mean over all images of the radius, 0 where the answer is not the true label."""
+    """ACR (Zhai et al. 2020): the mean radius over all images, 0 for an image that is not answered correctly."""
     return sum(row.radius or 0.0 for row in rows if row.correct) / len(rows)
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """Certified accuracy by radius, abstention rate and average certified radius of at least one row.
+    """Certified accuracy by radius, abstention rate and average certified radius of one or more rows.
 
-    Radii are those of the table, rounded, as scripts that read the table take them.
+    Radii are rounded as in the table, so that scripts that read the table get the same numbers.
     """
     from tabulate import tabulate
 

@@ -1,4 +1,4 @@
-"""Loading plugins for a command: installed ones, and the files it names."""
+"""The plugins of a command: installed ones, and the files that it names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmark.plugins.loading import load_file, load_installed
 
 
 def load_plugins(files: Iterable[Path]) -> None:
-    """Load every plugin; a bad installed one is warned of, a bad file is an :class:`InputError`."""
+    """Load every plugin. A bad installed one gets a warning; a bad file raises :class:`InputError`."""
     for problem in load_installed():
         print(f"warning: {one_line(problem)}", file=sys.stderr)
     for path in files:

@@ -1,4 +1,4 @@
-"""``predict``: PREDICT on a target's evaluation images, into the field's table."""
+"""``predict``: PREDICT on a target's evaluation images, written to a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``remove``: cells out of a results folder, and what rests on them."""
+"""``remove``: delete cells from a results folder, and what rests on them."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from targets import InputError
 from targets.registry import unknown
 
 KINDS = {"suite": "suite", "targets": "target", "attacks": "attack"}
-"""The setting that each option is a pattern of."""
+"""The setting that each option's patterns are matched against."""
 
 OF_RUNS = (*EXPORTED, "originals")
-"""What cells share, of `run`: what `reproduce` keeps in the same folder is not for us to remove."""
+"""Kinds of shared entries that a `run` makes. `reproduce` keeps others in the same folder, which stay."""
 
 
 @dataclass
 class Plan:
-    """What is to be removed, and what only loses its request.
+    """What is to be removed.
 
     Attributes:
-        cells: that were chosen, and the best-of cells that rest on them.
-        resting: how many of these are the latter.
-        kept: cells that stay, as they are shards of other image sets too.
+        cells: the chosen cells, and the best-of cells that rest on them.
+        resting: how many of these are such best-of cells.
+        kept: chosen cells that stay because rows of other image sets use them. They only lose their request.
         damaged: cells that cannot be read.
-        shared: keys of what only the removed cells share.
+        shared: keys of shared entries that only the removed cells use.
     """
 
     cells: list[StoredCell]
@@ -47,7 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Returns 0.
 
     Raises:
-        InputError: nothing says which cells, or a pattern fits none.
+        InputError: no option says which cells, or a pattern matches none.
         StoreError: there is no results folder, or a file cannot be removed.
     """
     given = {kind: getattr(arguments, option) for option, kind in KINDS.items() if getattr(arguments, option)}
@@ -122,7 +122,7 @@ def _sizes(cells: Iterable[StoredCell]) -> dict[str, set[int]]:
 
 
 def _alone(store: Store, cells: Collection[StoredCell], removed: Collection[StoredCell]) -> list[str]:
-    """The keys of what runs share whose target, or else data set, only removed cells are of."""
+    """Keys of shared entries whose target (or data set, if they have no target) no remaining cell uses."""
     gone = {cell.key for cell in removed}
     lost = {
         name: {cell.settings[name] for cell in removed} - {c.settings[name] for c in cells if c.key not in gone}
@@ -139,7 +139,7 @@ def _alone(store: Store, cells: Collection[StoredCell], removed: Collection[Stor
 
 
 def _lines(plan: Plan, images: int | None) -> list[str]:
-    """What a plan says, and of what."""
+    """The plan in words."""
     lines = []
     for together in grouped(plan.cells, ("suite", "target")):
         count = Counter(cell.settings["attack"] for cell in together)
@@ -147,9 +147,9 @@ def _lines(plan: Plan, images: int | None) -> list[str]:
         lines.append(f"{together[0].settings['suite']} · {together[0].settings['target']}: {what}")
     lines += map(str, plan.damaged)
     parts = [f"{len(plan.cells) + len(plan.damaged)} cells"]
-    parts += [f"{plan.resting} of them best-of cells that rest on others of these"] if plan.resting else []
+    parts += [f"{plan.resting} of them best-of cells that rest on other removed cells"] if plan.resting else []
     parts += [f"and {len(plan.shared)} answers, surrogates and the like"] if plan.shared else []
     lines.append(", ".join(parts) + ".")
     if plan.kept:
-        lines.append(f"{len(plan.kept)} cells stay: rows of other images than {images} are of them, too.")
+        lines.append(f"{len(plan.kept)} cells stay: rows of other numbers of images than {images} use them, too.")
     return lines

@@ -1,4 +1,4 @@
-"""``run``: every missing cell of a suite, then the board."""
+"""``run``: run the missing cells of a suite, then write the board."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ MOST_WORKERS = 1024
 
 
 def _wanted(suite: Suite) -> dict[str, Any]:
-    """What the cells and rows of a suite, run as it is here, have in common."""
+    """Settings that all cells and rows of this suite have in common."""
     return {"suite": suite.name, "n": suite.samples, "alpha": suite.alpha, "seed": suite.seed}
 
 
 def other_sets(suite: Suite, store: Store) -> list[int]:
-    """The sizes of the image sets that the store has rows of, at the same suite, n, alpha and seed, beside this one."""
+    """Sizes of the other image sets that the store has rows of, at the same suite, n, alpha and seed."""
     wanted = _wanted(suite)
     cells = [cell for cell in store.cells() if wanted.items() <= cell.settings.items()]
     return sorted(
@@ -46,18 +46,18 @@ def other_sets(suite: Suite, store: Store) -> list[int]:
 
 
 def left_out(suite: Suite, store: Store) -> list[str]:
-    """A line for each data set of this suite that has held cells of other images or labels, which no row counts."""
+    """A line for each data set of this suite with stored cells on other images or labels, which no row counts."""
     used = {TARGETS[name].data for name in suite.target_names()}
     count = Counter(cell.settings["data"] for cell in outdated(store.cells()))
     return [
-        f"{count[name]:,} held cells are of other images or labels of data set {name!r} and are left out; "
+        f"{count[name]:,} stored cells are of other images or labels of data set {name!r} and are left out; "
         "if you did not change it, seed its generator."
         for name in sorted(used & count.keys())
     ]
 
 
 def screen(shown: Sequence[Row], summary: Summary) -> str:
-    """A matrix of these rows, in which those that were run just now are marked where others are beside them."""
+    """A matrix of these rows. If only some of them were computed by this run, those are marked."""
     others = any((row["target"], row["attack"]) not in summary.new for row in shown)
     marks = summary.new if others else set()
     text = matrices(shown, marks, bold=sys.stdout.isatty(), width=shutil.get_terminal_size((100, 24)).columns)
@@ -78,8 +78,8 @@ def main(arguments: argparse.Namespace) -> int:
     store = Store.open(arguments.results, settings_key)
     if sizes := other_sets(suite, store):
         print(
-            f"{arguments.results} has rows of {', '.join(map(str, sizes))} images, too: they stand in groups of their "
-            f"own, with which these of {suite.images} do not compare; --results FOLDER keeps a trial apart.",
+            f"{arguments.results} has rows of {', '.join(map(str, sizes))} images, too. They do not compare with these "
+            f"of {suite.images} and stand in groups of their own; --results FOLDER keeps a trial apart.",
             file=sys.stderr,
         )
     total = count_cells(suite)
@@ -109,12 +109,12 @@ def main(arguments: argparse.Namespace) -> int:
     ran = [row for row in rows(store, summary.keys) if row["of_images"] == suite.images]
     print(terminal(ran) if arguments.tables else screen(shown, summary))
     print(f"\n{lines(check(shown))}")
-    print(f"\n{summary.ran} cells run, {summary.stored} held already, {summary.failed} failed.")
+    print(f"\n{summary.ran} cells run, {summary.stored} stored already, {summary.failed} failed.")
     print(f"Results: {arguments.results}. Page: {files[0]}. The same command with --tables prints every row here.")
     if summary.renewed:
-        print(f"{summary.renewed} held cells got new ceilings, from {suite.ceiling_samples:,} noise samples an image.")
+        print(f"{summary.renewed} stored cells got new ceilings from {suite.ceiling_samples:,} noise samples an image.")
     if summary.left_out:
-        print(f"{summary.left_out} best-of cells left out: attacks whose records were adopted have no images here.")
+        print(f"{summary.left_out} best-of cells left out: adopted records have no images to choose from.")
     for line in left_out(suite, store):
         print(line)
     said_damage(store)

@@ -1,4 +1,4 @@
-"""What a command line asks ``run`` for: a suite, and the words that ask for the same again."""
+"""The options of ``run``: the suite that they ask for, and the options that would ask for it again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OVERRIDES = (
 
 
 def chosen_suite(arguments: argparse.Namespace) -> Suite:
-    """The suite asked for, with the command line's values over the file's."""
+    """The suite that the options name, with the command line's values over the file's."""
     given: dict[str, Any] = {name: getattr(arguments, name) for name in OVERRIDES}
     given = {name: value for name, value in given.items() if value is not None}
     if not (arguments.all or arguments.suite or given or arguments.set):
@@ -47,11 +47,11 @@ def chosen_suite(arguments: argparse.Namespace) -> Suite:
 def with_settings(suite: Suite, words: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     """A suite's settings by attack, with those of ``ATTACK.NAME=VALUE`` over them.
 
-    A value is read as in a suite file, where it is no text: 30, 0.5, true.
+    A value is read as in a suite file (30, 0.5, true), but a text needs no quotes.
 
     Raises:
-        InputError: no such word, or an attack that does not exist or is not run. What the attack says of a name and a
-            value is :meth:`Suite.check`'s.
+        InputError: a word is not of that form, or its attack does not exist or is not run. Names and values are
+            checked later, by :meth:`Suite.check`.
     """
     settings = dict(suite.settings)
     for word in words:
@@ -68,7 +68,7 @@ def with_settings(suite: Suite, words: Sequence[str]) -> dict[str, Mapping[str, 
 
 
 def _value(text: str, word: str) -> Any:
-    """What TOML reads there; the text itself where it is no TOML. ``word`` is all of it, for an error."""
+    """The value as TOML reads it, or the text itself if it is not TOML. ``word`` is quoted in errors."""
     try:
         return tomllib.loads(f"value = {text}", parse_float=numeral)["value"]
     except OverflowError as error:
@@ -91,11 +91,11 @@ WORDS = (
     "--ceiling-samples",
     "--set",
 )
-"""The options that decide what is run, beside the suite: in the order that they are repeated in."""
+"""The options that decide what is run, beside the suite, in the order in which a page shows them."""
 
 
 def asked_options(arguments: argparse.Namespace, suite: Suite) -> list[str]:
-    """The words that ask for the same again: no folders, which are of this machine, and no more than was said."""
+    """The options that ask for the same again, without folders of this machine and without defaults."""
     by_name = arguments.suite in (None, *suite_names())
     words = ["--suite", suite.name if by_name else Path(arguments.suite).name]
     for option in WORDS:

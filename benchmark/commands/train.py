@@ -1,4 +1,4 @@
-"""``train``: make a target's weights again, and say beside them how."""
+"""``train``: retrain a target's base classifier, and write its weights and their model card."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from targets.training import train
 from targets.weights import save_weights
 
 IMAGES = 500
-"""At most so many evaluation images are answered for the model card."""
+"""Most evaluation images that are answered for the model card."""
 
 SAMPLES = 1000
 GROUP = 20
-"""Images that are answered between two steps of the bar; what an image gets does not depend on it."""
+"""Images that are answered between two steps of the progress bar. Answers do not depend on it."""
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -43,7 +43,7 @@ def main(arguments: argparse.Namespace) -> int:
     path = arguments.output / target.weights.name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:  # said now, not after the training
+    except OSError as error:  # before the training, not after it
         raise InputError(f"cannot write into {arguments.output}: {error.strerror}; choose another folder") from error
     checkpoint = path.with_suffix(".checkpoint")
     try:
@@ -56,7 +56,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise
     card = path.with_suffix(".md")
     atomic.write(card, model_card(target, module, arguments.seed, device, digest, measured, pace).encode())
-    checkpoint.unlink(missing_ok=True)  # last of all: until here the same command goes on from it
+    checkpoint.unlink(missing_ok=True)  # last of all: until here the same command resumes from it
     print(
         f"{target.name}: accuracy {measured.right / measured.images:.1%}, abstention "
         f"{measured.abstained / measured.images:.1%} on {measured.images} images (n = {measured.n})"
@@ -78,7 +78,7 @@ def _train(target: Target, device: torch.device, seed: int, checkpoint: Path, qu
     with tqdm(total=target.recipe.epochs, desc=target.name, unit="epoch", disable=quiet or None, leave=False) as bar:
 
         def resumed(epochs: int) -> None:
-            bar.initial = bar.n = epochs  # done, and no part of the speed that the bar shows
+            bar.initial = bar.n = epochs  # they do not count for the speed that the bar shows
             bar.refresh()
 
         def progress(epoch: int, loss: float) -> None:

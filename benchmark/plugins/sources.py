@@ -1,18 +1,17 @@
 """The code behind a plugin: its file, every local module that it imports, and the distributions of the others.
 
-Imports are read from the text, those inside functions too, and followed from module to module. What is local is
-known by where it lies: neither in the standard library nor in an installed distribution, and not this project's own.
+Imports are read from the source text, also inside functions, and followed from module to module. A module is local if
+it is neither in the standard library, nor in an installed distribution, nor this project's own.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import os
 import sys
 import sysconfig
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import invalidate_caches
 from importlib.machinery import ModuleSpec, PathFinder
@@ -20,58 +19,21 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from importlib.util import find_spec
 from pathlib import Path
 
+from benchmark.plugins.import_statements import computes, imported, joined
+from benchmark.plugins.python_files import INSTALLED, python_files
 from targets.errors import InputError
 
 OURS = {"abstention_bench", "attacks", "benchmark", "leaderboard", "targets"}
 
 COMPUTING = {"matplotlib", "numpy", "packaging", "pandas", "pyarrow", "safetensors", "scipy", "sklearn", "tabulate"}
 COMPUTING |= {"torch", "torchvision", "tqdm"}
-"""Modules of what this project itself computes with: recorded with a cell, and in the key of none.
+"""Modules of distributions that this project computes with. Their versions are recorded with a cell but in no key.
 
-All other distributions hold code of attacks and networks, foolbox and the toolbox among them.
+All other distributions may hold code of attacks and networks, as foolbox and ART do: their versions are in the key.
 """
 
 DISTRIBUTIONS = {"PIL": "pillow", "art": "adversarial-robustness-toolbox", "yaml": "pyyaml"}
-"""By module, where the names differ and asking all that is installed would take a second."""
-
-COMPUTING_IMPORTS = {
-    "SourceFileLoader",
-    "SourcelessFileLoader",
-    "__builtins__",
-    "__import__",
-    "builtins",
-    "exec_module",
-    "import_module",
-    "importlib",
-    "iter_modules",
-    "load_module",
-    "load_source",
-    "pkgutil",
-    "pydoc",
-    "run_module",
-    "run_path",
-    "runpy",
-    "spec_from_file_location",
-    "walk_packages",
-    "zipimport",
-    "zipimporter",
-}
-"""Names by which a module is imported, or a file is run, that the text need not name.
-
-Where one is mentioned, under whatever alias it is used, all Python files below the plugin's folder count.
-"""
-
-RUNNING = {"compile", "eval", "exec", "imp"}
-"""Names that do so where they stand alone: a method, as ``model.eval()`` or ``re.compile``, is another thing."""
-
-MOST_FILES = 2000
-"""Python files below a plugin's folder; where there are more, it does not lie in a folder of its own."""
-
-MOST_FOLDERS = 20_000
-
-INSTALLED = {"site-packages", "dist-packages"}
-LEFT_OUT = {*INSTALLED, "__pycache__", "node_modules"}
-"""Folders in which nothing of a plugin's lies, beside hidden ones, virtual environments and results."""
+"""Distributions by module, where the names differ. To search all that is installed for them would take a second."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +41,10 @@ class Module:
     """A local module.
 
     Attributes:
-        name: as it is imported; it begins with a dot where it is reached from the plugin's file by a relative import.
+        name: as it is imported; it begins with a dot if the plugin's file reaches it by a relative import.
         path: its file; None for a package without one.
         content: of the file.
-        folders: where a package's modules lie.
+        folders: of a package's modules.
     """
 
     name: str
@@ -99,12 +61,12 @@ class Module:
 
 @dataclass(frozen=True)
 class Code:
-    """What an entry of a registry is made by.
+    """The code behind an entry of a registry.
 
     Attributes:
         content: of the plugin's file; empty for an installed plugin.
-        modules: the local ones, by name.
-        distributions: "name==version" of the others, sorted.
+        modules: local modules by name.
+        distributions: "name==version" of the distributions of all other modules, sorted.
     """
 
     content: bytes
@@ -113,12 +75,12 @@ class Code:
 
     @property
     def version(self) -> str:
-        """The digest and the distributions."""
+        """What goes into the version of an attack or target: the digest and the distributions."""
         return "+".join([self.digest, *self.distributions])
 
     @property
     def digest(self) -> str:
-        """Of the file and the local modules; where there are none, the hash of its content alone."""
+        """A hash of the file and the local modules; without any, of the file's content alone."""
         digest = hashlib.blake2b(self.content, digest_size=8)
         for name, module in sorted(self.modules.items()):
             if module.path is not None:
@@ -131,11 +93,11 @@ def of_file(path: Path, elsewhere: Iterable[str] = (), known: Code | None = None
 
     Args:
         elsewhere: entries of ``sys.path`` that are other plugins' folders.
-        known: what was found before the file was run, and was run: its contents stand. It may have changed
-            ``sys.path`` since.
+        known: the code that was found before the file was run. The contents of its modules are not read again. Running
+            the file may have changed ``sys.path``.
 
     Raises:
-        InputError: by the ``sys.path`` of now, a known module is another one.
+        InputError: with the present ``sys.path`` the name of a known module means another file.
     """
     content = path.read_bytes() if known is None else known.content
     folder = str(path.resolve().parent)
@@ -146,7 +108,7 @@ def of_file(path: Path, elsewhere: Iterable[str] = (), known: Code | None = None
 
 
 def of_installed(module: str, distribution: str | None) -> Code:
-    """The code behind a module of an installed package, whose own files count wherever they lie.
+    """The code behind a module of an installed package. The package's own files count wherever they lie.
 
     Args:
         distribution: "name==version", where it has one.
@@ -162,16 +124,16 @@ class _Scan:
     """Follows imports.
 
     Args:
-        folder: the plugin's, which relative imports start from and which is searched last.
-        path: the folders that are searched before it.
-        known: modules whose content stands.
-        own: a module that is local wherever it lies.
+        folder: of the plugin; relative imports start from it, and it is searched last.
+        path: folders that are searched before it.
+        known: modules whose content is not read again.
+        own: name of a module that is local wherever it lies.
     """
 
     def __init__(
         self, folder: str | None, path: Sequence[str], known: dict[str, Module], own: str | None = None
     ) -> None:
-        invalidate_caches()  # a file that is younger than the last look into its folder
+        invalidate_caches()  # a file may be younger than the import system's last look into its folder
         self.folder, self.path, self.known, self.own = folder, [*path, *([folder] if folder else [])], known, own
         self.modules: dict[str, Module] = {}
         self.distributions: set[str] = set()
@@ -179,7 +141,7 @@ class _Scan:
         self.taken: set[Path] = set()
 
     def code(self, content: bytes) -> Code:
-        """What is found from the pending modules on."""
+        """The code that the pending modules lead to."""
         while self.pending:
             self._read(self.pending.pop())
         return Code(content, self.modules, tuple(sorted(self.distributions)))
@@ -189,18 +151,18 @@ class _Scan:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Python says so when it runs the module
                 tree = ast.parse(module.content)
-        except (SyntaxError, ValueError):  # whoever imports it is told
+        except (SyntaxError, ValueError):  # Python says so when it is imported
             return
         taken = False
         for node in ast.walk(tree):
-            for name in _imported(node, module.package):
+            for name in imported(node, module.package):
                 self.follow(name)
-            if not taken and _computes(node):
+            if not taken and computes(node):
                 taken = True
                 self._take_folder(module)
 
     def follow(self, name: str) -> bool:
-        """Take in a module and the packages around it; whether there is such a local one."""
+        """Add a module and the packages around it. Returns whether there is such a local module."""
         if name in self.modules:
             return True
         parent, dot, tail = name.rpartition(".")
@@ -221,20 +183,20 @@ class _Scan:
         if found is None:
             content = path.read_bytes() if path else b""
             found = Module(name, path, content, tuple(spec.submodule_search_locations or ()))
-        elif found.path != path:  # a folder that it put on the path comes too late
+        elif found.path != path:  # the plugin put a folder on the path too late
             raise InputError(f"its module {name!r} is {path}, and {found.path} is imported instead; rename one of them")
         self.modules[name] = found
         self.pending.append(found)
         return True
 
     def _top(self, name: str) -> ModuleSpec | None:
-        """Where a module outside all packages lies, if it is local; else its distribution is taken in."""
+        """The location of a top-level module if it is local. If it is not, its distribution is added."""
         if name in OURS or name in COMPUTING or name in sys.builtin_module_names:
             return None
         spec = _spec(name, self.path)
         if spec is None:
             try:
-                spec = find_spec(name)  # what an editable installation finds in a way of its own
+                spec = find_spec(name)  # an editable installation has its own finder
             except (ImportError, ValueError):
                 return None
         if spec is None or name == self.own:
@@ -252,10 +214,10 @@ class _Scan:
         return None if any(where.is_relative_to(folder) for folder in standard) else spec
 
     def _take_folder(self, module: Module) -> None:
-        """Take in all that a module could run without naming it: what lies below the plugin's folder, or its package's.
+        """Add every file that a module could run without naming it: those below the plugin's folder or its package's.
 
         Raises:
-            InputError: that is more than a plugin's.
+            InputError: there are too many for one plugin.
         """
         top = self.modules.get(module.name.partition(".")[0])
         beside = self.folder is not None and module.path is not None and _below(module.path, self.folder)
@@ -268,17 +230,17 @@ class _Scan:
         for folder in map(Path, folders):
             if folder not in self.taken:
                 self.taken.add(folder)
-                for path in _python_files(folder):
+                for path in python_files(folder):
                     self._take_file(path.absolute(), package, folder.absolute())
 
     def _take_file(self, path: Path, package: str, folder: Path) -> None:
         parts = path.relative_to(folder).with_suffix("").parts
-        name = _join(package, ".".join(part for part in parts if part != "__init__"))
+        name = joined(package, ".".join(part for part in parts if part != "__init__"))
         if all(part.isidentifier() for part in parts):
             self.follow(name)
         if (found := self.modules.get(name)) is not None and found.path == path:
             return
-        # It can be run, but not be imported by that name. No import is of a name like this one.
+        # It can be run but not be imported by that name. No import has a name like this one.
         name = f"{package or folder.name}/{path.relative_to(folder).as_posix()}"
         while name in self.modules:  # a package may lie in several folders
             name += "+"
@@ -290,89 +252,12 @@ def _below(path: Path, folder: str) -> bool:
     return path.absolute().is_relative_to(folder) or path.resolve().is_relative_to(Path(folder).resolve())
 
 
-def _python_files(top: Path) -> list[Path]:
-    """Python files in a folder and below, sorted, without those that are nobody's plugin.
-
-    Raises:
-        InputError: there are too many to be one plugin's.
-    """
-    found: list[Path] = []
-    seen: set[str] = set()
-    if INSTALLED & {top.name}:  # of modules that lie there on their own, as of many distributions
-        return sorted(top.glob("*.py"))
-    for place, folders, files in os.walk(top, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen or (place != str(top) and {"store.json", "pyvenv.cfg"} & set(files)):
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in LEFT_OUT)
-        found += (Path(place, name) for name in files if name.endswith(".py"))
-        if len(found) > MOST_FILES or len(seen) > MOST_FOLDERS:
-            raise InputError(
-                f"it imports modules or runs files by names that it computes, and {top} has more than "
-                f"{MOST_FILES:,} Python files or {MOST_FOLDERS:,} folders below it; put it into a folder of its own"
-            )
-    return sorted(found)
-
-
-def _computes(node: ast.AST) -> bool:
-    """Whether a node mentions something that imports or runs what the text need not name."""
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        names = {part for alias in node.names for part in alias.name.split(".")}
-        names |= set((getattr(node, "module", None) or "").split("."))
-        return bool(names & (COMPUTING_IMPORTS | RUNNING))
-    if isinstance(node, ast.Attribute):
-        return node.attr in COMPUTING_IMPORTS
-    if isinstance(node, ast.Name):
-        return node.id in COMPUTING_IMPORTS | RUNNING - {"imp"}
-    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in COMPUTING_IMPORTS
-
-
-def _imported(node: ast.AST, package: str) -> Iterator[str]:
-    """Full names of what an import may be of: with ``from a import b`` both a and a.b."""
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        base = node.module or ""
-        if node.level:
-            start = package
-            for _ in range(node.level - 1):
-                parent, dot, _ = start.rpartition(".")
-                start = parent or dot
-            if not start:
-                return
-            base = _join(start, base)
-        if base != ".":
-            yield base
-        yield from (_join(base, alias.name) for alias in node.names if alias.name != "*")
-    elif isinstance(node, ast.Call) and (name := _named(node)):
-        yield _join(package, name.lstrip(".")) if name.startswith(".") else name
-
-
-def _named(call: ast.Call) -> str | None:
-    """The module that a call of ``import_module`` imports, where its text says which."""
-    if _name(call.func) in ("import_module", "__import__") and call.args and isinstance(call.args[0], ast.Constant):
-        return str(call.args[0].value)
-    return None
-
-
-def _join(package: str, name: str) -> str:
-    return f"{package.removesuffix('.')}.{name}" if package and name else package or name
-
-
-def _name(function: ast.expr) -> str | None:
-    if isinstance(function, ast.Attribute):
-        return function.attr if function.attr != "exec" else None  # that of a database, say
-    return function.id if isinstance(function, ast.Name) else None
-
-
 def _spec(name: str, folders: Sequence[str]) -> ModuleSpec | None:
     return PathFinder.find_spec(name, list(folders))
 
 
 def _distributions(module: str) -> list[str]:
-    """Of an installed module, "name==version" each; none where it lies there on its own."""
+    """The distributions of an installed module, "name==version" each; none for a module without one."""
     name = DISTRIBUTIONS.get(module, module)
     try:
         return [f"{name}=={version(name)}"]

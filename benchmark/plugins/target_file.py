@@ -1,4 +1,4 @@
-"""Targets from a few lines of TOML: a checkpoint in the field's format, its σ and its data set."""
+"""Targets described in TOML: a checkpoint in the format of Cohen's code, its σ and its data set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS = {
     "sds": "a list of numbers",
     "precision": "a text",
 }
-"""Every key of a target's table, and what it holds."""
+"""Every key of a target's table, and the type of its value."""
 
 
 def register_targets(path: Path) -> None:
@@ -45,7 +45,7 @@ def _arguments(name: str, table: Any, folder: Path) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise InputError(f"targets.{name} is {table!r}; give a table: [targets.{name}]")
     for key, value in table.items():
-        if isinstance(value, dict):  # what TOML makes of [targets.mine-sigma0.50]
+        if isinstance(value, dict):  # [targets.mine-sigma0.50] without quotes is a nested table
             raise InputError(f'a name with a dot in it needs quotes: [targets."{name}.{key}"]')
         if key not in KINDS:
             raise unknown(f"key of target {name!r}:", key, KINDS)

@@ -1,1 +1,1 @@
-"""How cells are run: in this process or in several, each once."""
+"""Running cells, in one process or several: each once, with what they share."""

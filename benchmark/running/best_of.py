@@ -1,8 +1,8 @@
-"""``best-of``: for each image the best that any attack of an access class found.
+"""``best-of``: for each image the best result of all attacks of an access class.
 
-An envelope over attacks, not one more attack: which image is sent is chosen on the attacks' own evaluations, and the
-choice is evaluated on fresh noise, so that the luckiest of many estimates wins nothing. It costs what all of them
-cost, and their evaluations.
+It is no attack of its own. The attacks' own evaluations decide which image is sent, and that image is evaluated again
+on fresh noise, so that picking the luckiest of many estimates gains nothing. It costs what all attacks cost together,
+plus their evaluations.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VERSION = 1
 
 
 class MemberFailed(RuntimeError):
-    """An attack of the class failed, and a best of the others would be no best of all."""
+    """An attack of the class failed, so that there is no best of all attacks."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class BestOf(Cell):
     members: tuple[Cell, ...] = ()
 
     def settings(self) -> dict[str, Any]:
-        """Those of its first member, with what is its own."""
+        """The settings of the first member, with a best-of cell's own over them."""
         kind = self.attack.access.kind
         return {
             **super().settings(),
@@ -53,7 +53,7 @@ class BestOf(Cell):
         }
 
     def elsewhere(self) -> list[dict[str, Any]]:
-        """Likewise, with its members'."""
+        """The settings on machines with another arithmetic, with the members' keys there."""
         members = zip(*(member.elsewhere() for member in self.members), strict=True)
         return [
             {**settings, "members": [settings_key(member) for member in settings_of_members]}
@@ -61,7 +61,7 @@ class BestOf(Cell):
         ]
 
     def lacks_images(self, store: Store) -> bool:
-        """Whether a member was adopted from a published board, which has no images to choose from."""
+        """Whether a member was adopted from a published board, and so has no images to choose from."""
         return any((held := member.held(store)) is not None and not held.has_images for member in self.members)
 
 
@@ -93,23 +93,28 @@ def best_of_cells(suite: Suite, cells: Sequence[Cell]) -> list[BestOf]:
 
 
 def count_best_of(suite: Suite) -> int:
-    """How many access classes get one."""
+    """How many access classes get a best-of row."""
     kinds = [ATTACKS[name].access.kind for name in suite.attack_names()]
     return sum(suite.best_of and kind != "none" and kinds.count(kind) > 1 for kind in set(kinds))
 
 
 @dataclass(frozen=True)
 class Best:
-    """What was chosen: images (N, C, H, W), and the members' seconds (N,), summed."""
+    """The choice.
+
+    Attributes:
+        images: (N, C, H, W).
+        seconds: of all members together (N,).
+    """
 
     images: Tensor
     seconds: NDArray[np.float64]
 
 
 def choose(cell: BestOf, store: Store, originals: Tensor, meter: Meter) -> Best:
-    """For each image what the member returned whose evaluation has the largest p-value, the shorter one of two.
+    """For each image the one returned by the member whose evaluation has the largest p-value; of equals the shortest.
 
-    Members' costs are charged to ``meter``, and one evaluation of each.
+    The members' costs are charged to ``meter``, and one evaluation of each member.
 
     Raises:
         MemberFailed: the store lacks one of them.

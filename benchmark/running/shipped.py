@@ -1,8 +1,8 @@
-"""The surrogates that come with the package: those of the default suite on digits, so that its board is the same on
-every machine but for floating-point ties.
+"""The surrogates that come with the package: those of the default suite on digits. With them the suite's board is the
+same on every machine, up to floating-point ties.
 
 ``surrogates/KEY.safetensors`` holds the weights of one, ``surrogates/index.json`` its settings and the file's SHA-256.
-``python -m benchmark.running.shipped RESULTS`` puts there the surrogates on built-in digits of a results folder.
+``python -m benchmark.running.shipped RESULTS`` copies the surrogates on digits from a results folder into the package.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ KINDS = ("surrogate", "surrogate of the same data")
 
 
 @cache
-def _index() -> dict[str, dict[str, Any]]:
+def index() -> dict[str, dict[str, Any]]:
+    """Settings and SHA-256 of each shipped surrogate, by key."""
     found: dict[str, dict[str, Any]] = json.loads(INDEX.read_bytes()) if INDEX.is_file() else {}
     return found
 
 
 def shipped(key: str) -> dict[str, NDArray[Any]] | None:
-    """The weights by name of the surrogate that the package has under a store's key; None where it has none.
+    """The weights, by name, of the surrogate that a store's key names; None if the package has none such.
 
     Raises:
         TargetError: its file is missing, or is not the registered one.
     """
-    entry = _index().get(key)
+    entry = index().get(key)
     if entry is None:
         return None
     from safetensors.numpy import load
@@ -53,10 +54,10 @@ def shipped(key: str) -> dict[str, NDArray[Any]] | None:
 
 
 def ship(store: Store) -> list[str]:
-    """Put a store's surrogates on digits into the package, in place of those that it has; returns their keys."""
+    """Replace the package's surrogates by those on digits of a store; returns their keys."""
     from safetensors.numpy import save
 
-    index: dict[str, dict[str, Any]] = {}
+    entries: dict[str, dict[str, Any]] = {}
     FOLDER.mkdir(exist_ok=True)
     for path in FOLDER.glob("*.safetensors"):
         path.unlink()
@@ -65,9 +66,9 @@ def ship(store: Store) -> list[str]:
         if arrays is not None:
             path = FOLDER / f"{key}.safetensors"
             atomic.write(path, save({name: np.ascontiguousarray(value) for name, value in arrays.items()}))
-            index[key] = {"settings": settings, "sha256": sha256(path)}
-    atomic.write(INDEX, (json.dumps(index, indent=1, sort_keys=True) + "\n").encode())
-    return list(index)
+            entries[key] = {"settings": settings, "sha256": sha256(path)}
+    atomic.write(INDEX, (json.dumps(entries, indent=1, sort_keys=True) + "\n").encode())
+    return list(entries)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The tables of ``predict`` and ``certify``, and the card of trained weights."""
+"""The tables of ``predict`` and ``certify``, and the model card of trained weights."""

@@ -1,7 +1,7 @@
-"""The JSON beside a TSV: every setting that can change its rows, where they come from, and a seal on them.
+"""The JSON file beside a TSV table: settings and origin of its rows, and a seal on them.
 
-The TSV itself has no place for that, and stays as the field's scripts expect it. The seal tells a table that was edited
-from one whose writer was killed: that one has all sealed rows, as they were, and perhaps more after them.
+The TSV has no place for settings and stays in the format of Cohen's scripts. The seal is a digest of the rows. It tells
+an edited table from one whose writer was killed: the latter has all sealed rows unchanged, and perhaps more after them.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from targets.arithmetic import AS_IS
 from targets.errors import InputError
 
 
-def companion(table: Path) -> Path:
+def settings_file(table: Path) -> Path:
     """``NAME.json`` beside ``NAME.tsv``."""
     return table.with_suffix(".json")
 
 
 def check(table: Path, lines: Sequence[str], settings: Mapping[str, Any]) -> list[Any]:
-    """Whether the rows of ``table`` may be gone on with under ``settings``; writes nothing.
+    """Check that more rows may be added to ``table`` under ``settings``. Writes nothing.
 
     Args:
-        lines: its rows as they stand in the file, in the file's order, without header and line ends.
-        settings: what can change a row; JSON-able.
+        lines: the table's rows as text, in the file's order, without header and line ends.
+        settings: everything that can change a row; JSON-able.
 
     Returns:
-        The facts of those that made the rows (:func:`claim`).
+        The facts of the runs that made the rows (:func:`claim`).
 
     Raises:
-        InputError: the rows were made with other settings or edited, or a file is there that is not one of these.
+        InputError: the rows were made with other settings or edited, or one of the two files is not ours.
     """
-    path = companion(table)
+    path = settings_file(table)
     held = _held(path)
     if held is None and table.exists():
         raise InputError(f"{table} exists, and no {path.name} beside it says how it was made; give another --output")
@@ -55,12 +55,12 @@ def check(table: Path, lines: Sequence[str], settings: Mapping[str, Any]) -> lis
 
 
 def claim(table: Path, lines: Sequence[str], settings: Mapping[str, Any], facts: Mapping[str, Any] | None) -> None:
-    """Say beside ``table`` how its rows are made, and seal those that it has; :func:`check` comes first.
+    """Write beside ``table`` how its rows are made, and seal the rows that it has. Checks them first (:func:`check`).
 
     Args:
-        lines, settings: as for :func:`check`, which says what is raised, too.
-        facts: version, commit, device; each set of them that made rows is kept, none is compared. None where no
-            row will be made.
+        lines, settings: as for :func:`check`.
+        facts: version, commit and device of this run. The facts of every run that made rows are kept; none are
+            compared. None if this run will make no row.
     """
     made_by = check(table, lines, settings)
     if facts is not None and facts not in made_by:
@@ -69,46 +69,48 @@ def claim(table: Path, lines: Sequence[str], settings: Mapping[str, Any], facts:
 
 
 def seal(table: Path, lines: Sequence[str]) -> None:
-    """Seal rows that were added since :func:`claim`. Raises :class:`InputError` where those of then were edited."""
-    held = _held(companion(table))
+    """Seal rows that were added since :func:`claim`. Raises :class:`InputError` if the earlier ones were edited."""
+    held = _held(settings_file(table))
     if held is None:
-        raise InputError(f"{companion(table)} was deleted while {table} was written; delete that, too, to begin anew")
+        raise InputError(
+            f"{settings_file(table)} was deleted while {table} was written; delete that, too, to start again"
+        )
     _check_seal(table, lines, held)
     _write(table, {**held, "sealed": _seal(lines)})
 
 
 def edited(table: Path, what: str) -> InputError:
     """The error for a table that is not as it was written."""
-    again = f"delete it and {companion(table).name} to begin anew, or give another --output"
+    again = f"delete it and {settings_file(table).name} to start again, or give another --output"
     return InputError(f"{table} was edited since it was written ({what}); {again}")
 
 
 def _seal(lines: Sequence[str]) -> dict[str, Any]:
-    """How many rows, and a digest of them in the order of their text: a table may be put in order after it is sealed,
-    and be left as it was by a kill between the two."""
+    """The number of rows, and a digest of them that does not depend on their order: a table is sorted after it is
+    sealed, unless a kill comes between the two."""
     text = "".join(f"{line}\n" for line in sorted(lines))
     return {"rows": len(lines), "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _check_seal(table: Path, lines: Sequence[str], held: Mapping[str, Any]) -> None:
-    """Whether the first rows are those that were sealed. Rows after them are a killed writer's; tables of before seals
-    were invented have none, and one whose file is gone is begun anew."""
+    """Check that the first rows are the sealed ones. Rows after them are a killed writer's. Tables of the first release
+    have no seal, and a table whose file is gone starts again."""
     sealed = held.get("sealed")
     if sealed is None or not table.exists():
         return
     if len(lines) < sealed["rows"]:
         raise edited(table, f"it has {len(lines)} of {sealed['rows']} rows")
     if _seal(lines[: sealed["rows"]]) != sealed:
-        raise edited(table, f"its first {sealed['rows']} rows are others")
+        raise edited(table, f"its first {sealed['rows']} rows are not those that were written")
 
 
 def _write(table: Path, content: Mapping[str, Any]) -> None:
     text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
-    atomic.write(companion(table), text.encode())
+    atomic.write(settings_file(table), text.encode())
 
 
 def _held(path: Path) -> dict[str, Any] | None:
-    """What a companion says; None where there is none."""
+    """The content of a settings file; None if there is no such file."""
     if not path.exists():
         return None
     try:
@@ -117,14 +119,14 @@ def _held(path: Path) -> dict[str, Any] | None:
         sound = sealed is None or (isinstance(sealed["rows"], int) and isinstance(sealed["sha256"], str))
         if content["project"] == PROJECT and {*content["settings"]} and isinstance(content["made_by"], list) and sound:
             return content
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # anything that one may have put there
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # any other file may be there
         pass
     raise InputError(f"{path} does not say how a table was made; give another --output, or delete it")
 
 
 def _difference(name: str, held: Any, wanted: Any) -> str:
-    if name == "arithmetic":  # of tables that do not say, the module's own
+    if name == "arithmetic":  # tables that name none were computed by the module itself
         return f"arithmetic {held or AS_IS} (not {wanted or AS_IS})"
     if name == "content":
-        return "other images or labels" if held else "images and labels that it does not tell from others"
+        return "other images or labels" if held else "images and labels of which it has no digest"
     return "other weights" if name == "weights" else f"{name} {held} (not {wanted})"

@@ -1,4 +1,4 @@
-"""A target's answers to its evaluation images, group by group, into a table that can be gone on with."""
+"""PREDICT or CERTIFY on a target's evaluation images, written to a table group by group. A killed run resumes."""
 
 from __future__ import annotations
 
@@ -32,11 +32,10 @@ from targets.isolation import isolated
 from targets.noise import BLOCK
 
 IMAGES = 500
-"""Every 20th of CIFAR-10's test images: what the field certifies where it cannot certify all."""
+"""Default number of images: every 20th of CIFAR-10's test images, as in Cohen et al. 2019."""
 
 GROUP = 10
-"""Images that are answered and stored together, more where a batch has room for blocks of more: sampling packs them.
-What an image gets does not depend on it."""
+"""Images that are answered and written together; more if a batch has room. Answers do not depend on it."""
 
 RESULTS = Path("results")
 
@@ -52,11 +51,12 @@ class Sweep:
     """One pass over a target's evaluation images.
 
     Attributes:
-        verb: names what is asked, and the file.
+        verb: the command, as in the file's name.
         columns: of the table.
         sampling: every setting of ``ask`` that can change an answer; JSON-able.
-        images: how many, spread evenly; None for 500, or all where there are fewer.
-        output: the table; None for ``results/NAME.VERB.tsv``.
+        ask: answers a group of images.
+        images: number of images, evenly spaced; None for 500, or for all if there are fewer.
+        output: the table's file; None for ``results/NAME.VERB.tsv``.
     """
 
     verb: str
@@ -70,23 +70,23 @@ class Sweep:
         """Answer every image that the table does not hold yet.
 
         Returns:
-            The table and all its rows, as read from it, in the order of the images. The time of an image is its share
-            of its group's.
+            The table's file and all its rows in the order of the images. An image's time is its group's, divided by
+            the number of images in the group.
 
         Raises:
-            InputError: the table was made with other settings or edited, or cannot be written.
+            InputError: the table was made with other settings, was edited, or cannot be written.
             StoreError: another process is writing it.
         """
         split = DATA[target.data].split("evaluation")
         available = len(split.images)
         indices = evenly_spaced(available, min(IMAGES, available) if self.images is None else self.images)
-        self.ask(target, split.images[:0], [])  # bad settings are refused before anything is written
+        self.ask(target, split.images[:0], [])  # refuses bad settings before anything is written
         path = self._path(target.name)
         with sole_writer(path):
             return path, self._fill(path, target, split, indices, quiet)
 
     def _fill(self, path: Path, target: SmoothedClassifier, split: Split, indices: list[int], quiet: bool) -> list[Row]:
-        """Answer what is missing, as the only one who writes to ``path``."""
+        """Answer the missing images. The caller holds the lock on ``path``."""
         from tqdm import tqdm
 
         rows = tsv.read(path, self.columns)
@@ -128,7 +128,7 @@ class Sweep:
         return self._close(path)
 
     def _close(self, path: Path) -> list[Row]:
-        """Seal the rows, then put them in order: a kill between the two leaves a table that its seal is of."""
+        """Seal the rows, then sort them. The seal does not depend on their order: a kill in between does no harm."""
         seal(path, [row.line() for row in tsv.read(path, self.columns)])
         return tsv.mend(path, self.columns)
 
@@ -137,7 +137,7 @@ class Sweep:
         if path.suffix != ".tsv":
             raise InputError(f"--output is {path}; give a file name that ends in .tsv")
         if path.parent == RESULTS:
-            Store.open(RESULTS)  # else `run`, whose folder it is, would later take it for somebody else's
+            Store.open(RESULTS)  # without this, `run` would refuse the folder as foreign
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             atomic.sweep(path.parent)

@@ -1,7 +1,8 @@
-"""The field's tables of CERTIFY and PREDICT: tab-separated, columns and rounding as in Cohen's public code.
+"""Tables of CERTIFY and PREDICT: tab-separated, with the columns and the rounding of Cohen's public code
+(https://github.com/locuslab/smoothing).
 
-One line an image: ``idx label predict radius correct time`` (PREDICT's has no radius). Radii have three significant
-digits and ABSTAIN is -1, so that scripts written for those tables read these.
+One line an image: ``idx label predict radius correct time``; PREDICT's table has no radius. Radii have three
+significant digits and ABSTAIN is -1, so that scripts written for those tables can read these.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Columns = tuple[str, ...]
 CERTIFY: Columns = ("idx", "label", "predict", "radius", "correct", "time")
 PREDICT: Columns = ("idx", "label", "predict", "correct", "time")
 SEQUENTIAL: Columns = ("idx", "label", "predict", "samples", "correct", "time")
-"""Ours: the sequential predictor's, with the noise samples that each image took."""
+"""Of the sequential predictor, with the noise samples that each image took. Cohen's code has no such table."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class Row:
         idx: the image's index in the evaluation split.
         label: the true label.
         predict: the answer, -1 for ABSTAIN.
-        time: what it took, as text: ``str(datetime.timedelta)``, "0:00:01.250000".
-        radius: ℓ2 radius in [0, 1] pixel units, 0 where none is certified; None in tables without.
-        samples: noise samples that it took; None in tables without.
+        time: how long it took, as ``str(datetime.timedelta)`` writes it: "0:00:01.250000".
+        radius: certified ℓ2 radius in [0, 1] pixel units, 0 if nothing is certified; None in tables without radii.
+        samples: noise samples that it took; None in tables without samples.
     """
 
     idx: int
@@ -45,7 +46,7 @@ class Row:
 
     @property
     def correct(self) -> bool:
-        """Whether the answer is the true label; ABSTAIN is none."""
+        """Whether the answer is the true label. ABSTAIN is never correct."""
         return self.predict == self.label and self.predict != ABSTAIN
 
     def line(self) -> str:
@@ -65,31 +66,31 @@ class Row:
 
 
 def read(path: Path, columns: Columns) -> list[Row]:
-    """The rows of a table, none where there is no file; half a line at the end (of a killed writer) is no row.
+    """The rows of a table; none if there is no file. A killed writer's half line at the end is ignored.
 
     Raises:
-        InputError: it is another kind of file, or holds a line that :func:`append` did not write, or two answers to
-            one image.
+        InputError: it is another kind of file, has a line that :func:`append` did not write, or has two answers to one
+            image.
     """
     header, *lines = _complete(path) or [_header(columns)]
     if header != _header(columns):
-        raise InputError(f"{path} is no table with columns {' '.join(columns)}; give another --output")
+        raise InputError(f"{path} is not a table with columns {' '.join(columns)}; give another --output")
     rows: dict[int, Row] = {}
     for number, line in enumerate(lines, start=2):
         row = _parsed(line, columns)
         if row is not None and row.idx in rows and replace(rows[row.idx], time=row.time) == row:
-            continue  # two writers at once came to the same answer
+            continue  # two writers at once got the same answer
         if row is None or row.idx in rows:
-            reason = "is no row" if row is None else f"holds another answer for image {row.idx}"
+            reason = "is not a row" if row is None else f"holds another answer for image {row.idx}"
             raise InputError(
-                f"line {number} of {path} {reason}; delete the file to begin anew, or give another --output"
+                f"line {number} of {path} {reason}; delete the file to start again, or give another --output"
             )
         rows[row.idx] = row
     return list(rows.values())
 
 
 def mend(path: Path, columns: Columns) -> list[Row]:
-    """Make a table whole: begun where there is none, one row an image in the order of their indices, no half a line.
+    """Rewrite a table with one row an image, in the order of the indices, and no half line. Creates a missing one.
 
     Returns its rows. Raises as :func:`read` does.
     """
@@ -117,7 +118,7 @@ def _header(columns: Columns) -> str:
 
 
 def _complete(path: Path) -> list[str]:
-    """The lines of a file that are ended, also as Git and editors end them on Windows, without a byte order mark."""
+    """The complete lines of a file, without a byte order mark. Lines may also end as on Windows."""
     try:
         lines = path.read_bytes().decode("utf-8-sig", errors="replace").split("\n")[:-1]
         return [line.removesuffix("\r") for line in lines]
@@ -128,7 +129,7 @@ def _complete(path: Path) -> list[str]:
 
 
 def _parsed(line: str, columns: Columns) -> Row | None:
-    """The row that ``append`` wrote as that line; None where it wrote none such."""
+    """The row that ``append`` wrote as that line; None if it wrote no such line."""
     try:
         values = dict(zip(columns, line.split("\t"), strict=True))
         radius = float(values["radius"]) if "radius" in values else None

@@ -1,4 +1,4 @@
-"""What is said on standard output and error: readable in every encoding, and never at the cost of results."""
+"""Standard output and error that take every character and never raise, so that printing cannot end a run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ STAND_INS = {
     "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "×": "x", "·": "-", "±": "+-", "−": "-", "–": "-", "—": "-",
     "→": "->", "…": "...", "’": "'", "‘": "'", "“": '"', "”": '"',
 }  # fmt: skip
-"""What is written for the field's symbols where an encoding lacks them."""
+"""What replaces mathematical symbols that an encoding lacks."""
 
 ERRORS = "abstention-bench"
-"""The error handler's name: a stand-in where there is one, else the character's number as Python writes it."""
+"""Name of the codec error handler, which writes the replacement, or else Python's escape of the character."""
 
 
 def _stand_in(error: UnicodeError) -> tuple[str, int]:
@@ -35,9 +35,9 @@ codecs.register_error(ERRORS, _stand_in)
 
 
 class Outlet(io.RawIOBase):
-    """A byte stream that takes everything: what cannot be written is dropped, and why is kept in ``lost``.
+    """A byte stream that takes everything. If it cannot write, it drops the bytes and keeps the error in ``lost``.
 
-    It has a descriptor of its own, which stays open whoever closes standard output or its descriptor 1.
+    It has its own file descriptor, which stays open if somebody closes standard output or descriptor 1.
     """
 
     def __init__(self, raw: Any) -> None:
@@ -48,10 +48,10 @@ class Outlet(io.RawIOBase):
             self.raw, self._replaced = io.FileIO(os.dup(raw.fileno()), "w"), raw
 
     def close(self) -> None:
-        """Nothing: it is closed by :meth:`end` alone."""
+        """Does nothing: only :meth:`end` closes it."""
 
     def end(self) -> None:
-        """Give the descriptor back; who still holds the stream writes to the one that it replaced."""
+        """Close the descriptor. Later writes go to the stream that this one replaced."""
         if self._replaced is not None:
             self.raw.close()
             self.raw, self._replaced = self._replaced, None
@@ -81,7 +81,7 @@ class Outlet(io.RawIOBase):
 
 
 class _Buffer(io.BufferedWriter):
-    """Stays open, like :class:`_Text`."""
+    """A buffer that cannot be closed or detached, like :class:`_Text`."""
 
     def close(self) -> None:
         self.flush()
@@ -92,7 +92,7 @@ class _Buffer(io.BufferedWriter):
 
 
 class _Text(io.TextIOWrapper):
-    """A stream that user code can write to and not close, detach or give another encoding: others use it, too."""
+    """A text stream that user code can write to, but not close, detach or give another encoding."""
 
     def close(self) -> None:
         self.flush()
@@ -107,11 +107,11 @@ class _Text(io.TextIOWrapper):
 
 @contextmanager
 def tolerant() -> Iterator[list[str]]:
-    """Standard output and error that raise for no character and no write while this lasts.
+    """Within this context, writing to standard output and error raises nothing.
 
     Yields:
-        A list that holds, afterwards, a line where output was lost, as on a full disk. A reader that has gone
-        (``| head``) is no loss to anybody, and what was said on standard error is said again nowhere.
+        A list. Afterwards it has a line if standard output was lost, for example on a full disk. A reader that closed
+        its pipe (``| head``) does not count, nor does lost standard error.
     """
     _open_closed()
     problems: list[str] = []
@@ -132,7 +132,7 @@ def tolerant() -> Iterator[list[str]]:
 
 
 def _replaced(name: str) -> Outlet | None:
-    """Put a tolerant stream in place of ``sys.stdout`` or ``sys.stderr``; None where it takes text as it is."""
+    """Replace ``sys.stdout`` or ``sys.stderr`` by a tolerant stream; None if it is not an ordinary text file."""
     stream: TextIO | None = getattr(sys, name)
     if stream is None:  # closed when Python started
         with io.FileIO(os.devnull, "w") as nothing:
@@ -155,7 +155,7 @@ def _replaced(name: str) -> Outlet | None:
 
 
 def _open_closed() -> None:
-    """Give descriptors 0 to 2 to nothing where they are closed: the next file opened would take their place."""
+    """Open closed descriptors 0 to 2 on the null device. Otherwise the next opened file would get their numbers."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)

@@ -1,4 +1,4 @@
-"""What a reader should know of a target before believing its numbers: how it normalises, and that it knows its data."""
+"""Warnings about a target on standard error: its assumed normalisation, and an accuracy at chance level."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from targets.confidence import upper_confidence_bound
 from targets.data import DATA
 
 LEVEL = 0.05
-"""Of the one-sided bound on the accuracy: a few images warn of nothing."""
+"""Error level of the upper bound on the accuracy. A few wrong images are no reason for a warning."""
 
 HOPELESS = 0.05
-"""An accuracy that is no better than chance in effect, where there are many classes."""
+"""With many classes, an accuracy below this is as good as chance."""
 
 
 def announce(target: SmoothedClassifier) -> None:
-    """Say on standard error what was found out when the target was loaded."""
+    """Print the target's note: what loading it had to assume."""
     if target.note:
         print(one_line(f"{target.name}: {target.note}"), file=sys.stderr)
 
 
 def warn_at_chance(name: str, right: int, answered: int, num_classes: int) -> None:
-    """Warn on standard error where a target's answers to clean images are hardly better than drawn by lot.
+    """Warn if a target's answers to clean images are hardly better than chance.
 
     Args:
-        right: how many of the ``answered`` images, on which it did not abstain, got their true label.
+        right: how many of its ``answered`` images, those on which it did not abstain, got their true label.
     """
     chance = 1 / num_classes
     limit = max(HOPELESS, chance + min(chance, 0.1))
@@ -38,7 +38,7 @@ def warn_at_chance(name: str, right: int, answered: int, num_classes: int) -> No
         print(
             one_line(
                 f"warning: {name} is right on {right} of the {answered} clean images that it answers, which is chance "
-                f"for {num_classes} classes; is its normalisation (means, sds), its σ or the order of labels another?"
+                f"for {num_classes} classes; are its normalisation (means, sds), σ and order of labels as in training?"
             ),
             file=sys.stderr,
         )

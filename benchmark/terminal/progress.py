@@ -1,4 +1,4 @@
-"""Progress on standard error: two bars on a terminal, a line a cell and a few more elsewhere."""
+"""Progress on standard error: two bars on a terminal; elsewhere a line for each cell, and some for long shared work."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from benchmark.cell import Cell
 
 NOT_RUN = ("stored", "left out")
-"""States of a cell that took no time."""
+"""States of cells that took no time."""
 
 
 class Quiet:
-    """Says nothing."""
+    """Prints nothing."""
 
     workers = 1
 
@@ -33,7 +33,7 @@ class Quiet:
 
 
 class Forecast:
-    """Predicts seconds from what the same attack took before; an attack not met yet counts as the average one.
+    """Predicts seconds from the same attack's earlier cells. An attack without any counts as the average of the others.
 
     Args:
         total: number of cells in the run.
@@ -45,7 +45,7 @@ class Forecast:
         self._seen: dict[str, list[float]] = defaultdict(list)
 
     def add(self, attack: str, seconds: float | None) -> None:
-        """One cell of ``attack`` is done, in ``seconds``, or was not run (None)."""
+        """Count one cell of ``attack``, done in ``seconds``; None if it was not run."""
         self.cells = max(0, self.cells - 1)
         self.left[attack] = max(0.0, self.left.get(attack, 0.0) - 1)
         if seconds is not None:
@@ -57,11 +57,11 @@ class Forecast:
         return sum(times) / len(times) if times else None
 
     def remaining(self, workers: int = 1) -> float | None:
-        """Expected seconds until all cells that are left are done, so many at a time."""
+        """Expected seconds until the remaining cells are done, ``workers`` at a time; None before any is known."""
         expected = {name: self.cell(name) for name in self.left}
         if any(seconds is None for seconds in expected.values()):
             return None
-        # Attacks have more cells and fewer than their share: best-of cells are among the total, and budgets.
+        # An attack may have more or fewer cells than its equal share: of several query budgets, or best-of cells.
         scale = self.cells / max(sum(self.left.values()), 1e-9)
         return scale / workers * sum(self.left[name] * (seconds or 0.0) for name, seconds in expected.items())
 
@@ -79,18 +79,18 @@ def clock(seconds: float | None) -> str:
 
 
 class Stage:
-    """Work that cells share: how far it is, and what time is left at the pace since it began or was gone on with."""
+    """Work that cells share: how far it is, and the time left at its pace since it began or was resumed."""
 
     def __init__(self, what: str, unit: str, done: int, total: int) -> None:
         self.what, self.unit, self.done, self.total = what, unit, done, total
         self._held, self._begun = done, time.monotonic()
 
     def goes_on(self, what: str, done: int) -> bool:
-        """Whether that is this work, farther on."""
+        """Whether a report is of this work, at the same point or later."""
         return what == self.what and done >= self.done
 
     def text(self) -> str:
-        """As in "ceilings: 120 of 1,000 images, 3:05 left"."""
+        """For example "ceilings: 120 of 1,000 images, 3:05 left"."""
         return f"{self.what}: {self.done:,} of {self.total:,} {self.unit}, {clock(self._left())} left"
 
     def _left(self) -> float | None:
@@ -99,7 +99,7 @@ class Stage:
 
 
 class Lines:
-    """One line a finished cell, and one every so often from what cells share, where that takes long."""
+    """One line for each finished cell, and one every ten seconds during long work that cells share."""
 
     SMALLEST_WAIT = 10.0
     workers = 1
@@ -144,7 +144,7 @@ class Lines:
 
 
 class Stages(Lines):
-    """What a worker process says: how far work is that takes long. Its cells are told by the run that started it."""
+    """A worker process's lines: only of long shared work. The run that started it reports the cells."""
 
     def __init__(self) -> None:
         super().__init__(0, [])

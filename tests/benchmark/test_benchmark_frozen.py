@@ -36,10 +36,10 @@ def test_every_cell_is_held_under_its_key(
 ):
     files = {path.name for path in (store / "cells").iterdir()}
     assert run(FROZEN / "suite.toml", store, *PLUGIN) == 1
-    assert "0 cells run, 7 held already, 1 failed." in capsys.readouterr().out
+    assert "0 cells run, 7 stored already, 1 failed." in capsys.readouterr().out
     alone = ("--targets", "frozen-untrained", "--attacks", "frozen-grey")
     assert run(FROZEN / "suite.toml", store, *PLUGIN, *alone) == 0
-    assert "0 cells run, 1 held already, 0 failed." in capsys.readouterr().out
+    assert "0 cells run, 1 stored already, 0 failed." in capsys.readouterr().out
     # The failed cell is tried again in its own place, on the originals that it had.
     assert {path.name for path in (store / "cells").iterdir()} == files
     assert counted_votes == []
@@ -79,7 +79,7 @@ def test_surrogates_answers_votes_and_evidence_are_found(
     before = {path.name for path in (store / "shared").iterdir()}
     counted_votes.clear()
     assert run(FROZEN / "suite.toml", store, "--attacks", "margin-transfer", "same-data-transfer") == 0
-    assert "3 cells run, 0 held already, 0 failed." in capsys.readouterr().out
+    assert "3 cells run, 0 stored already, 0 failed." in capsys.readouterr().out
     assert {purpose for _, purpose, _ in counted_votes} == {"evaluation", "best-of"}
     made = {path.name for path in (store / "shared").iterdir()} - before
     assert {json.loads((store / "shared" / name).read_bytes())["settings"]["what"] for name in made} <= {"originals"}
@@ -98,4 +98,4 @@ def test_a_board_of_it_can_be_published_and_adopted(store: Path, tmp_path: Path,
     assert command("publish", "--results", store, "--output", tmp_path / "board", "--shared") == 0
     assert "8 new in" in capsys.readouterr().out
     assert command("adopt", tmp_path / "board", "--results", tmp_path / "r") == 0
-    assert "8 cells adopted, 0 held already." in capsys.readouterr().out
+    assert "8 cells adopted, 0 stored already." in capsys.readouterr().out

@@ -89,14 +89,14 @@ def test_corrected_labels_are_evaluated_and_nothing_is_sampled_anew(
     write(folder, "evaluation")
     counted_votes.clear()
     run_all(folder)
-    assert "1 cells run, 0 held already" in capsys.readouterr().out
+    assert "1 cells run, 0 stored already" in capsys.readouterr().out
     # Votes and what ceilings rest on are of the images alone.
     assert {purpose for _, purpose, _ in counted_votes} == {"evaluation"}
     run_all(folder, results="fresh")
     assert rates(folder) == rates(folder, "fresh")
     assert rates(folder)["clean"][0] > 0.5
     run_all(folder)
-    assert "0 cells run, 1 held already" in capsys.readouterr().out
+    assert "0 cells run, 1 stored already" in capsys.readouterr().out
 
 
 def test_a_new_attack_on_other_images_stands_beside_no_row_and_no_ceiling_of_the_old(
@@ -111,11 +111,12 @@ def test_a_new_attack_on_other_images_stands_beside_no_row_and_no_ceiling_of_the
     page = (folder / "r" / "LEADERBOARD.md").read_text(encoding="utf-8")
     assert "as their data set has other images or labels by now: 1 stored cells." in page
     assert (
-        "\n1 held cells are of other images or labels of data set 'mine' and are left out; " in capsys.readouterr().out
+        "\n1 stored cells are of other images or labels of data set 'mine' and are left out; "
+        in capsys.readouterr().out
     )
 
     run_all(folder, "--attacks", "clean", "gaussian")
-    assert "1 cells run, 1 held already" in capsys.readouterr().out
+    assert "1 cells run, 1 stored already" in capsys.readouterr().out
     run_all(folder, "--attacks", "clean", "gaussian", results="fresh")
     assert rates(folder) == rates(folder, "fresh")
     assert rates(folder)["clean"] != old
@@ -200,7 +201,7 @@ def test_a_table_of_before_there_were_digests_is_not_gone_on_with(folder: Path, 
     companion.write_text(json.dumps(made), encoding="utf-8")
     capsys.readouterr()
     assert command(*given) == 2
-    assert "was made with images and labels that it does not tell from others" in error_line(capsys.readouterr().err)
+    assert "was made with images and labels of which it has no digest" in error_line(capsys.readouterr().err)
 
 
 def test_reproduce_begins_anew_on_other_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -29,7 +29,9 @@ MAY_IMPORT = {
         *("cell", "message", "numeral", "plugins", "provenance", "running", "seed_paper", "suite", "suite_file"),
         *("tables", "terminal"),
     },
-    "cli": {"commands", "message", "numeral", "terminal"},
+    "option_hints": set(),
+    "option_parser": {"message", "numeral"},
+    "cli": {"commands", "message", "option_hints", "option_parser", "terminal"},
     "__main__": {"cli"},
     "__init__": {"rooms"},
 }

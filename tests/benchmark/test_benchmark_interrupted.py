@@ -120,7 +120,7 @@ def test_the_real_program_killed_and_started_again_goes_on(folder: Path, capsys:
 
     # Keys do not depend on how a process happens to hash, which is otherwise in this one.
     assert run(folder / "s.toml", results, "--plugin", folder / "slow.py") == 0
-    assert f"{CELLS - held} cells run, {held} held already, 0 failed." in capsys.readouterr().out
+    assert f"{CELLS - held} cells run, {held} stored already, 0 failed." in capsys.readouterr().out
     assert_as_if_never_stopped(folder, results)
 
 

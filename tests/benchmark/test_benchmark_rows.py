@@ -117,7 +117,7 @@ def test_an_edited_cell_is_named_left_out_and_run_again(tmp_path: Path, capsys: 
     assert [cell["key"] for cell in content["damaged"]] == [key]
     assert run(suite, results) == 0
     out, err = capsys.readouterr()
-    assert "1 cells run, 1 held already, 0 failed." in out
+    assert "1 cells run, 1 stored already, 0 failed." in out
     assert command("publish", "--results", results) == 0
     assert "Left out" not in (results / "LEADERBOARD.md").read_text(encoding="utf-8")
 

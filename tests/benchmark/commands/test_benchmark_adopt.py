@@ -31,18 +31,18 @@ def test_a_run_goes_on_from_a_published_board(published: Path, tmp_path: Path, c
     capsys.readouterr()
     assert command("adopt", published, "--results", tmp_path / "r") == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"4 cells adopted, 0 held already. Results: {tmp_path / 'r'}.",
-        f"Go on with: python -m benchmark run --suite s.toml --results {tmp_path / 'r'}",
+        f"4 cells adopted, 0 stored already. Results: {tmp_path / 'r'}.",
+        f"Continue with: python -m benchmark run --suite s.toml --results {tmp_path / 'r'}",
         "For an attack of yours alone, add: --plugin FILE --attacks NAME",
     ]
     assert run(tmp_path / "s.toml", tmp_path / "r") == 0
     out = capsys.readouterr().out
-    assert "0 cells run, 4 held already, 0 failed." in out
+    assert "0 cells run, 4 stored already, 0 failed." in out
     page = (tmp_path / "r" / "LEADERBOARD.md").read_text(encoding="utf-8")
     assert "- `python -m benchmark run --suite s.toml`: 4 cells, adopted from a published board, computed in" in page
     assert board(tmp_path / "r") == board(tmp_path / "first")
     assert command("adopt", published / "records.parquet", "--results", tmp_path / "r") == 0
-    assert "0 cells adopted, 4 held already" in capsys.readouterr().out
+    assert "0 cells adopted, 4 stored already" in capsys.readouterr().out
 
 
 def test_a_run_goes_on_where_the_cpu_has_another_arithmetic(
@@ -57,7 +57,7 @@ def test_a_run_goes_on_where_the_cpu_has_another_arithmetic(
     suite = suite_file(tmp_path / "s.toml", attacks=["clean", "left", "right", "mine"])
     capsys.readouterr()
     assert run(tmp_path / "s.toml", tmp_path / "r") == 0
-    assert "1 cells run, 3 held already, 0 failed." in capsys.readouterr().out
+    assert "1 cells run, 3 stored already, 0 failed." in capsys.readouterr().out
     cells = {cell.settings["attack"]: cell for cell in Store.read(tmp_path / "r").cells()}
     assert [cells[name].settings.get("arithmetic") for name in ("left", "mine")] == [None, "folded"]
     assert cells["mine"].provenance["arithmetic"] == "folded"
@@ -67,9 +67,9 @@ def test_a_run_goes_on_where_the_cpu_has_another_arithmetic(
     # The whole suite, best-of included; but not what this machine itself computed in the other arithmetic.
     suite = suite_file(tmp_path / "s.toml", attacks=["clean", "left", "right"], best_of=True)
     assert run(suite, tmp_path / "r") == 0
-    assert "0 cells run, 4 held already, 0 failed." in capsys.readouterr().out
+    assert "0 cells run, 4 stored already, 0 failed." in capsys.readouterr().out
     assert run(suite, tmp_path / "first") == 0
-    assert "4 cells run, 0 held already, 0 failed." in capsys.readouterr().out
+    assert "4 cells run, 0 stored already, 0 failed." in capsys.readouterr().out
 
 
 def test_a_new_attack_joins_and_its_best_of_is_left_out(
@@ -89,7 +89,7 @@ def test_a_new_attack_joins_and_its_best_of_is_left_out(
     columns = [*(f"clean_{name}" for name in PREDICT_COLUMNS), *PROVEN]
     assert_frame_equal(records(tmp_path / "r", "mine")[columns], records(tmp_path / "first", "left")[columns])
     out = capsys.readouterr().out
-    assert "1 cells run, 3 held already, 0 failed." in out
+    assert "1 cells run, 3 stored already, 0 failed." in out
     assert "1 best-of cells left out" in out
     attacks = {row["attack"]: row["status"] for row in board(tmp_path / "r")}
     assert attacks == dict.fromkeys(["clean", "left", "right", "mine", "best-of white-box"], "ok")

@@ -73,4 +73,4 @@ def test_the_two_predictors_never_share_a_table(tmp_path: Path, capsys: pytest.C
     path = tmp_path / "t.tsv"
     assert command("predict", NOISY, "--images", 5, "--quiet", "--output", path) == 0
     assert command("predict", NOISY, "--images", 5, "--sequential", "--quiet", "--output", path) == 2
-    assert "is no table with columns" in capsys.readouterr().err
+    assert "is not a table with columns" in capsys.readouterr().err

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from benchmark_helpers import ROOT, TARGET, board, command, error_line, program, suite_file
 
-from benchmark.cli import parser
 from benchmark.commands.publish import run_command
+from benchmark.option_parser import parser
 from benchmark.suite_file import load_suite
 from leaderboard.machines import Asked
 
@@ -42,7 +42,7 @@ def test_a_whole_run_prints_the_board_and_where_it_lies(
         in done.stdout
     )
     assert len(re.findall(r"^  clean +\d", done.stdout, re.MULTILINE)) == 1
-    assert "4 cells run, 0 held already, 0 failed." in done.stdout
+    assert "4 cells run, 0 stored already, 0 failed." in done.stdout
     assert "Results: results. Page: results/LEADERBOARD.md." in done.stdout
     lines = done.stderr.splitlines()
     assert len(lines) == 4

@@ -187,7 +187,7 @@ def test_a_good_plugin_is_on_the_board_and_one_that_raises_a_failed_row(tmp_path
     assert done.returncode == 1
     assert "toward-grey" in done.stdout
     assert "boom failed: RuntimeError: boom and bust" in done.stdout
-    assert "2 cells run, 0 held already, 1 failed." in done.stdout
+    assert "2 cells run, 0 stored already, 1 failed." in done.stdout
     assert "× boom × ε 1.5: failed" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
 
@@ -214,10 +214,10 @@ def test_a_plugin_takes_hyper_parameters_from_a_suite_file(tmp_path: Path):
 def test_cells_of_an_edited_plugin_are_run_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     suite = suite_file(tmp_path / "s.toml", attacks=["toward-grey", "clean"], epsilons=[1.5])
     for content, summary in [
-        (GOOD, "2 cells run, 0 held already"),
-        (GOOD, "0 cells run, 2 held already"),
-        (GOOD.replace("0.999", "0.5"), "1 cells run, 1 held already"),
-        (GOOD, "0 cells run, 2 held already"),
+        (GOOD, "2 cells run, 0 stored already"),
+        (GOOD, "0 cells run, 2 stored already"),
+        (GOOD.replace("0.999", "0.5"), "1 cells run, 1 stored already"),
+        (GOOD, "0 cells run, 2 stored already"),
     ]:
         assert run(suite, tmp_path / "r", "--plugin", plugin(tmp_path, content)) == 0
         assert summary in capsys.readouterr().out
@@ -228,7 +228,7 @@ def test_the_same_plugin_under_another_folder_is_the_same(tmp_path: Path, capsys
     (tmp_path / "elsewhere").mkdir()
     assert run(suite, tmp_path / "r", "--plugin", plugin(tmp_path, GOOD)) == 0
     assert run(suite, tmp_path / "r", "--plugin", plugin(tmp_path / "elsewhere", GOOD)) == 0
-    assert "0 cells run, 1 held already" in capsys.readouterr().out
+    assert "0 cells run, 1 stored already" in capsys.readouterr().out
 
 
 def test_several_plugins(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -11,7 +11,7 @@ import torch
 from benchmark_helpers import as_before, command, error_line, records, run, suite_file
 
 from attacks import ATTACKS
-from benchmark.plugins import sources
+from benchmark.plugins import python_files, sources
 from benchmark.plugins.loading import load_file, load_installed
 from leaderboard import Store
 from targets import TARGETS, InputError, load
@@ -227,7 +227,7 @@ def test_methods_and_words_that_only_sound_like_it_change_no_version(tmp_path: P
 def test_a_plugin_in_a_folder_of_much_else_is_refused(
     limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(sources, limit, 2)
+    monkeypatch.setattr(python_files, limit, 2)
     write(tmp_path, {"mine.py": plugin("import runpy\nSTRENGTH = 0.25"), "a/1.py": "", "b/2.py": ""})
     assert command("list", "attacks", "--plugin", tmp_path / "mine.py") == 2
     line = error_line(capsys.readouterr().err)

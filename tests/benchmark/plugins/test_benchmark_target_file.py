@@ -101,7 +101,7 @@ def test_a_checkpoint_and_a_module_are_on_the_board(folder: Path):
         cwd=folder / "elsewhere",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "4 cells run, 0 held already, 0 failed." in done.stdout
+    assert "4 cells run, 0 stored already, 0 failed." in done.stdout
     rows = board(folder / "elsewhere" / "r")
     assert {(row["target"], row["attack"]) for row in rows} == {
         (target, attack) for target in ("mine", "any-module") for attack in ("clean", "gaussian")
@@ -181,18 +181,18 @@ def test_another_checkpoint_under_the_same_name_has_cells_of_its_own(folder: Pat
         return capsys.readouterr().out
 
     path = folder / "noise_0.50" / "checkpoint.pth.tar"
-    assert "1 cells run, 0 held already" in summary()
-    assert "0 cells run, 1 held already" in summary()
+    assert "1 cells run, 0 stored already" in summary()
+    assert "0 cells run, 1 stored already" in summary()
     checkpoint(path, seed=1)
-    assert "1 cells run, 0 held already" in summary()
+    assert "1 cells run, 0 stored already" in summary()
     saved = {"0.means": torch.zeros(3), "0.sds": torch.ones(3)}
     state = torch.load(path)["state_dict"]
     checkpoint(path, seed=1, state_dict={**state, **saved})
     describe(folder, means=None, sds=None)
-    assert "1 cells run, 0 held already" in summary()
+    assert "1 cells run, 0 stored already" in summary()
     checkpoint(path, seed=0)
     describe(folder)
-    assert "0 cells run, 1 held already" in summary()
+    assert "0 cells run, 1 stored already" in summary()
     assert len(weights_of_cells(folder / "r")) == 3
 
 
@@ -200,10 +200,10 @@ def test_a_target_of_an_edited_plugin_is_run_again(folder: Path, capsys: pytest.
     """Also where the edit is in what the module does, which neither its weights nor its layers' names tell."""
     suite = suite_file(folder / "s.toml", targets=["any-module"], attacks=["clean"], images=2)
     for content, expected in [
-        (PLUGIN, "1 cells run, 0 held already"),
-        (PLUGIN, "0 cells run, 1 held already"),
-        (PLUGIN.replace("images - 0.5", "0.5 - images"), "1 cells run, 0 held already"),
-        (PLUGIN, "0 cells run, 1 held already"),
+        (PLUGIN, "1 cells run, 0 stored already"),
+        (PLUGIN, "0 cells run, 1 stored already"),
+        (PLUGIN.replace("images - 0.5", "0.5 - images"), "1 cells run, 0 stored already"),
+        (PLUGIN, "0 cells run, 1 stored already"),
     ]:
         (folder / "colours.py").write_text(content, encoding="utf-8")
         assert run(suite, folder / "r", "--plugin", folder / "colours.py") == 0

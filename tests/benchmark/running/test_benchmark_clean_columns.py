@@ -57,7 +57,7 @@ def test_more_ceiling_samples_renew_the_ceilings_and_nothing_else(
     counted_votes.clear()
     assert "new ceilings" not in capsys.readouterr().out
     assert held(2000) == 0
-    assert "1 held cells got new ceilings, from 2,000 noise samples an image." in capsys.readouterr().out
+    assert "1 stored cells got new ceilings from 2,000 noise samples an image." in capsys.readouterr().out
     assert [purpose for _, purpose, _ in counted_votes] == ["ceiling"]
     after = records(tmp_path / "r", "counted")
     pd.testing.assert_frame_equal(before.drop(columns=list(PROVEN)), after.drop(columns=list(PROVEN)))

@@ -34,17 +34,17 @@ def test_cells_that_are_held_are_not_run_again(tmp_path: Path, capsys: pytest.Ca
     suite = suite_file(tmp_path / "s.toml", attacks=["counted"], epsilons=[0.25, 0.5], shard=3)
     assert run(suite, tmp_path / "r") == 0
     assert calls == [(0.25, 2), (0.25, 2), (0.5, 2), (0.5, 2)]
-    assert "4 cells run, 0 held already, 0 failed." in capsys.readouterr().out
+    assert "4 cells run, 0 stored already, 0 failed." in capsys.readouterr().out
     first = board(tmp_path / "r")
 
     assert run(suite, tmp_path / "r") == 0
     assert len(calls) == 4
-    assert "0 cells run, 4 held already, 0 failed." in capsys.readouterr().out
+    assert "0 cells run, 4 stored already, 0 failed." in capsys.readouterr().out
     assert board(tmp_path / "r") == first
 
     assert run(suite, tmp_path / "r", "--epsilons", 0.5, 1.0) == 0
     assert calls[4:] == [(1.0, 2), (1.0, 2)]
-    assert "2 cells run, 2 held already" in capsys.readouterr().out
+    assert "2 cells run, 2 stored already" in capsys.readouterr().out
 
 
 def test_a_damaged_cell_is_run_again(tmp_path: Path):
@@ -69,7 +69,7 @@ def test_an_attack_that_raises_is_a_failed_cell_and_is_tried_again(tmp_path: Pat
     suite = suite_file(tmp_path / "s.toml", attacks=["fragile", "clean", "gaussian"])
     assert run(suite, tmp_path / "r") == 1
     out, err = capsys.readouterr()
-    assert "2 cells run, 0 held already, 1 failed." in out
+    assert "2 cells run, 0 stored already, 1 failed." in out
     assert "fragile failed: " in out
     assert "1 cells failed" in err
     cell = by_attack(tmp_path / "r")["fragile"]
@@ -84,11 +84,11 @@ def test_an_attack_that_raises_is_a_failed_cell_and_is_tried_again(tmp_path: Pat
 
     assert run(suite, tmp_path / "r") == 1
     assert len(calls) == 2
-    assert "0 cells run, 2 held already, 1 failed." in capsys.readouterr().out
+    assert "0 cells run, 2 stored already, 1 failed." in capsys.readouterr().out
 
     broken[0] = False
     assert run(suite, tmp_path / "r") == 0
-    assert "1 cells run, 2 held already, 0 failed." in capsys.readouterr().out
+    assert "1 cells run, 2 stored already, 0 failed." in capsys.readouterr().out
     rows = {row["attack"]: row for row in board(tmp_path / "r")}
     assert rows["fragile"]["status"] == "ok"
     assert rows["fragile"]["abstention_rate"] == 0.0

@@ -32,9 +32,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """In place of the package's."""
     monkeypatch.setattr(benchmark.running.shipped, "FOLDER", tmp_path / "surrogates")
     monkeypatch.setattr(benchmark.running.shipped, "INDEX", tmp_path / "surrogates" / "index.json")
-    benchmark.running.shipped._index.cache_clear()
+    benchmark.running.shipped.index.cache_clear()
     yield tmp_path / "surrogates"
-    benchmark.running.shipped._index.cache_clear()
+    benchmark.running.shipped.index.cache_clear()
 
 
 def surrogates(results: Path) -> CellSurrogates:
@@ -54,7 +54,7 @@ def trained(folder: Path, tmp_path: Path) -> dict[str, torch.Tensor]:
     assert made.origins != {SHIPPED}
     assert len(made.origins) == 1
     assert len(ship(made.surrogates.store)) == 1
-    benchmark.running.shipped._index.cache_clear()
+    benchmark.running.shipped.index.cache_clear()
     return module.state_dict()
 
 
@@ -91,7 +91,7 @@ def test_a_damaged_file_is_refused(trained: dict[str, torch.Tensor], folder: Pat
 
 
 def test_every_shipped_surrogate_is_whole_and_finite():
-    index = benchmark.running.shipped._index()
+    index = benchmark.running.shipped.index()
     assert {path.stem for path in benchmark.running.shipped.FOLDER.glob("*.safetensors")} == set(index)
     for key in index:
         arrays = shipped(key)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.tables.sealed_settings import check, claim, companion, seal
+from benchmark.tables.sealed_settings import check, claim, seal, settings_file
 from targets import InputError
 
 SETTINGS = {"n": 100, "alpha": 0.001, "weights": "0" * 64}
@@ -23,16 +23,16 @@ def table(tmp_path: Path) -> Path:
 
 
 def held(table: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(companion(table).read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads(settings_file(table).read_text(encoding="utf-8"))
     return content
 
 
 def test_it_lies_beside_the_table_and_holds_every_setting(table: Path):
     claim(table, [], SETTINGS, HERE)
-    assert companion(table) == table.with_name("cifar10-sigma0.50.certify.json")
+    assert settings_file(table) == table.with_name("cifar10-sigma0.50.certify.json")
     sealed = {"rows": 0, "sha256": hashlib.sha256(b"").hexdigest()}
     assert held(table) == {"project": "abstention-bench", "settings": SETTINGS, "made_by": [HERE], "sealed": sealed}
-    assert list(table.parent.iterdir()) == [companion(table)]
+    assert list(table.parent.iterdir()) == [settings_file(table)]
 
 
 def test_every_machine_that_made_rows_is_kept(table: Path):
@@ -54,11 +54,11 @@ def test_every_machine_that_made_rows_is_kept(table: Path):
 def test_other_settings_are_refused_in_one_line(table: Path, change: dict[str, Any], words: str):
     claim(table, [], SETTINGS, HERE)
     table.write_text("rows", encoding="utf-8")
-    before = companion(table).read_bytes()
+    before = settings_file(table).read_bytes()
     with pytest.raises(InputError, match=words) as caught:
         claim(table, ROWS, {**SETTINGS, **change}, HERE)
     assert "\n" not in str(caught.value)
-    assert companion(table).read_bytes() == before
+    assert settings_file(table).read_bytes() == before
 
 
 def test_a_setting_that_is_gone_is_another_setting(table: Path):
@@ -86,20 +86,20 @@ def test_a_table_without_one_is_left_alone(table: Path):
     ["", "[1]", "{}", '{"project": "other", "settings": {}, "made_by": []}', '{"project": "abstention-bench"}'],
 )
 def test_somebody_elses_json_is_left_alone(table: Path, content: str):
-    companion(table).write_text(content, encoding="utf-8")
+    settings_file(table).write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match="does not say how a table was made; give another --output, or delete it"):
         claim(table, [], SETTINGS, HERE)
-    assert companion(table).read_text(encoding="utf-8") == content
+    assert settings_file(table).read_text(encoding="utf-8") == content
 
 
 def test_one_that_an_editor_rewrote_is_read(table: Path):
     claim(table, [], SETTINGS, HERE)
     table.write_text("rows", encoding="utf-8")
     claim(table, ROWS, SETTINGS, HERE)
-    content = companion(table).read_bytes()
-    companion(table).write_bytes(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n"))
+    content = settings_file(table).read_bytes()
+    settings_file(table).write_bytes(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n"))
     claim(table, ROWS, SETTINGS, HERE)
-    assert companion(table).read_bytes() == content
+    assert settings_file(table).read_bytes() == content
 
 
 EDITS = {
@@ -117,14 +117,14 @@ def test_sealed_rows_that_were_edited_are_refused_in_one_line(table: Path, case:
     claim(table, [], SETTINGS, HERE)
     table.write_text("rows", encoding="utf-8")
     seal(table, ROWS)
-    before = companion(table).read_bytes()
+    before = settings_file(table).read_bytes()
     for again in (lambda lines: claim(table, lines, SETTINGS, HERE), lambda lines: seal(table, lines)):
         with pytest.raises(InputError, match=r"\.tsv was edited since it was written \(it") as caught:
             again(EDITS[case])
         assert str(caught.value).endswith(
-            f"; delete it and {companion(table).name} to begin anew, or give another --output"
+            f"; delete it and {settings_file(table).name} to start again, or give another --output"
         )
-    assert companion(table).read_bytes() == before
+    assert settings_file(table).read_bytes() == before
 
 
 def test_rows_after_the_sealed_ones_and_sealed_rows_in_order_are_gone_on_with(table: Path):
@@ -143,7 +143,7 @@ def test_a_table_of_before_there_were_seals_is_gone_on_with_and_sealed(table: Pa
     table.write_text("rows", encoding="utf-8")
     content = held(table)
     del content["sealed"]
-    companion(table).write_text(json.dumps(content), encoding="utf-8")
+    settings_file(table).write_text(json.dumps(content), encoding="utf-8")
     claim(table, ROWS, SETTINGS, HERE)
     with pytest.raises(InputError, match=r"was edited since it was written \(it has 2 of 3 rows\)"):
         check(table, ROWS[:2], SETTINGS)

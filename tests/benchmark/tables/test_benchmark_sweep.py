@@ -221,7 +221,7 @@ def test_the_other_verbs_table_is_refused(finished: tuple[str, Path], capsys: py
     verb, path = finished
     other = VERBS[1 - VERBS.index(verb)]
     assert command(other, TARGET, *SMALL, "--output", path) == 2
-    assert "is no table with columns" in error_line(capsys.readouterr().err)
+    assert "is not a table with columns" in error_line(capsys.readouterr().err)
 
 
 def test_a_row_that_the_settings_do_not_hold_is_refused(
@@ -273,7 +273,7 @@ def test_a_table_that_was_edited_is_refused_in_one_line_and_left_alone(
     out, err = capsys.readouterr()
     line = error_line(err)
     assert line.startswith(f"error: {path} was edited since it was written (it")
-    assert line.endswith("); delete it and t.json to begin anew, or give another --output")
+    assert line.endswith("); delete it and t.json to start again, or give another --output")
     assert out == ""
     assert [file.read_bytes() for file in (path, path.with_suffix(".json"))] == before
 
@@ -299,7 +299,7 @@ def test_what_git_or_an_editor_does_to_line_ends_is_no_edit(finished: tuple[str,
     assert path.read_bytes() == whole.read_bytes()
 
 
-def test_the_companion_says_how_the_rows_were_made(finished: tuple[str, Path]):
+def test_the_settings_file_says_how_the_rows_were_made(finished: tuple[str, Path]):
     verb, path = finished
     content = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     expected = {"verb": verb, "target": TARGET, "data": "digits", "sigma": 0.5, "images": 25, "n": 200, "alpha": 0.001}

@@ -79,13 +79,13 @@ def test_a_table_cut_at_any_byte_keeps_its_whole_lines(tmp_path: Path):
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        (["idx\tlabel\tpredict\tcorrect\ttime"], "is no table with columns idx label predict radius correct time"),
+        (["idx\tlabel\tpredict\tcorrect\ttime"], "is not a table with columns idx label predict radius correct time"),
         (["Dear diary,"], "is no table"),
-        ([LINES[0], "0\t3\t3\t0.123\t1"], "line 2 of .* is no row"),
-        ([LINES[0], LINES[1], "20\t8\t8\tfar\t1\t0:00:01"], "line 3 of .* is no row"),
-        ([LINES[0], "0\t3\t3\t0.123\t0\t0:00:01"], "line 2 of .* is no row"),  # 3 is the right answer
-        ([LINES[0], "0\t3\t3\t0.12345\t1\t0:00:01"], "line 2 of .* is no row"),  # no rounding of ours
-        ([LINES[0], LINES[1], ""], "line 3 of .* is no row"),
+        ([LINES[0], "0\t3\t3\t0.123\t1"], "line 2 of .* is not a row"),
+        ([LINES[0], LINES[1], "20\t8\t8\tfar\t1\t0:00:01"], "line 3 of .* is not a row"),
+        ([LINES[0], "0\t3\t3\t0.123\t0\t0:00:01"], "line 2 of .* is not a row"),  # 3 is the right answer
+        ([LINES[0], "0\t3\t3\t0.12345\t1\t0:00:01"], "line 2 of .* is not a row"),  # no rounding of ours
+        ([LINES[0], LINES[1], ""], "line 3 of .* is not a row"),
         ([LINES[0], LINES[1], LINES[2], "0\t3\t4\t0.123\t0\t0:00:01"], "line 4 of .* holds another answer for image 0"),
     ],
 )

@@ -190,7 +190,7 @@ def test_who_closes_our_streams_closes_them_for_nobody(deed, tmp_path, monkeypat
     assert command(*arguments) == 0
     assert "still there" in streams.text("stdout")
     assert "at ε = 0.5" in streams.text("stdout")
-    assert "2 cells run, 0 held already, 0 failed." in streams.text("stdout")
+    assert "2 cells run, 0 stored already, 0 failed." in streams.text("stdout")
     assert "clean × " in streams.text("stderr")
 
 

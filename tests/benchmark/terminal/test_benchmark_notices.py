@@ -59,7 +59,7 @@ def test_predict_and_certify_warn(verb: str, tmp_path: Path, capsys: pytest.Capt
     assert command(verb, "shifted", *options, "--output", tmp_path / "t.tsv") == 0
     line = capsys.readouterr().err.strip()
     assert line.startswith("warning: shifted is right on 0 of the ")
-    assert line.endswith("is its normalisation (means, sds), its σ or the order of labels another?")
+    assert line.endswith("are its normalisation (means, sds), σ and order of labels as in training?")
     assert command(verb, TARGET, *options, "--output", tmp_path / "u.tsv") == 0
     assert capsys.readouterr().err == ""
 
