@@ -33,7 +33,7 @@ def test_a_run_goes_on_from_a_published_board(published: Path, tmp_path: Path, c
     assert capsys.readouterr().out.splitlines() == [
         f"4 cells adopted, 0 stored already. Results: {tmp_path / 'r'}.",
         f"Continue with: python -m benchmark run --suite s.toml --results {tmp_path / 'r'}",
-        "For an attack of yours alone, add: --plugin FILE --attacks NAME",
+        "To run only your own attack, add: --plugin FILE --attacks NAME",
     ]
     assert run(tmp_path / "s.toml", tmp_path / "r") == 0
     out = capsys.readouterr().out
@@ -142,7 +142,7 @@ def test_surrogates_and_evidence_travel_with_the_board_that_shares_them(
     assert command(*sharing) == 0
     assert f"0 new in {published / 'shared'}" in capsys.readouterr().out
     assert command("adopt", published, "--results", tmp_path / "r") == 0
-    assert "7 answers, surrogates and the like" in capsys.readouterr().out
+    assert "7 files of answers, surrogates and the like adopted" in capsys.readouterr().out
 
     monkeypatch.setattr("attacks.surrogate.train", lambda *_, **__: pytest.fail("trained anew"))
     counted_votes.clear()
@@ -156,8 +156,8 @@ def test_surrogates_and_evidence_travel_with_the_board_that_shares_them(
     capsys.readouterr()
     assert command("adopt", published, "--results", tmp_path / "s") == 0
     out = capsys.readouterr().out
-    assert "6 answers, surrogates and the like" in out
-    assert "1 files there are not adopted" in out
+    assert "6 files of answers, surrogates and the like adopted" in out
+    assert "1 files beside the board not adopted" in out
 
     path.write_text("{")
     assert command("adopt", published, "--results", tmp_path / "t") == 2

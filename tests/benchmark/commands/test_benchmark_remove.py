@@ -40,7 +40,7 @@ def test_without_yes_nothing_is_removed(results: Path, capsys: pytest.CaptureFix
     assert command("remove", "--results", results, "--attacks", "left", "cle*") == 0
     assert capsys.readouterr().out.splitlines() == [
         f"s · {TARGET}: 1 best-of white-box, 2 clean, 1 left",
-        "4 cells, 1 of them best-of cells that rest on others of these.",
+        "4 cells, 1 of them best-of cells that rest on other removed cells.",
         f"Nothing is removed yet: --yes removes this from {results}.",
     ]
     assert files(results.parent) == before

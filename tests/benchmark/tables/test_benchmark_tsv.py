@@ -80,7 +80,7 @@ def test_a_table_cut_at_any_byte_keeps_its_whole_lines(tmp_path: Path):
     ("lines", "words"),
     [
         (["idx\tlabel\tpredict\tcorrect\ttime"], "is not a table with columns idx label predict radius correct time"),
-        (["Dear diary,"], "is no table"),
+        (["Dear diary,"], "is not a table"),
         ([LINES[0], "0\t3\t3\t0.123\t1"], "line 2 of .* is not a row"),
         ([LINES[0], LINES[1], "20\t8\t8\tfar\t1\t0:00:01"], "line 3 of .* is not a row"),
         ([LINES[0], "0\t3\t3\t0.123\t0\t0:00:01"], "line 2 of .* is not a row"),  # 3 is the right answer
@@ -101,7 +101,7 @@ def test_another_file_is_refused_in_one_line_and_left_alone(tmp_path: Path, line
 
 def test_bytes_that_are_no_text_and_folders_are_refused(tmp_path: Path):
     (tmp_path / "t.tsv").write_bytes(b"\xff\xfe\n\x00\n")
-    with pytest.raises(InputError, match="is no table"):
+    with pytest.raises(InputError, match="is not a table"):
         read(tmp_path / "t.tsv", CERTIFY)
     with pytest.raises(InputError, match=r"cannot read .*; give another --output"):
         read(tmp_path, CERTIFY)
