@@ -21,16 +21,16 @@ class Suite:
     Attributes:
         targets, attacks: shell-style patterns of registered names.
         epsilons: ℓ2 budgets in [0, 1] pixel units.
-        images: how many evaluation images, spread evenly over the split.
+        images: number of evaluation images, evenly spaced over the split.
         samples: PREDICT's n.
-        alpha: PREDICT's level.
-        seed: keys every random stream.
-        ceiling_samples: noise samples behind the certified ceiling and radius of an image.
+        alpha: PREDICT's error level.
+        seed: of every random stream.
+        ceiling_samples: noise samples an image behind its ceiling and certified radius.
         shard: most images a cell.
-        query_budgets: most queries an image for attacks of metered access, which run once for each; empty for once
-            without a limit.
-        best_of: whether each access class gets a row of the best of its attacks, image by image.
-        settings: hyper-parameters by attack name, over the attack's own defaults.
+        query_budgets: most queries an image, for attacks of metered access: they run once for each budget. Empty for
+            one run without a limit.
+        best_of: whether each access class gets a row with the best of its attacks, image by image.
+        settings: hyper-parameters by attack name, in place of the attack's defaults.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Suite:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Raise :class:`InputError` for the first thing that cannot be run."""
+        """Raise :class:`InputError` for the first setting that cannot be run."""
         for name in ("targets", "attacks", "epsilons"):
             if not getattr(self, name):
                 raise InputError(f"suite {self.name!r} names no {name}; give at least one in the file or by --{name}")
@@ -68,7 +68,7 @@ class Suite:
         for name in self.target_names():
             data = DATA[TARGETS[name].data]
             if owners:
-                data.split("adversary")  # if it is none, that is said here and not in every row that needs it
+                data.split("adversary")  # if it cannot be loaded, one error here and not one in every row
             if data.exposed(self.indices(name)) and owners:
                 available = len(data.split("evaluation").images)
                 raise InputError(
@@ -82,7 +82,7 @@ class Suite:
         return TARGETS.match(self.targets)
 
     def indices(self, target: str) -> list[int]:
-        """The images, by index in the evaluation split, that it takes of a target's data."""
+        """Indices of its images in the evaluation split of a target's data set."""
         available = len(DATA[TARGETS[target].data].split("evaluation").images)
         return evenly_spaced(available, self.images)
 
@@ -91,7 +91,7 @@ class Suite:
         return ATTACKS.match(self.attacks)
 
     def attack(self, name: str) -> Attack:
-        """The attack with this suite's settings. Raises :class:`InputError` for a hyper-parameter it lacks."""
+        """The attack with this suite's settings. Raises :class:`InputError` for settings that it cannot have."""
         cls = ATTACKS[name]
         settings = self.settings.get(name, {})
         defaults = {f.name: f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
@@ -111,7 +111,7 @@ class Suite:
             return cls(**values)
         except (InputError, KeyboardInterrupt):
             raise
-        except BaseException as error:  # whatever a plugin's attack says of its hyper-parameters
+        except BaseException as error:  # whatever a plugin's attack raises for its hyper-parameters
             raise InputError(f"settings.{name}: {type(error).__name__}: {error}") from error
 
 

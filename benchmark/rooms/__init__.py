@@ -1,8 +1,8 @@
-"""Our rooms, found whatever else goes by their names; installed, this package is ``abstention_bench``.
+"""Our four packages, found under their names even where a user's files have the same names.
 
-``attacks`` and ``targets`` are names that others use too. Once this is imported, which is before anything else of ours,
-they mean the packages beside it, whatever the current folder and ``PYTHONPATH`` hold. And each is to be had by a name
-that nobody else has: ``abstention_bench.attacks`` is ``attacks``, the same module object.
+``attacks`` and ``targets`` are common names. This package is imported before any other of ours. From then on they mean
+the packages beside it, whatever the current folder and ``PYTHONPATH`` hold. Each also has a name that nobody else uses:
+``abstention_bench.attacks`` is ``attacks``, the same module object. Installed, this package is ``abstention_bench``.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ ALIAS = "abstention_bench"
 
 _HERE = Path(__file__).parent
 HOME = _HERE.parents[1] if (_HERE.parent / "cli.py").is_file() else _HERE.parent
-"""The folder of the rooms: this one lies in one of them, or beside them where it is installed as a package."""
+"""The folder of the four packages. This one lies inside ``benchmark``, or beside them if it is installed."""
 
 
 class _Rooms(MetaPathFinder):
-    """Finds a room by its name, and what is in it by that of the alias."""
+    """Finds a room by its name, and a room's modules by their alias."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -40,7 +40,7 @@ class _Rooms(MetaPathFinder):
 
 
 class _Same(Loader):
-    """Loads a module under another name by not loading it again."""
+    """Gives a loaded module a second name, without loading it again."""
 
     def __init__(self, real: str) -> None:
         self.real = real
@@ -51,7 +51,7 @@ class _Same(Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self.spec  # which the import system has replaced
+        module.__spec__ = self.spec  # the import system replaced it
 
 
 def main() -> int:
@@ -68,8 +68,8 @@ def __getattr__(name: str) -> ModuleType:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _check() -> None:
-    """Raise ImportError where a room's name is taken already."""
+def check() -> None:
+    """Raise ImportError if another package with a room's name is imported already."""
     for room in ROOMS:
         file = getattr(sys.modules.get(room), "__file__", None)
         if room in sys.modules and not (file and samefile(file, HOME / room / "__init__.py")):
@@ -79,6 +79,6 @@ def _check() -> None:
             )
 
 
-_check()
+check()
 sys.modules.setdefault(ALIAS, sys.modules[__name__])
 sys.meta_path.insert(0, _Rooms())

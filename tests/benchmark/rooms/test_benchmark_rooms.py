@@ -123,7 +123,7 @@ def test_a_room_s_name_that_is_taken_already_is_said_in_one_line(tmp_path: Path,
     (tmp_path / "attacks.py").touch()
     monkeypatch.setitem(sys.modules, "attacks", theirs)
     with pytest.raises(ImportError, match=r"'attacks' is imported already, from .*attacks\.py; .* rename yours$"):
-        rooms._check()
+        rooms.check()
 
 
 def test_what_is_installed_is_what_is_tested():

@@ -12,10 +12,11 @@ import torch
 from benchmark_helpers import TARGET, define, records, run, suite_file
 from torch import Tensor, nn
 
-from attacks import Transfer
+from attacks import Deployment, Meter, Transfer
 from attacks.surrogate import SurrogateRecipe
 from benchmark.cell import key_of
 from benchmark.running import resumable
+from benchmark.running.cell_surrogates import CellSurrogates
 from benchmark.running.clean_images import CleanImages
 from benchmark.running.resumable import Arrays, computed_once
 from benchmark.running.surrogates import Surrogates
@@ -100,9 +101,12 @@ def test_a_surrogate_of_answers_goes_on_after_its_last_epoch(tmp_path, monkeypat
                 if done == stop_after:
                     raise KeyboardInterrupt
 
-        surrogates = Surrogates(Store.open(tmp_path / folder), load(TARGET, "cpu"), 100, 0.001, 0, report)
+        target = load(TARGET, "cpu")
+        surrogates = CellSurrogates(Surrogates(Store.open(tmp_path / folder), target, 100, 0.001, 0, report))
+        deployment = Deployment(10, (1, 8, 8), 0.5, 100, 0.001)
+        model = Transfer(surrogates.of_answers, surrogates.of_same_data, deployment, Meter(1))
         try:
-            return epochs, surrogates.of_answers(repr(recipe), lambda: build(recipe), partial_fit(recipe)).module
+            return epochs, recipe.trained(model)
         except KeyboardInterrupt:
             return epochs, None
 
@@ -116,18 +120,6 @@ def test_a_surrogate_of_answers_goes_on_after_its_last_epoch(tmp_path, monkeypat
     for name, value in whole[1].state_dict().items():
         assert torch.equal(again.state_dict()[name], value)
     assert not list((tmp_path / "stopped" / "shared").glob("*.checkpoint"))
-
-
-def build(recipe: SurrogateRecipe) -> nn.Module:
-    from targets.models import ARCHITECTURES
-
-    return ARCHITECTURES[recipe.architecture]((1, 8, 8), 11)
-
-
-def partial_fit(recipe: SurrogateRecipe) -> Any:
-    from functools import partial
-
-    return partial(recipe._fit_answers, 10)
 
 
 def test_a_fit_is_given_what_it_has_parameters_for(tmp_path, monkeypatch):

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from benchmark.running.sample_cache import SampleCache
-from targets import SmoothedClassifier, load, noise
+from targets import SmoothedClassifier, load
+from targets.kept_noise import KeptNoise
 
 ASK = {
     "votes": lambda on, images, keys, n=200, purpose="p": on.votes(images, n, seed=0, purpose=purpose, indices=keys),
@@ -62,8 +63,12 @@ def test_no_images(target, ask):
 
 def test_noise_that_is_asked_for_again_is_drawn_once(target, monkeypatch):
     drawn = []
-    generator = noise._generator
-    monkeypatch.setattr(noise, "_generator", lambda digest: drawn.append(digest) or generator(digest))
+    block = KeptNoise.block
+
+    def counted(self, key, shape, draw):
+        return block(self, key, shape, lambda: drawn.append(key) or draw())
+
+    monkeypatch.setattr(KeptNoise, "block", counted)
     cache, settings = SampleCache(target), {"seed": 0, "purpose": "evaluation", "indices": [3, 4]}
     for pixel in (0.2, 0.5, 0.8):
         images = torch.full((2, 1, 8, 8), pixel)
