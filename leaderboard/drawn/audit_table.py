@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from leaderboard.audit import Audit, Count
@@ -26,7 +27,7 @@ number by chance more often.
 """
     headers = ["target", "images sent", "with a certificate", "inside its radius", "confident flips", "allowed"]
     lines = [_counts("all", audit), *(_counts(target["target"], target) for target in audit["targets"])]
-    text = f"{text}\n{table(headers, lines, text_columns=1)}\n\n"
+    text = f"{textwrap.fill(' '.join(text.split()), 118)}\n\n{table(headers, lines, text_columns=1)}\n\n"
     if broken:
         text += "**This is more than α allows, so the certificate or its use is broken.** "
     if not beyond:

@@ -17,8 +17,8 @@ be sent, so every curve starts at the clean rate. A rate can exceed the certifie
 the best curve and the ceiling nothing is known: no attack here gets there, and no proof excludes it. Thick: the best
 attack of each access with its 95% interval (`best-of` where it was run). Straight lines join what was measured or
 proven. Between these points only the hatched region is proven out of reach, as a ceiling holds for every smaller ε.
-An attack with query budgets has one of them along its curve (≤ in the table): the one that it has at the most ε, of
-several the largest. Failed and partial rows are left out.
+An attack with several query budgets is drawn with one of them (≤ in the table): the one that was run at the most
+values of ε, of several the largest. Failed and partial rows are left out.
 """
 
 _AGAINST_QUERIES = """\

@@ -9,9 +9,10 @@ attacker from making it abstain. This page measures how often attacks do so with
 HOW_TO_READ = """\
 - **Abstain** is the fraction of images on which PREDICT abstains under attack, with its exact 95% interval
   (Clopper–Pearson). The noise of this measurement is new: the attack saw none of it.
-- **Clean** is the abstention rate on the same images without an attack, on other noise. **McNemar p** is the exact
-  paired test of the two rates, not corrected for the number of rows. The controls are `clean` and `gaussian` (a
-  random direction of norm ε).
+- **Clean** is the abstention rate on the same images without an attack, on other noise. The `clean` row is one more
+  such measurement, so it differs from this column by noise alone. **McNemar p** is the exact paired test of abstain
+  against clean, not corrected for the number of rows. The controls are `clean` and `gaussian` (a random direction of
+  norm ε).
 - **Ceiling** is a proven upper bound on the *expected* abstention rate within ε, for any attack. It rests on
   confidence bounds at each clean image (99.9% an image) on the class probabilities and on the norms of their
   gradients. An observed rate can exceed it slightly, by sampling. **Share** is abstain / ceiling. Clean images that
@@ -45,5 +46,5 @@ compete. A dash: not run, or not with that budget.
 
 MEAN_SHARES = "The mean over the targets, of the attacks that were run on every target at every ε."
 
-COMPUTED = "These commands computed the rows, or more than these rows. Hyper-parameters are at the end of this page."
+COMPUTED = "These commands, or parts of them, computed the rows. Hyper-parameters are at the end of this page."
 """Above the list of the commands."""

@@ -111,7 +111,7 @@ def test_without_output_no_published_board_is_written_over(
     monkeypatch.chdir(tmp_path)
     assert command("publish") == 0
     assert all(line.startswith("results/") for line in capsys.readouterr().out.splitlines())
-    for words in (["publish"], ["publish", "--force"], ["publish", "--shared"], ["run"], ["adopt", "board"]):
+    for words in (["publish"], ["publish", "--force"], ["publish", "--shared"], ["run", "--all"], ["adopt", "board"]):
         assert command(*words, "--results", "board") == 2
         assert "board holds other files and no results" in error_line(capsys.readouterr().err)
     assert {path: path.read_bytes() for path in published.iterdir()} == before
