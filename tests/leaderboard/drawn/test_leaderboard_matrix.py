@@ -63,7 +63,6 @@ def test_failed_and_partial_rows_say_so(small, add, fail):
 @pytest.mark.parametrize("width", [40, 60, 90, 200])
 def test_no_line_is_wider_than_the_screen(width: int):
     found = json.loads((PUBLISHED / "digits" / "leaderboard.json").read_text(encoding="utf-8"))["rows"]
-    found = [{"of_images": row["images"], **row} for row in found]  # which boards of the first versions do not say
     blocks = matrices(found, width=width).split("\n\n")
     title, tables = blocks[0], blocks[1:]
     assert "digits" in title
