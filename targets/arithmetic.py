@@ -130,7 +130,7 @@ def _compare(rewritten: nn.Module, module: nn.Module, shape: tuple[int, ...], na
     with torch.no_grad():
         found, expected = rewritten(images.clone()), module(images.clone())
     if not isinstance(found, Tensor) or found.shape != expected.shape:
-        raise ValueError("it returns something else than logits")
+        raise ValueError("it does not return logits")
     scale = max(1.0, float(expected.abs().max()))
     if not float((found - expected).abs().max()) <= NEAR[name] * scale:
         raise ValueError("the result computes another function")

@@ -36,8 +36,8 @@ def read_checkpoint(path: Path) -> Mapping[str, Any]:
         content: object = torch.load(io.BytesIO(packed), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen types for a damaged file, and one more for an unsafe one
         raise TargetError(
-            f"checkpoint {path} is damaged, or holds more than tensors and plain values, which alone are loaded (no "
-            "code in it is run); save it again with nothing but its arch and state_dict"
+            f"checkpoint {path} is damaged, or holds more than tensors and plain values; nothing else is loaded, so "
+            "that no code in it runs; save it again with nothing but its arch and state_dict"
         ) from error
     if isinstance(content, Mapping):
         if _is_state(content):

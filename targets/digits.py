@@ -53,7 +53,7 @@ def shuffled() -> Split:
     found = Split(torch.from_numpy(pixels), torch.from_numpy(labels[order].astype(np.int64)))
     if digest(found.images, found.labels) != DIGEST:
         raise InputError(
-            f"the digits of scikit-learn {version('scikit-learn')} are not those that results on them are of; "
+            f"scikit-learn {version('scikit-learn')} has other digits than those that published results are of; "
             "install another release"
         )
     return found

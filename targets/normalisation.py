@@ -51,7 +51,7 @@ def normalise(
     normalize = getattr(module, "normalize", None)
     if not isinstance(normalize, Normalize):
         if values:
-            raise TargetError(f"{architecture} normalises in a way of its own, so no means and sds can be put into it")
+            raise TargetError(f"{architecture} normalises in its own way and takes no means and sds")
         return f"images are normalised as {architecture} does by itself"
     if not values and own:
         means, sds = normalize.means.flatten().tolist(), normalize.deviations.flatten().tolist()

@@ -57,15 +57,15 @@ def probe(target: SmoothedClassifier, shape: Sequence[int]) -> None:
         crowd = _in_full_batch(target, images.flip(0))
     if _differ(first, again, "run"):
         raise TargetError(
-            f"the base classifier of target {target.name!r} says another thing of the same images when it is asked "
-            "again (dropout or noise in forward, or a state that it keeps?); PREDICT needs a fixed function: use "
-            "modules that .eval() switches off"
+            f"the base classifier of target {target.name!r} gives other logits for the same images when it is called "
+            "again (dropout or noise in forward, or state that it keeps?); PREDICT needs a fixed function: use modules "
+            "that .eval() switches off"
         )
     if _differ(first[: len(half)].flip(0), elsewhere[NEIGHBOURS:], "batch") or _differ(first.flip(0), crowd, "batch"):
         raise TargetError(
-            f"what the base classifier of target {target.name!r} says of an image depends on the others of its batch "
-            "(batch statistics in forward, track_running_stats=False?); PREDICT needs a function of the image: keep "
-            "running statistics, or normalise image by image"
+            f"the logits that the base classifier of target {target.name!r} gives an image depend on the rest of its "
+            "batch (batch statistics in forward, track_running_stats=False?); PREDICT needs a function of the image: "
+            "keep running statistics, or normalise image by image"
         )
 
 

@@ -97,7 +97,7 @@ def register(
         stem = name.removesuffix(SUFFIX)
         better = stem + SUFFIX if precision == "bfloat16" else stem
         raise InputError(
-            f"target {name!r} is to compute in {precision}; names that end in {SUFFIX} are bfloat16's; "
+            f"target {name!r} computes in {precision}; only names of bfloat16 targets end in {SUFFIX}, and all do; "
             f"name it {better!r}"
         )
     DATA[data]

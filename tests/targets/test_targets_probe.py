@@ -46,7 +46,7 @@ class Then(nn.Module):
 
 
 class Counter(nn.Module):
-    """Says another thing at every call."""
+    """Gives other logits at every call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,14 +113,14 @@ def seeded(logits: Tensor) -> Tensor:
 @pytest.mark.parametrize("case", RUN)
 def test_a_network_that_says_another_thing_when_asked_again_is_refused(case: str):
     with pytest.raises(
-        TargetError, match=r"^the base classifier of target 'mine' says another thing of the same images"
+        TargetError, match=r"^the base classifier of target 'mine' gives other logits for the same images"
     ):
         looked_at(RUN[case]())
 
 
 @pytest.mark.parametrize("case", BATCH)
 def test_a_network_that_looks_at_the_others_of_its_batch_is_refused(case: str):
-    words = r"^what the base classifier of target 'mine' says of an image depends on the others of its batch \(batch st"
+    words = r"^the logits that the base classifier of target 'mine' gives an image depend on the rest of its batch"
     with pytest.raises(TargetError, match=words):
         looked_at(BATCH[case]())
 
@@ -136,7 +136,7 @@ def test_batch_statistics_are_found_deep_inside_and_in_bfloat16():
                     part.running_mean = part.running_var = None
                     part.track_running_stats = False
             wrapped = in_precision(module, precision) if precision == "float32" else Halved(module)
-            with pytest.raises(TargetError, match="depends on the others of its batch"):
+            with pytest.raises(TargetError, match="depend on the rest of its batch"):
                 looked_at(wrapped, (3, 32, 32), 11 if build is WideResNet10 else 10)
 
 
@@ -214,7 +214,7 @@ def test_functions_of_an_image_come_through(case: str):
 @pytest.mark.parametrize("sigma", [1e-6, 0.5, 12.0])
 def test_of_whatever_sigma(sigma: float):
     looked_at(plain(), sigma=sigma)
-    with pytest.raises(TargetError, match="others of its batch"):
+    with pytest.raises(TargetError, match="the rest of its batch"):
         looked_at(BATCH["batch statistics"](), sigma=sigma)
 
 
@@ -307,7 +307,7 @@ def registered() -> Iterator[str]:
 
 
 def test_loading_looks(registered: str):
-    with pytest.raises(TargetError, match="of target 'digits-batchstats' says of an image depends on the others"):
+    with pytest.raises(TargetError, match="of target 'digits-batchstats' gives an image depend on the rest"):
         load(registered, "cpu")
 
 

@@ -144,7 +144,7 @@ def test_an_unknown_device(name):
 @pytest.mark.parametrize(("name", "precision"), [("mine-bf16", "float32"), ("mine", "bfloat16")])
 def test_the_name_says_the_precision(name, precision):
     better = "mine-bf16" if precision == "bfloat16" else "mine"
-    words = f"is to compute in {precision}; names that end in -bf16 are bfloat16's; name it '{better}'$"
+    words = f"computes in {precision}; only names of bfloat16 targets end in -bf16, and all do; name it '{better}'$"
     with pytest.raises(InputError, match=words):
         register(name, sigma=0.5, data="digits", precision=precision)
     with pytest.raises(InputError, match="unknown precision 'float23'; did you mean 'float32'"):
