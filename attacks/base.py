@@ -80,7 +80,7 @@ def register(name: str) -> Callable[[A], A]:
             raise InputError(f"{getattr(cls, '__name__', cls)!r} is not an attack: derive it from attacks.Attack")
         access = getattr(cls, "access", None)
         if not (isinstance(access, type) and issubclass(access, Access) and hasattr(access, "kind")):
-            *most, last = (each.__name__ for each in reversed(ACCESSES))
+            *most, last = (each.__name__ for each in ACCESSES)
             raise InputError(f"attack {name!r} declares no access: set access = {', '.join(most)} or {last}")
         ATTACKS.add(name, cls)
         return cls

@@ -19,9 +19,8 @@ from attacks.access.transfer import (
 )
 from attacks.access.white_box import NoGradient, WhiteBox
 
-ACCESSES: tuple[type[Access], ...] = (NoAccess, Transfer, Decision, Score, Hybrid, WhiteBox)
-"""Every access, from the least to the most; each knows its name (``kind``). Not a strict order: votes, and labels
-beside a surrogate, are worth more or less than each other depending on the target."""
+ACCESSES: tuple[type[Access], ...] = (WhiteBox, Score, Decision, Transfer, Hybrid, NoAccess)
+"""Every access, in the order of the board; each knows its name there (``kind``)."""
 
 __all__ = [
     "ACCESSES",

@@ -7,12 +7,13 @@ import torch
 from attacks_world import ALPHA, DEPLOYMENT, SIGMA, N
 
 import attacks
+import leaderboard.access
 from attacks import ACCESSES, ATTACKS, Access, Meter, NoAccess
 
 
-def test_every_access_is_named_once_from_the_least_to_the_most():
-    assert [access.kind for access in ACCESSES] == ["none", "transfer", "decision", "score", "hybrid", "white-box"]
-    assert [access.kind for access in ACCESSES if access.metered] == ["decision", "score", "hybrid"]
+def test_every_access_has_a_name_and_the_boards_names_and_order_are_the_same():
+    assert tuple(access.kind for access in ACCESSES) == leaderboard.access.ACCESSES
+    assert [access.kind for access in ACCESSES if access.metered] == ["score", "decision", "hybrid"]
     assert {ATTACKS[name].access for name in ATTACKS} == set(ACCESSES)
 
 
