@@ -24,7 +24,7 @@ from targets.target import TARGETS, Target
 from targets.training import Recipe
 
 VARIABLE = "ABSTENTION_BENCH_DATA"
-"""Environment variable that names the folder which holds ``cifar-10-batches-py``; :func:`use_folder` overrides it."""
+"""Environment variable: the folder that holds ``cifar-10-batches-py``. :func:`use_folder` overrides it."""
 
 HELD_BACK = 10
 """Every tenth test image is kept from the adversary. Boards of up to 1,000 evenly spaced images attack only those."""
@@ -106,7 +106,7 @@ def split(name: SplitName, folder: str | None = None) -> Split:
 
 def data_set(folder: str | None = None) -> DataSet:
     """CIFAR-10 from a folder: see :func:`split`."""
-    # Copies: `load_files` keeps what it loaded, and nothing else does.
+    # load_files keeps what it loads, by folder. Copies keeps nothing itself.
     load = Copies(partial(split, folder=folder))
     return DataSet("cifar10", num_classes=10, shape=(3, 32, 32), split=load, held_back=HELD_BACK, verified=True)
 
