@@ -137,7 +137,13 @@ def test_every_key(folder: Path, capsys: pytest.CaptureFixture[str]):
     TARGETS.remove("mine")
     assert command("list", "targets", "--json", "--plugin", path) == 0
     (entry,) = (entry for entry in json.loads(capsys.readouterr().out) if entry["name"] == "mine")
-    assert entry == {"name": "mine", "sigma": 1, "data": "cifar10", "description": "resnet-20 from checkpoint.pth.tar"}
+    assert entry == {
+        "name": "mine",
+        "sigma": 1,
+        "data": "cifar10",
+        "description": "resnet-20 from checkpoint.pth.tar",
+        "training": None,
+    }
 
 
 def test_a_file_of_another_editor_is_read(folder: Path):
