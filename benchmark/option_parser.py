@@ -145,6 +145,8 @@ def parser() -> argparse.ArgumentParser:
     remove.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     remove.set_defaults(command="benchmark.commands.remove", parser=remove)
 
+    _add_rechecks(verbs)
+
     train = verbs.add_parser("train", help="retrain a target's base classifier", allow_abbrev=False)
     train.add_argument("target", metavar="TARGET")
     train.add_argument("--output", type=Path, default=Path("weights"), metavar="DIR", help="default: weights")
@@ -172,6 +174,83 @@ def parser() -> argparse.ArgumentParser:
 
     _add_reproduce(verbs.add_parser("reproduce", help="run the seed paper's experiment", allow_abbrev=False))
     return root
+
+
+def _add_rechecks(verbs: argparse._SubParsersAction[_Parser]) -> None:
+    """The verbs that check results again, and let in what was made elsewhere."""
+    again = verbs.add_parser(
+        "reevaluate", help="score stored images again under other n, alpha or seed", allow_abbrev=False
+    )
+    again.add_argument("--samples", nargs="+", type=int, metavar="N", help="PREDICT's n; rows for each")
+    again.add_argument("--alpha", type=_number, metavar="A", help="PREDICT's level (default: as it was)")
+    again.add_argument("--seed", nargs="+", type=int, metavar="S", help="keys the noise; rows for each")
+    again.add_argument("--suite", nargs="+", metavar="PATTERN", help="rows of these suites (default: all)")
+    again.add_argument("--targets", nargs="+", metavar="PATTERN", help="of these targets")
+    again.add_argument("--attacks", nargs="+", metavar="PATTERN", help="of these attacks, best-of included")
+    again.add_argument("--epsilons", nargs="+", type=_number, metavar="E", help="at these ε")
+    again.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    again.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    _add_data(again)
+    _add_plugin(again)
+    again.add_argument("--quiet", action="store_true", help="no progress")
+    again.set_defaults(command="benchmark.commands.reevaluate", parser=again)
+
+    submit = verbs.add_parser("submit", help="score images that another program made", allow_abbrev=False)
+    submit.add_argument(
+        "file", type=Path, metavar="FILE.npz", help="arrays images (N, C, H, W) and, optionally, indices"
+    )
+    submit.add_argument("--target", required=True, metavar="T", help="the target that they attack")
+    submit.add_argument("--epsilon", required=True, type=_number, metavar="E", help="ℓ2 budget in [0, 1] pixel units")
+    submit.add_argument("--name", required=True, metavar="NAME", help="what the method is called on the board")
+    submit.add_argument("--queries", type=int, metavar="N", help="queries an image to the target, as you say")
+    submit.add_argument("--suite", metavar="NAME", help="the suite whose rows it joins (default: that of the target's)")
+    submit.add_argument("--samples", type=int, metavar="N", help="PREDICT's n (default: that of the rows it joins)")
+    submit.add_argument("--alpha", type=_number, metavar="A", help="PREDICT's level (default: likewise)")
+    submit.add_argument("--seed", type=int, metavar="S", help="keys the noise (default: drawn now, and recorded)")
+    submit.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    submit.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    _add_data(submit)
+    _add_plugin(submit)
+    submit.add_argument("--quiet", action="store_true", help="no progress")
+    submit.set_defaults(command="benchmark.commands.submit", parser=submit)
+
+    export = verbs.add_parser(
+        "export", help="write a target's clean images for a method in another program", allow_abbrev=False
+    )
+    export.add_argument("target", metavar="TARGET")
+    export.add_argument("--images", type=int, default=50, metavar="N", help="spread evenly (default 50)")
+    export.add_argument("--samples", type=int, default=1000, metavar="N", help="PREDICT's n to attack (default 1000)")
+    export.add_argument("--alpha", type=_number, default=0.001, metavar="A", help="its level (default 0.001)")
+    export.add_argument("--output", type=Path, required=True, metavar="FILE.npz")
+    _add_data(export)
+    _add_plugin(export)
+    export.set_defaults(command="benchmark.commands.export", parser=export)
+
+    compare = verbs.add_parser(
+        "compare", help="compare two attacks, or two results folders or boards", allow_abbrev=False
+    )
+    compare.add_argument("first", metavar="A", help="an attack's name, or a results folder or a board")
+    compare.add_argument("second", metavar="B", help="the other one, of the same kind")
+    compare.add_argument("--targets", nargs="+", metavar="PATTERN", help="on these targets")
+    compare.add_argument("--attacks", nargs="+", metavar="PATTERN", help="of two folders, these attacks")
+    compare.add_argument("--epsilons", nargs="+", type=_number, metavar="E", help="at these ε")
+    compare.add_argument(
+        "--fail-below",
+        type=_number,
+        metavar="X",
+        help="exit code 1 where B abstains in more than X points less than A, with adjusted p < 0.05",
+    )
+    compare.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="of two attacks: folder or board"
+    )
+    compare.add_argument("--json", action="store_true", help="as JSON")
+    compare.set_defaults(command="benchmark.commands.compare", parser=compare)
+
+    verify = verbs.add_parser("verify", help="check a board or results folder against its records", allow_abbrev=False)
+    verify.add_argument("folder", type=Path, metavar="BOARD|RESULTS")
+    _add_data(verify)
+    _add_plugin(verify)
+    verify.set_defaults(command="benchmark.commands.verify", parser=verify)
 
 
 def _add_answers(verb: argparse.ArgumentParser, name: str, samples: int) -> None:

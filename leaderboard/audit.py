@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from leaderboard.statistics import sum_quantile
 from leaderboard.stored.cell import StoredCell
-from leaderboard.stored.records import ABSTAIN
-from leaderboard.stored.store import Store
+from leaderboard.stored.records import ABSTAIN, HasRecords
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -54,7 +53,7 @@ def count(records: DataFrame, alpha: float) -> Count:
     )
 
 
-def audit(store: Store, cells: Iterable[StoredCell]) -> Audit:
+def audit(store: HasRecords, cells: Iterable[StoredCell]) -> Audit:
     """The audit of all these cells that ran."""
     counts: dict[str, dict[float, list[Count]]] = defaultdict(lambda: defaultdict(list))
     certificates = set()

@@ -8,7 +8,10 @@ from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
 from leaderboard.row import UNDEFINED, Row, measure
+from leaderboard.sources import landed_for
 from leaderboard.stored.cell import StoredCell
+from leaderboard.stored.records import HasRecords
+from leaderboard.stored.source import LANDED_FOR, SUBMITTED, source_of_all
 from leaderboard.stored.store import Store
 from leaderboard.variants import Variant, variants
 
@@ -18,15 +21,17 @@ def rows(store: Store, keys: Collection[str] | None = None) -> list[Row]:
     return board(store, [cell for cell in store.cells() if keys is None or cell.key in keys])
 
 
-def board(store: Store, cells: Iterable[StoredCell]) -> list[Row]:
+def board(store: HasRecords, cells: Iterable[StoredCell]) -> list[Row]:
     """The board of some of a store's cells, in the order that it is shown.
 
-    A row is one (suite, target, attack, query budget, epsilon, n, alpha, seed) on one image set. Its cells are shards
+    A row is one (suite, target, attack, query budget, epsilon, n, alpha, seed) on one image set; a re-evaluated row is
+    also of one n, alpha and seed that its images were made for. Its cells are shards
     of that set; a shard of two sets counts in both. If a row was run with several settings (parameters, version,
     weights, ...), only the newest count; of best-of rows, the newest of those with the most members.
 
     Within a target, ε and image set, rows are ranked by abstention rate, then by name; failed rows are last and have no
     rank. Of an attack's query budgets only the largest is ranked: the others are points of its curve.
+    Re-evaluated rows have no rank.
     """
     result = [_row(store, variant) for variant in variants(cells)]
     result.sort(key=_order)
@@ -62,7 +67,7 @@ def is_best_of(attack: str) -> bool:
     return attack.startswith("best-of ")
 
 
-def _row(store: Store, variant: Variant) -> Row:
+def _row(store: HasRecords, variant: Variant) -> Row:
     """The row of a variant; its rank comes later."""
     import pandas as pd
 
@@ -100,9 +105,14 @@ def _row(store: Store, variant: Variant) -> Row:
         # The shards share one surrogate: its queries are made once.
         "surrogate_queries": max(cell.surrogate_queries for cell in cells),
         "superseded_cells": variant.superseded,
+        "source": source_of_all(cells),
         "parameters": settings["parameters"],
         "error": error,
     }
+    if LANDED_FOR in settings:
+        row["landed_for"] = settings[LANDED_FOR]
+    if SUBMITTED in settings:
+        row["submitted"] = settings[SUBMITTED]
     if origins := {origin for cell in done for origin in cell.provenance.get("surrogates", ())}:
         row["surrogates"] = sorted(origins)
     if names := {name for cell in done for name in cell.observed}:
@@ -118,7 +128,7 @@ def _last_line(traceback: str | None) -> str:
 def _rank(rows: list[Row]) -> None:
     count: dict[tuple[Any, ...], int] = defaultdict(int)
     for row in at_largest_budget(rows):
-        if row["status"] != "failed":
+        if row["status"] != "failed" and LANDED_FOR not in row:
             count[_place(row)] += 1
             row["rank"] = count[_place(row)]
 
@@ -135,7 +145,8 @@ def budget_of(row: Row) -> float:
 
 def _place(row: Row) -> tuple[Any, ...]:
     """The part of the board that a row is ranked in."""
-    return (row["suite"], row["target"], row["n"], row["alpha"], row["seed"], row["of_images"], row["epsilon"])
+    place = (row["suite"], row["target"], row["n"], row["alpha"], row["seed"], row["of_images"], row["epsilon"])
+    return place if LANDED_FOR not in row else (*place, *landed_for(row))
 
 
 def by_strength(rows: Iterable[Row]) -> list[str]:

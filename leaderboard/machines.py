@@ -8,6 +8,7 @@ from typing import Literal, TypedDict
 
 from leaderboard.image_sets import TOGETHER, grouped, image_sets
 from leaderboard.stored.cell import StoredCell
+from leaderboard.stored.source import source_of
 
 
 class Asked(TypedDict):
@@ -49,7 +50,7 @@ def machines(cells: Iterable[StoredCell], command: Callable[[Asked], str]) -> li
         groups: dict[tuple[str, ...], list[StoredCell]] = defaultdict(list)
         for cell in together:
             facts = [repr(cell.provenance.get(name)) for name in ("device", "threads", "torch", "python")]
-            groups[*facts, repr(cell.has_images)].append(cell)
+            groups[*facts, repr(source_of(cell) == "adopted")].append(cell)
         order = sorted(groups, key=lambda key: (-len(groups[key]), key))
         result += [_machine(groups[key], command(asked)) for key in order]
     return result
@@ -117,7 +118,7 @@ def _machine(cells: list[StoredCell], command: str) -> Machine:
         threads=facts.get("threads"),
         torch=facts.get("torch"),
         python=facts.get("python"),
-        adopted=not cells[0].has_images,
+        adopted=source_of(cells[0]) == "adopted",
         cells=len(cells),
         seconds=sum(cell.seconds for cell in cells),
         commits=sorted({cell.provenance["commit"] for cell in cells if "commit" in cell.provenance}),

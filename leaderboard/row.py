@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast
 from leaderboard.audit import count
 from leaderboard.statistics import clopper_pearson, mcnemar, rate
 from leaderboard.stored.records import ABSTAIN
+from leaderboard.stored.source import LandedFor, Source
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -48,7 +49,7 @@ class Row(Statistics):
 
     rank: (
         int | None
-    )  # 1: most abstention in its part of the board, see `board`; None: failed, or not the largest budget
+    )  # 1: most abstention in its part of the board, see `board`; None: failed, re-evaluated, or not the largest budget
     suite: str
     target: str
     sigma: float
@@ -69,9 +70,12 @@ class Row(Statistics):
     status: Literal["ok", "partial", "failed"]  # partial: fewer images than its set has
     surrogate_queries: int
     superseded_cells: int  # older cells of the same row, of other settings, that are left out
+    source: Source  # see `leaderboard.sources.MEANINGS`
     parameters: dict[str, Any]
     error: str | None  # last line of the traceback
     surrogates: NotRequired[list[str]]  # where they were trained, or that they ship with the program
+    landed_for: NotRequired[LandedFor]  # of a re-evaluated row: the n, alpha and seed that its images were made for
+    submitted: NotRequired[str]  # of a submitted row: the SHA-256 of the file that its images came in
     observed: NotRequired[dict[str, int]]  # see `leaderboard.checks.OBSERVED`; absent where nothing was counted
 
 

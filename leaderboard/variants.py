@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from leaderboard.image_sets import TOGETHER, grouped, image_sets, of_one_set
 from leaderboard.stored.cell import StoredCell
+from leaderboard.stored.source import LANDED_FOR, ORIGIN
 
-IDENTITY = ("suite", "target", "attack", "query_budget", "epsilon", "n", "alpha", "seed")
+IDENTITY = ("suite", "target", "attack", "query_budget", "epsilon", "n", "alpha", "seed", LANDED_FOR)
 """The settings that tell rows on the same images apart."""
 
 # Settings in which the cells of one variant may differ; a difference in any other would mix two experiments. Members of
 # a best-of cell are cells on its shard. Two arithmetics of one classifier differ only in floating-point ties.
-_NOT_VARIANT = {"images", "description", "members", "arithmetic"}
+_NOT_VARIANT = {"images", "description", "members", "arithmetic", ORIGIN}
 
 
 @dataclass(frozen=True)

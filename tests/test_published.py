@@ -65,10 +65,11 @@ ROWS = {
 
 
 def digest_of_rows(path: Path) -> str:
-    """Of the rows without what does not bear on their numbers: `of_images`, and how many replaced cells lie beside."""
+    """Of the rows without what does not bear on their numbers: `of_images`, `source`, and how many replaced cells lie
+    beside."""
     board = json.loads(path.read_text(encoding="utf-8"))
     said = [
-        {name: row[name] for name in sorted(row) if name not in {"of_images", "superseded_cells"}}
+        {name: row[name] for name in sorted(row) if name not in {"of_images", "source", "superseded_cells"}}
         for row in board["rows"]
     ]
     return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
@@ -120,7 +121,7 @@ def test_a_published_board_is_what_its_records_say(path, tmp_path):
     store = Store.open(tmp_path)
     adopted = adopt(store, read(path.parent / RECORDS, settings_key))
     board = json.loads(path.read_text(encoding="utf-8"))
-    assert rows(store) == board["rows"]
+    assert rows(store) == [{**row, "source": "adopted"} for row in board["rows"]]
     assert adopted >= sum(machine["cells"] for machine in board["machines"])
 
 

@@ -11,6 +11,7 @@ from benchmark.running.exported import is_exported
 from leaderboard import Store
 from leaderboard.machines import by_command
 from leaderboard.stored import archive, published_arrays
+from leaderboard.stored.source import source_of
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -31,7 +32,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"{taken} files of answers, surrogates and the like adopted, too.")
     if others:
         print(f"{others} files beside the board not adopted: another experiment's, under other rules, or edited.")
-    for asked, _ in by_command(cell for cell, _ in cells):
+    for asked, _ in by_command(cell for cell, _ in cells if source_of(cell) == "adopted"):
         print(f"Continue with: {run_command(asked)} --results {arguments.results}")
     print("To run only your own attack, add: --plugin FILE --attacks NAME")
     return 0

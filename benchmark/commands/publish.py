@@ -18,6 +18,9 @@ from leaderboard.machines import Asked
 from leaderboard.stored import arrays, published_arrays
 from targets.registry import unknown
 
+OTHER_VERBS = (["reevaluate"], ["submit"])
+"""The first word of requests that are none of ``run``."""
+
 
 def write_board(store: Store, output: Path, suites: Collection[str] | None = None, force: bool = False) -> list[Path]:
     """Write the board of a store, or of some of its suites, to ``output``; over another board only with ``force``."""
@@ -42,7 +45,9 @@ def run_command(asked: Asked) -> str:
     If not: `run` with the suite, by name if it comes with the package and else as a file, and what differs from it.
     """
     if asked["options"] is not None:
-        return f"python -m benchmark run {shlex.join(asked['options'])}"
+        # What `run` is asked for begins with an option; what other commands are, with their name.
+        verb = "" if asked["options"][:1] in OTHER_VERBS else "run "
+        return f"python -m benchmark {verb}{shlex.join(asked['options'])}"
     if asked["suite"] not in suite_names():
         return f"python -m benchmark run --suite {asked['suite']}.toml"
     suite = load_suite(asked["suite"])

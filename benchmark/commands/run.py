@@ -24,6 +24,7 @@ from leaderboard.checks import check
 from leaderboard.drawn.check_tables import lines
 from leaderboard.image_sets import TOGETHER, grouped, image_sets
 from leaderboard.row import Row
+from leaderboard.sources import attacked
 from leaderboard.variants import outdated
 from targets import TARGETS, InputError, cifar10
 from targets.target import device_named
@@ -105,7 +106,9 @@ def main(arguments: argparse.Namespace) -> int:
     finally:
         progress.close()
     files = write_board(store, arguments.results)
-    shown = [row for row in rows(store) if (_wanted(suite) | {"of_images": suite.images}).items() <= row.items()]
+    shown = [
+        row for row in attacked(rows(store)) if (_wanted(suite) | {"of_images": suite.images}).items() <= row.items()
+    ]
     ran = [row for row in rows(store, summary.keys) if row["of_images"] == suite.images]
     print(terminal(ran) if arguments.tables else screen(shown, summary))
     print(f"\n{lines(check(shown))}")

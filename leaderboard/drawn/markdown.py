@@ -17,6 +17,7 @@ from leaderboard.drawn.row_tables import details, failures, hyper_parameters
 from leaderboard.drawn.summary import mean_shares, summary
 from leaderboard.machines import Machine
 from leaderboard.row import Row
+from leaderboard.sources import legend
 from leaderboard.stored.cell import Damage
 
 
@@ -51,7 +52,7 @@ def markdown(
         origin.damaged(damaged),
         f"![Abstention rate of every attack on every target, with clean rate and ceiling]({picture})",
         "## How to read it",
-        HOW_TO_READ,
+        HOW_TO_READ + _legend(rows),
         "## Summary",
         SUMMARY,
     ]
@@ -68,6 +69,12 @@ def markdown(
     parts += ["## Soundness audit", audit_section(rows, audit)]
     parts += ["## Attacks and their hyper-parameters", hyper_parameters(rows)]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _legend(rows: Sequence[Row]) -> str:
+    """What the marks behind names mean; empty where every row was computed here."""
+    lines = (line.replace(":", "**:", 1) for line in legend(rows))
+    return "".join(f"- **{line}.\n" for line in lines)
 
 
 def _title(row: Row, *names: str) -> str:

@@ -11,6 +11,7 @@ from leaderboard.board import at_common_budget, by_strength, fullest, is_best_of
 from leaderboard.drawn.groups import DEPLOYMENT, conditions, image_set, together
 from leaderboard.drawn.picture import telling_epsilon
 from leaderboard.row import Row
+from leaderboard.sources import legend, mark
 
 BOLD, PLAIN = "\033[1m", "\033[0m"
 NAMES, CELL = 26, 15
@@ -47,7 +48,8 @@ def _matrix(rows: Sequence[Row], marks: Collection[tuple[str, str]], bold: bool,
         _block(at, {target: headers[target] for target in targets[i : i + columns]}, corner, marks, bold)
         for i in range(0, len(targets), columns)
     ]
-    return "\n\n".join([title, *blocks, *_failures(rows)])
+    meanings = legend(at)
+    return "\n\n".join([title, *blocks, *_failures(rows), *(["\n".join(meanings)] if meanings else [])])
 
 
 def _failures(rows: Sequence[Row]) -> list[str]:
@@ -73,7 +75,7 @@ def _block(
         best = {target: _best(rows, kind, target) for target in targets}
         for attack in (name for name in strongest if access[name] == kind):
             texts = [_cell(cells.get((attack, target)), best[target], marks, bold) for target in targets]
-            lines.append([f"  {attack}", *texts])
+            lines.append([f"  {attack}{mark(row for row in rows if row['attack'] == attack)}", *texts])
     shared = [fullest(row for row in rows if row["target"] == target) for target in targets]
     ceilings = ["" if row is None or row["ceiling"] is None else f"{100 * row['ceiling']:.1f}" for row in shared]
     lines.append(["upper bound", *ceilings])

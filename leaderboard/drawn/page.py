@@ -13,23 +13,27 @@ from leaderboard.checks import check
 from leaderboard.curves import epsilon_panels, query_panels
 from leaderboard.drawn.curve_picture import epsilon_svg, query_svg
 from leaderboard.drawn.curve_tables import section
+from leaderboard.drawn.landed import landed_section
 from leaderboard.drawn.markdown import markdown
 from leaderboard.drawn.picture import svg
 from leaderboard.errors import StoreError
 from leaderboard.machines import Asked, machines
+from leaderboard.sources import attacked
 from leaderboard.stored import atomic
 from leaderboard.stored.archive import RECORDS, archive, keys
 from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.store import FIRST_RUN, PROJECT, Store
 from leaderboard.variants import counted_in, outdated, variants
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Of `leaderboard.json`, an object with these keys:
 
 - schema_version, project, version, commit, created (ISO 8601): of this file and of the program that wrote it;
 - machines: the machines that computed the rows, see `leaderboard.machines.Machine`;
 - rows: see `leaderboard.row.Row`; since version 2 with query_budget and inside_radius, since 3 with of_images, the
-  size of the image set that a row is of, and with observed where something was;
+  size of the image set that a row is of, and with observed where something was; since 4 with source, where a row comes
+  from, and with submitted or landed_for where it is submitted or re-evaluated: rows that are equal in everything else
+  that names a row differ in landed_for;
 - checks: since version 3, what the rows say of the attacks, a list of `leaderboard.checks.finding.Finding`;
 - curves: {"epsilon": [...], "queries": [...]}, both lists of `leaderboard.curves.Panel`: one target's clean rate,
   ceiling and curves, each a list of points. Against ε there is a panel a target with two or more ε, and every curve
@@ -72,7 +76,8 @@ def publish(
     everything, damaged = store.survey()
     damaged = [cell for cell in damaged if suites is None or cell.suite is None or cell.suite in suites]
     cells = [cell for cell in everything if suites is None or cell.settings["suite"] in suites]
-    rows = board(store, cells)
+    every_row = board(store, cells)
+    rows = attacked(every_row)  # the re-evaluated ones have tables of their own, and no part in checks and curves
     if not rows:
         raise StoreError(f"no results in {store.folder}: {FIRST_RUN}")
     by_epsilon, by_queries = epsilon_panels(rows), query_panels(rows)
@@ -86,7 +91,7 @@ def publish(
         "commit": commit,
         "created": created,
         "machines": ran_on,
-        "rows": rows,
+        "rows": every_row,
         "checks": findings,
         "curves": {"epsilon": by_epsilon, "queries": by_queries},
         "audit": soundness,
@@ -97,7 +102,7 @@ def publish(
         audit=soundness,
         checks=findings,
         damaged=damaged,
-        curves=section(by_epsilon, by_queries, _EPSILON, _QUERIES),
+        curves=[*section(by_epsilon, by_queries, _EPSILON, _QUERIES), *landed_section(every_row)],
         machines=ran_on,
         commit=commit,
         version=version,

@@ -9,6 +9,7 @@ from leaderboard.drawn.groups import conditions, image_set
 from leaderboard.drawn.markup import code, escape, table
 from leaderboard.drawn.numbers import NONE, interval, number, p_value, percent
 from leaderboard.row import Row
+from leaderboard.sources import mark
 
 
 def details(rows: Sequence[Row]) -> str:
@@ -19,7 +20,7 @@ def details(rows: Sequence[Row]) -> str:
     lines = [
         [
             str(row["rank"] or NONE),
-            escape(row["attack"]) + ("\\*" if row["status"] == "partial" else ""),
+            escape(row["attack"]) + mark([row]) + ("\\*" if row["status"] == "partial" else ""),
             escape(row["access"]),
             interval(row),
             percent(row["clean_abstention_rate"]),

@@ -12,6 +12,7 @@ from leaderboard.drawn.markup import escape, table
 from leaderboard.drawn.numbers import NONE, percent
 from leaderboard.drawn.reading import MEAN_SHARES
 from leaderboard.row import Row
+from leaderboard.sources import mark
 
 
 def summary(rows: Sequence[Row]) -> str:
@@ -33,6 +34,8 @@ def summary(rows: Sequence[Row]) -> str:
 
     attacks = by_strength(rows)
     names = {attack: f"*{escape(attack)}*" if is_best_of(attack) else escape(attack) for attack in attacks}
+    for attack in attacks:
+        names[attack] += mark(row for row in rows if row["attack"] == attack)
     lines = [[names[attack], *(text(attack, target) for target in targets)] for attack in attacks]
     shared = [fullest(row for row in rows if row["target"] == target) for target in targets]
     ceilings = [percent(row and row["ceiling"]) for row in shared]

@@ -9,6 +9,7 @@ from leaderboard.checks.finding import limited
 from leaderboard.drawn.groups import conditions, grouped, image_set
 from leaderboard.drawn.numbers import interval, number, percent
 from leaderboard.row import Row
+from leaderboard.sources import legend, mark
 
 
 def terminal(rows: Sequence[Row]) -> str:
@@ -24,7 +25,7 @@ def terminal(rows: Sequence[Row]) -> str:
         table = [
             [
                 row["rank"] or "",
-                row["attack"],
+                row["attack"] + mark([row]),
                 row["access"],
                 interval(row),
                 percent(row["clean_abstention_rate"]),
@@ -46,4 +47,4 @@ def terminal(rows: Sequence[Row]) -> str:
             elif row["status"] == "partial":
                 lines.append(f"{limited(row)} is partial: {row['images']:,} of {row['of_images']:,} images")
         blocks.append("\n".join(lines))
-    return "\n\n".join(blocks)
+    return "\n\n".join([*blocks, *(["\n".join(legend(rows))] if legend(rows) else [])])

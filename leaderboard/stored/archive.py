@@ -6,6 +6,7 @@ pandas reads it: `pd.read_parquet("records.parquet")`. Each line is a record. It
 - the settings that tell cells apart (`PLACE`);
 - `of_images`: the sizes of the image sets in whose rows the record counts. A record can count in rows of 50 and of 200
   images, and in none if a newer cell replaces its own. `frame.explode("of_images")` has a line for each row;
+- `landed_for`, only where some rows are re-evaluated: the settings that their images were made for, empty for others;
 - the columns of a record, see `leaderboard.stored.records.COLUMNS`.
 """
 
@@ -22,6 +23,7 @@ from leaderboard.errors import StoreError
 from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.plausible import check_cell, check_records
 from leaderboard.stored.records import COLUMNS, frame
+from leaderboard.stored.source import LANDED_FOR
 from leaderboard.stored.store import PROJECT, Store
 
 if TYPE_CHECKING:
@@ -58,10 +60,19 @@ def archive(store: Store, cells: Sequence[StoredCell], counted: Mapping[tuple[st
     sets = [list(counted.get((cell.key, image), ())) for cell in ran for image in cell.settings["images"]]
     table = pa.Table.from_pandas(records[["cell", *PLACE, *COLUMNS]], preserve_index=False)
     table = table.add_column(1 + len(PLACE), SETS, pa.array(sets, pa.list_(pa.int64())))
+    if any(LANDED_FOR in cell.settings for cell in ran):
+        made_for = [_made_for(cell) for cell in ran for _ in cell.settings["images"]]
+        table = table.add_column(2 + len(PLACE), LANDED_FOR, pa.array(made_for, pa.string()))
     mark = {PROJECT.encode(): str(SCHEMA_VERSION).encode()}
     file = BytesIO()
     parquet.write_table(table.replace_schema_metadata(mark), file, compression="zstd", write_page_checksum=True)
     return file.getvalue()
+
+
+def _made_for(cell: StoredCell) -> str:
+    """The settings that a re-evaluated cell's images were made for; empty for any other cell."""
+    known = cell.settings.get(LANDED_FOR)
+    return "" if known is None else f"n = {known['n']}, alpha = {known['alpha']:g}, seed {known['seed']}"
 
 
 def adopt(store: Store, cells: Sequence[tuple[StoredCell, DataFrame]]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -14,6 +14,13 @@ ABSTAIN = -1
 
 VALIDITIES = ("valid", "not-finite", "out-of-range", "over-budget")
 """What the budget rule says of an adversarial image; for all but the first the original image was sent."""
+
+
+class HasRecords(Protocol):
+    """What holds cells' records: a store, or a published board."""
+
+    def records(self, key: str) -> DataFrame:
+        """The records of the cell with that key (columns: `COLUMNS`)."""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def test_a_run_goes_on_from_a_published_board(published: Path, tmp_path: Path, c
     assert "0 cells run, 4 stored already, 0 failed." in out
     page = (tmp_path / "r" / "LEADERBOARD.md").read_text(encoding="utf-8")
     assert "- `python -m benchmark run --suite s.toml`: 4 cells, adopted from a published board, computed in" in page
-    assert board(tmp_path / "r") == board(tmp_path / "first")
+    assert board(tmp_path / "r") == [{**row, "source": "adopted"} for row in board(tmp_path / "first")]
     assert command("adopt", published / "records.parquet", "--results", tmp_path / "r") == 0
     assert "0 cells adopted, 4 stored already" in capsys.readouterr().out
 

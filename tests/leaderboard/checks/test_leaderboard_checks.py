@@ -269,7 +269,7 @@ def test_the_page_and_the_json_have_them(store, add, tmp_path):
     add({"ceiling": 0.9}, observed=seen(60, 60, 10, asked=10), attack="odd|name")
     add({"outcome": -1, "changed": True, "l2": 0.5, "ceiling": 0.9}, attack="nes", access="score")
     page, content = publish_page(store, tmp_path)
-    assert content["schema_version"] == 3
+    assert content["schema_version"] == 4
     assert content["checks"] == check(content["rows"])
     assert [finding["kind"] for finding in content["checks"]] == ["gradients", "access"]
     assert content["rows"][1]["observed"]["images_blind"] == 10

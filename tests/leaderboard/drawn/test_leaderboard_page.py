@@ -103,7 +103,7 @@ def test_json_is_an_object_of_the_same_rows_without_nan(board, tmp_path):
 
     _, data, *_ = make(board, tmp_path)
     content = json.loads(data.read_text(encoding="utf-8"), parse_constant=refuse)
-    assert content["schema_version"] == 3
+    assert content["schema_version"] == 4
     assert (content["project"], content["version"]) == ("abstention-bench", "0.1.0")
     assert (content["commit"], content["created"]) == ("abc123", "2024-01-01T00:00:00Z")
     assert content["rows"] == rows(board)

@@ -1,0 +1,1 @@
+"""Checking again: other PREDICT settings, images made elsewhere, paired comparisons, boards against their records."""
