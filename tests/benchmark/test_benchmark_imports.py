@@ -24,10 +24,11 @@ MAY_IMPORT = {
     "plugins": {"rooms", "toml_file"},
     "running": {"cell", "plugins", "provenance", "suite", "terminal"},
     "tables": {"cell", "provenance", "running"},
+    "recheck": {"cell", "provenance", "running", "suite"},
     "seed_paper": {"cell", "provenance", "running", "suite", "terminal"},
     "commands": {
-        *("cell", "message", "numeral", "plugins", "provenance", "running", "seed_paper", "suite", "suite_file"),
-        *("tables", "terminal"),
+        *("cell", "message", "numeral", "plugins", "provenance", "recheck", "running", "seed_paper", "suite"),
+        *("suite_file", "tables", "terminal"),
     },
     "option_hints": set(),
     "option_parser": {"message", "numeral"},

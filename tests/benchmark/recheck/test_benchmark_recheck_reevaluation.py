@@ -161,7 +161,7 @@ def test_it_goes_on_where_it_was_stopped(attacked, monkeypatch, capsys):
     assert reevaluate(attacked, "--samples", 400, "--attacks", "long") == 0
     assert len(calls) == 6  # five images and the one that was stopped
     assert list((attacked / "shared").glob("*.checkpoint")) == []
-    scored, held = map(int, re.findall(r"(\d+) cells scored again, (\d+) held", capsys.readouterr().out)[0])
+    scored, held = map(int, re.findall(r"(\d+) cells scored again, (\d+) stored", capsys.readouterr().out)[0])
     assert scored + held == 3
     assert held >= 1
 
@@ -218,7 +218,7 @@ def test_a_published_board_with_re_evaluated_rows_is_adopted_with_them(attacked,
     assert command("adopt", tmp_path / "p", "--results", tmp_path / "a") == 0
     out = capsys.readouterr().out
     assert "24 cells adopted" in out
-    assert "Go on with: python -m benchmark run --suite s.toml" in out
+    assert "Continue with: python -m benchmark run --suite s.toml" in out
     assert "reevaluate" not in out
     assert command("publish", "--results", tmp_path / "a") == 0
     sources = [row["source"] for row in json.loads((tmp_path / "a" / "leaderboard.json").read_text())["rows"]]
