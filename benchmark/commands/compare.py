@@ -8,7 +8,8 @@ import math
 import sys
 from pathlib import Path
 
-from benchmark.recheck.comparison import LEVEL, Choice, Table, as_json, compare_attacks, compare_folders, text
+from benchmark.recheck.comparison import LEVEL, Choice, Table, compare_attacks, compare_folders
+from benchmark.recheck.comparison_table import as_json, text
 from benchmark.recheck.recorded import is_recorded, recorded
 from targets import InputError
 

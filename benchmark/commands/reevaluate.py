@@ -9,7 +9,8 @@ from benchmark.cell import settings_key
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import said_damage, write_board
 from benchmark.commands.signals import INTERRUPTED, interrupt_on_sigterm
-from benchmark.recheck.reevaluation import KINDS, Asked, plan, reevaluate
+from benchmark.recheck.plan import KINDS, Asked, plan
+from benchmark.recheck.reevaluation import reevaluate
 from benchmark.terminal.progress import reporter
 from leaderboard import Store, rows
 from leaderboard.drawn.landed import landed_text
@@ -43,8 +44,8 @@ def main(arguments: argparse.Namespace) -> int:
         seeds=tuple(dict.fromkeys(arguments.seed or ())),
     )
     made = plan(store, asked)
-    attacks = list(dict.fromkeys(cell.settings["attack"] for cell, _, _ in made.work))
-    progress = reporter(len(made.work), attacks, arguments.quiet)
+    attacks = list(dict.fromkeys(task.origin.settings["attack"] for task in made.tasks))
+    progress = reporter(len(made.tasks), attacks, arguments.quiet)
     try:
         summary = reevaluate(store, made, arguments.device, progress, _options(arguments))
     except KeyboardInterrupt:

@@ -9,7 +9,8 @@ from benchmark.cell import settings_key
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import said_damage, write_board
 from benchmark.commands.signals import INTERRUPTED, interrupt_on_sigterm
-from benchmark.recheck.submission import EVALUATION_SEED, Submission, submit
+from benchmark.recheck.place import Submission
+from benchmark.recheck.submission import EVALUATION_SEED, submit
 from benchmark.terminal.progress import reporter
 from leaderboard import Store, rows, terminal
 from leaderboard.sources import attacked

@@ -1,0 +1,128 @@
+"""What a board says, its JSON, its page and its pictures, against rows that are computed from its records again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from benchmark.recheck import drawn_numbers
+from benchmark.recheck.clause import Clause, count, kept
+from benchmark.recheck.recorded import Recorded
+from leaderboard import Row
+from leaderboard.audit import audit
+from leaderboard.board import board
+from leaderboard.checks import check
+from leaderboard.curves import epsilon_panels, query_panels
+from leaderboard.sources import attacked
+
+DATA_FILE = "leaderboard.json"
+SAME = 1e-9
+"""Relative, between a number in the JSON and the same computed here: libraries round the last digits differently."""
+
+IDENTITY = ("suite", "target", "attack", "query_budget", "epsilon", "n", "alpha", "seed", "of_images", "landed_for")
+
+
+def contents(of: Recorded) -> Iterator[Clause]:
+    """leaderboard.json, the page and the pictures against rows that are computed again."""
+    rows = board(of.holder, of.cells)
+    path = of.folder / DATA_FILE
+    if not path.is_file():
+        yield Clause("note", DATA_FILE, "there is none: only the records were checked")
+        return
+    try:
+        content = json.loads(path.read_bytes())
+        said: list[dict[str, Any]] = content["rows"]
+        suites = {row["suite"] for row in said}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        yield Clause("FAIL", DATA_FILE, f"it cannot be read: {type(error).__name__}: {error}")
+        return
+    shown = [row for row in rows if row["suite"] in suites]
+    yield _rows(said, shown, is_archived=of.store is None)
+    main = attacked(shown)
+    yield _curves(content.get("curves", {}), main)
+    yield from _audit(content.get("audit", {}), of, said)
+    if "checks" in content:
+        texts = [[finding["text"] for finding in found] for found in (content["checks"], check(main))]
+        same = texts[0] == texts[1]
+        yield Clause("ok" if same else "note", "checks", "the findings follow from the rows" if same else _OTHER_CHECKS)
+    if main:
+        yield drawn_numbers.page(of.folder, [row for row in shown if row["status"] != "failed" or not of.store])
+        yield from drawn_numbers.landed(of.folder, shown)
+        yield from drawn_numbers.pictures(of.folder, main)
+
+
+_OTHER_CHECKS = "the findings are other than this version's, which may look for other things"
+
+
+def _rows(said: Sequence[Mapping[str, Any]], rows: Sequence[Row], is_archived: bool) -> Clause:
+    """Each row of the JSON against the one computed again, number by number."""
+    ignored = {"superseded_cells", "source"} if is_archived else set()  # of the folder that they were published from
+    failed = [row for row in said if row.get("status") == "failed"] if is_archived else []
+    ours = {_identity(row): row for row in rows}
+    theirs = {_identity(row): row for row in said if row not in failed}
+    broken = [f"{_spoken(row)} has no records" for identity, row in theirs.items() if identity not in ours]
+    broken += [f"{_spoken(row)} is not in {DATA_FILE}" for identity, row in ours.items() if identity not in theirs]
+    if len(theirs) < len(said) - len(failed):
+        broken.append("a row is there twice")
+    for identity in theirs.keys() & ours.keys():
+        row, own = theirs[identity], dict(ours[identity])
+        for name in sorted(row.keys() - ignored):
+            if name not in own or not _equal(row[name], own[name]):
+                broken.append(f"{_spoken(row)}: {name} is {row[name]!r:.60}, the records give {own.get(name)!r:.60}")
+    text = f"{count(len(theirs), 'row')}, computed again from the records, each number the same"
+    text += f"; {count(len(failed), 'failed row')} without records" if failed else ""
+    return kept("rows", text, broken)
+
+
+def _identity(row: Mapping[str, Any]) -> str:
+    values = [row.get("images") if name == "of_images" and name not in row else row.get(name) for name in IDENTITY]
+    return json.dumps(values, sort_keys=True)
+
+
+def _spoken(row: Mapping[str, Any]) -> str:
+    return f"{row['attack']} on {row['target']} at ε = {row['epsilon']:g}, n = {row['n']:,}"
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Whether two JSON values are the same, numbers up to rounding."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_equal(a[name], b[name]) for name in a)
+    if isinstance(a, list) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    if isinstance(a, float) or isinstance(b, float):
+        both = isinstance(a, int | float) and isinstance(b, int | float)
+        return both and math.isclose(a, b, rel_tol=SAME, abs_tol=1e-300)
+    return bool(a == b)
+
+
+def _curves(said: Mapping[str, Any], rows: Sequence[Row]) -> Clause:
+    computed = {"epsilon": epsilon_panels(rows), "queries": query_panels(rows)}
+    broken = [
+        f"those against {name} are not what the rows give"
+        for name, panels in computed.items()
+        if not _equal(said.get(name, []), panels)
+    ]
+    number = sum(len(panel["curves"]) for panels in computed.values() for panel in panels)
+    return kept("curves", f"{count(number, 'curve')}, each point the same", broken)
+
+
+def _audit(said: Mapping[str, Any], of: Recorded, rows: Sequence[Mapping[str, Any]]) -> Iterator[Clause]:
+    """The soundness audit. It is of the whole results folder, of which a board may hold a part."""
+    computed = audit(of.holder, of.cells)
+    flips, allowed = computed["flips_inside_radius"], computed["flips_allowed"]
+    text = f"{count(flips, 'confident flip')} inside a certified radius, at most {allowed:,} allowed"
+    yield kept("soundness", text, [] if flips <= allowed else [text])
+    if said.get("cells") != computed["cells"]:
+        yield Clause(
+            "note", "audit", f"the JSON's is of {said.get('cells')} cells, of which {computed['cells']:,} are here"
+        )
+        return
+    names = ("images", "certified_answers", "inside_radius", "flips_inside_radius", "flips_allowed", "certificates")
+    broken = [
+        f"{name} is {said.get(name)}, the records give {dict(computed)[name]}"
+        for name in names
+        if said.get(name) != dict(computed)[name]
+    ]
+    yield kept("audit", f"{count(computed['images'], 'image')} counted, the same", broken)
