@@ -8,6 +8,7 @@ from targets import digits as digits  # registers the embedded targets
 from targets.checkpoint import register_checkpoint
 from targets.data import DATA, DataSet, Split
 from targets.errors import InputError, TargetError
+from targets.given_data import register_data
 from targets.smoothing import ABSTAIN, SmoothedClassifier
 from targets.target import TARGETS, Target, load, register
 
@@ -24,4 +25,5 @@ __all__ = [
     "load",
     "register",
     "register_checkpoint",
+    "register_data",
 ]

@@ -82,6 +82,13 @@ class DataSets(Registry[DataSet]):
             raise InputError("what is added to DATA is no data set; give DATA.add(NAME, targets.DataSet(NAME, …))")
         super().add(name, entry)
 
+    def __getitem__(self, name: str) -> DataSet:
+        """The data set of that name. Raises :class:`InputError` where there is none, and says how one is added."""
+        try:
+            return super().__getitem__(name)
+        except InputError as error:
+            raise InputError(f"{error} (targets.register_data adds one of your own)") from None
+
 
 DATA = DataSets("data set")
 
