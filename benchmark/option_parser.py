@@ -103,6 +103,8 @@ def parser() -> argparse.ArgumentParser:
     _add_plugin(listing)
     listing.set_defaults(command="benchmark.commands.listing", parser=listing)
 
+    _add_kit(verbs)
+
     publish = verbs.add_parser("publish", help="write the board: a page, JSON and pictures", allow_abbrev=False)
     publish.add_argument("--suite", nargs="+", metavar="NAME", help="only rows of these suites")
     publish.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
@@ -295,6 +297,30 @@ def _add_reproduce(verb: argparse.ArgumentParser) -> None:
     _add_plugin(verb)
     verb.add_argument("--quiet", action="store_true", help="print no progress")
     verb.set_defaults(command="benchmark.commands.reproduce", parser=verb)
+
+
+def _add_kit(verbs: argparse._SubParsersAction[_Parser]) -> None:
+    """The verbs for authors of plugins: ``new``, ``check`` and ``show``."""
+    new = verbs.add_parser("new", help="write an attack or a target to begin with, and its test", allow_abbrev=False)
+    new.add_argument("kind", choices=("attack", "target"))
+    new.add_argument("name", metavar="NAME", help="that it is registered under, as my-attack")
+    new.add_argument(
+        "--access",
+        choices=("white-box", "score", "decision", "transfer", "hybrid", "none"),
+        help="what the attack may use (default: white-box)",
+    )
+    new.add_argument("--output", type=Path, default=Path(), metavar="DIR", help="default: the current folder")
+    new.set_defaults(command="benchmark.commands.new", parser=new)
+
+    check = verbs.add_parser("check", help="say what an attack or a target keeps of its contract", allow_abbrev=False)
+    check.add_argument("what", metavar="FILE|NAME", help="a plugin file, or the name of an attack or a target")
+    _add_plugin(check)
+    check.set_defaults(command="benchmark.commands.check", parser=check)
+
+    show = verbs.add_parser("show", help="show a cell's settings, and its traceback if it failed", allow_abbrev=False)
+    show.add_argument("cell", nargs="?", metavar="CELL", help="its key, or the beginning of it; without, what failed")
+    show.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    show.set_defaults(command="benchmark.commands.show", parser=show)
 
 
 def _add_data(verb: argparse.ArgumentParser) -> None:
