@@ -64,7 +64,7 @@ def _finite(bench: Bench) -> str:
 
 
 def _range(bench: Bench) -> str:
-    flat = _batch(bench).flatten(1).nan_to_num(0.5)
+    flat = _batch(bench).flatten(1).nan_to_num(0.5, 0.5, 0.5)
     bad = ((flat < 0) | (flat > 1)).any(1)
     if bad.any():
         low, high = (float(bound) for bound in flat.aminmax())
@@ -80,6 +80,8 @@ def _budget(bench: Bench) -> str:
     epsilon, norms = bench.world.epsilon, np.nan_to_num(bench.sent.l2)
     bad = torch.from_numpy(norms > epsilon * (1 + SLACK))
     worst = int(norms.argmax())
+    if bad.any() and bench.minimum_norm:
+        return f"ε = {epsilon:g}; {_count(bad)} are over it, and their originals are sent"
     if bad.any():
         raise Broken(
             f"{_count(bad)} are farther than ε = {epsilon:g} from the original{_images(bench, bad)}, the worst by "
@@ -125,11 +127,13 @@ def _repeats(bench: Bench) -> str:
 
 
 def _order(bench: Bench) -> str:
+    _batch(bench)
     order = bench.world.images[::-1]
     return _same(bench, bench.run(images=order), "the same images in another order", order)
 
 
 def _split(bench: Bench) -> str:
+    _batch(bench)
     images = bench.world.images
     cuts = [images[:1], images[1 : 1 + len(images) // 2], images[1 + len(images) // 2 :]]
     found = [_same(bench, bench.run(images=cut), f"images in batches of {len(cut)}", cut) for cut in cuts if cut]

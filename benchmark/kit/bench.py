@@ -55,6 +55,7 @@ class Bench:
         tolerance: how far two results may be apart, a pixel, that count as the same; 0 for the same to the bit.
         least_share: of the closed-form optimum, that the attack must reach.
         most_seconds: an image, that it may take.
+        minimum_norm: whether it looks for the smallest perturbation whatever the budget, and may go over it.
     """
 
     world: World
@@ -64,6 +65,7 @@ class Bench:
     tolerance: float = 1e-5
     least_share: float = 0.0
     most_seconds: float = float("inf")
+    minimum_norm: bool = False
     _begun: bool = field(default=False, init=False, repr=False)
     _first: Run | None = field(default=None, init=False, repr=False)
 

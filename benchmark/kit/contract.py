@@ -42,6 +42,7 @@ class AttackContract:
         tolerance: how far two results of one image may be apart, a pixel; 0 for the same to the bit.
         least_share: of the largest abstention rate that is possible, that it must reach.
         most_seconds: an image, that it may take.
+        minimum_norm: whether it looks for the smallest perturbation whatever the budget, and may go over it.
     """
 
     name: ClassVar[str]
@@ -51,6 +52,7 @@ class AttackContract:
     tolerance: ClassVar[float] = 1e-5
     least_share: ClassVar[float] = 0.0
     most_seconds: ClassVar[float] = float("inf")
+    minimum_norm: ClassVar[bool] = False
 
     @pytest.fixture
     def bench(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
@@ -66,6 +68,7 @@ class AttackContract:
                 self.tolerance,
                 self.least_share,
                 self.most_seconds,
+                self.minimum_norm,
             )
 
         bench = _shared(request, type(self), make)

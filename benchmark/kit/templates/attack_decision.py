@@ -20,7 +20,8 @@ class MyAttack(Attack):
     access = Decision
 
     # Hyper-parameters: each with a type and a default, which is a number, a text, True, False or None. A line without a
-    # type would be no hyper-parameter. Users set them by --set my-attack.halvings=4 or in a suite file.
+    # type would be no hyper-parameter. Users set them in a suite file, or by
+    # --set my-attack.halvings=4 on the command line.
     ways: int = 4  # images of one's own that are tried
     halvings: int = 6
 

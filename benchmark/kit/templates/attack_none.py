@@ -16,7 +16,8 @@ class MyAttack(Attack):
     access = NoAccess
 
     # Hyper-parameters: each with a type and a default, which is a number, a text, True, False or None. A line without a
-    # type would be no hyper-parameter. Users set them by --set my-attack.length=0.5 or in a suite file.
+    # type would be no hyper-parameter. Users set them in a suite file, or by
+    # --set my-attack.length=0.5 on the command line.
     length: float = 1.0  # as a share of epsilon
 
     def __call__(self, model: NoAccess, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:

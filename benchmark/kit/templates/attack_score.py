@@ -18,7 +18,8 @@ class MyAttack(Attack):
     access = Score
 
     # Hyper-parameters: each with a type and a default, which is a number, a text, True, False or None. A line without a
-    # type would be no hyper-parameter. Users set them by --set my-attack.queries=30 or in a suite file.
+    # type would be no hyper-parameter. Users set them in a suite file, or by
+    # --set my-attack.queries=30 on the command line.
     queries: int = 60  # at most, an image; a run may allow fewer
     samples: int = 200  # of noise, a query
 

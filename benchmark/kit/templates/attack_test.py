@@ -1,4 +1,7 @@
-"""my-attack keeps the contract of attacks: `python -m pytest test_my_attack.py`."""
+"""my-attack keeps the contract of attacks.
+
+python -m pytest test_my_attack.py
+"""
 
 from pathlib import Path
 

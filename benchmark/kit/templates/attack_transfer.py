@@ -19,7 +19,8 @@ class MyAttack(Attack):
     access = Transfer
 
     # Hyper-parameters: each with a type and a default, which is a number, a text, True, False or None. A line without a
-    # type would be no hyper-parameter. Users set them by --set my-attack.epochs=50 or in a suite file.
+    # type would be no hyper-parameter. Users set them in a suite file, or by
+    # --set my-attack.epochs=50 on the command line.
     architecture: str = "small-cnn"  # a name in targets.models.ARCHITECTURES
     epochs: int = 20
     steps: int = 10

@@ -18,7 +18,8 @@ class MyAttack(Attack):
     access = WhiteBox
 
     # Hyper-parameters: each with a type and a default, which is a number, a text, True, False or None. A line without a
-    # type would be no hyper-parameter. Users set them by --set my-attack.steps=20 or in a suite file.
+    # type would be no hyper-parameter. Users set them in a suite file, or by
+    # --set my-attack.steps=20 on the command line.
     steps: int = 10
     samples: int = 100  # of noise, a step
 

@@ -43,7 +43,8 @@ register_data(
 )
 
 
-@register("my-target", sigma=0.5, data="my-target-data")  # σ of the smoothing noise, in [0, 1] pixel units
+# sigma is the standard deviation of the smoothing noise, in [0, 1] pixel units.
+@register("my-target", sigma=0.5, data="my-target-data")
 def base_classifier() -> nn.Module:
     """A matched filter for bands: this line is shown in lists."""
     # Any module of images (N, C, H, W) in [0, 1] to logits (N, CLASSES), for example your network with its weights from

@@ -1,4 +1,7 @@
-"""my-target keeps the contract of targets: `python -m pytest test_my_target.py`."""
+"""my-target keeps the contract of targets.
+
+python -m pytest test_my_target.py
+"""
 
 from pathlib import Path
 
