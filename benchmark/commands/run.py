@@ -15,8 +15,10 @@ from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import said_damage, write_board
 from benchmark.commands.run_options import asked_options, chosen_suite
 from benchmark.commands.signals import INTERRUPTED, interrupt_on_sigterm
+from benchmark.option_parser import program
 from benchmark.running.runner import Summary, count_cells, run
 from benchmark.suite import Suite
+from benchmark.terminal.failures import say_failures
 from benchmark.terminal.notices import warn_of_rows
 from benchmark.terminal.progress import reporter
 from leaderboard import Store, matrices, rows, terminal
@@ -123,6 +125,7 @@ def main(arguments: argparse.Namespace) -> int:
     said_damage(store)
     warn_of_rows(ran)
     if summary.failed:
+        say_failures(filter(None, map(store.cell, summary.keys)), arguments.results, program())
         print(
             f"{summary.failed} cells failed; the board says why. The next run tries them again.",
             file=sys.stderr,

@@ -7,12 +7,9 @@ import json
 
 from benchmark.cell import settings_key
 from benchmark.message import one_line
-from benchmark.terminal.failures import described, where
+from benchmark.terminal.failures import KEY, described, where
 from leaderboard import Store, StoredCell
 from targets import InputError
-
-SHOWN = 12
-"""Characters of a key that are enough to name a cell."""
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -40,7 +37,7 @@ def main(arguments: argparse.Namespace) -> int:
 def _failed(store: Store) -> int:
     failed = [cell for cell in store.cells() if cell.status != "ok"]
     for cell in failed:
-        print(f"{cell.key[:SHOWN]}  {described(cell)}: {one_line(where(cell.error or ''))}")
+        print(f"{cell.key[:KEY]}  {described(cell)}: {one_line(where(cell.error or ''))}")
     print(f"{len(failed)} of {len(store.cells())} cells failed.")
     return 0
 
@@ -51,5 +48,5 @@ def _named(cells: list[StoredCell], beginning: str) -> StoredCell:
         return found[0]
     if not found:
         raise InputError(f"no cell's key begins with {beginning!r}; show without one lists the cells that failed")
-    keys = ", ".join(f"{cell.key[:SHOWN]} ({described(cell)})" for cell in found[:4])
+    keys = ", ".join(f"{cell.key[:KEY]} ({described(cell)})" for cell in found[:4])
     raise InputError(f"{len(found)} cells' keys begin with {beginning!r}; give more of it: {keys}")

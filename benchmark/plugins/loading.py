@@ -14,6 +14,7 @@ from attacks import ATTACKS
 from benchmark import toml_file
 from benchmark.plugins import sources
 from benchmark.plugins.kept_sources import KEPT, Source
+from benchmark.plugins.meant import meant
 from benchmark.plugins.registries import Snapshot
 from benchmark.plugins.target_file import register_targets
 from benchmark.rooms import ROOMS
@@ -164,7 +165,7 @@ def _where(error: BaseException, path: Path) -> str:
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     at = f" (line {line})" if line else ""
-    return f"{type(error).__name__}: {message}".replace("\n", " ") + at + _theirs(error, path)
+    return f"{type(error).__name__}: {message}".replace("\n", " ") + at + (_theirs(error, path) or meant(error))
 
 
 def _theirs(error: BaseException, path: Path) -> str:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
+import logging
+from functools import cache
 from typing import Any
 
 from torch import Tensor
 
 from attacks import Access, Attack
+from benchmark.running.drawn import Drawn
 from targets.isolation import isolated
 from targets.noise import Streams, keyed_generator
+
+_log = logging.getLogger("abstention_bench")
 
 
 def call_attack(
@@ -23,5 +28,20 @@ def call_attack(
     """
     seed = int(keyed_generator(*streams.key, "process", *streams.images).integers(2**31))
     with isolated(seed):
+        drawn = Drawn()
         returned = copy.copy(attack)(access, images.clone(), labels.clone(), epsilon, streams)
+        names = drawn.names()
+    if names:
+        _notice(type(attack).__name__, " and ".join(names))
     return returned.detach().clone() if isinstance(returned, Tensor) else returned
+
+
+@cache
+def _notice(attack: str, whose: str) -> None:
+    """Say, once a process, that an attack draws from a global random generator."""
+    _log.warning(
+        "notice: attack class %s draws from %s global random generator, or seeds it: its results depend on the batch; "
+        "draw from the generator that it is given",
+        attack,
+        whose,
+    )

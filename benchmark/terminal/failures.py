@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+from benchmark.message import one_line
 from leaderboard import StoredCell
 
 FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+)$', re.MULTILINE)
 """A line of a traceback, as Python writes it."""
+
+KEY = 12
+"""Characters of a cell's key that name it."""
 
 
 def where(traceback: str, frames: int = 2) -> str:
@@ -26,3 +32,19 @@ def described(cell: StoredCell) -> str:
     budget = settings.get("query_budget")
     queries = "" if budget is None else f" × ≤ {budget:,} queries"
     return f"{settings['target']} × {settings['attack']} × ε {settings['epsilon']:g}{queries}"
+
+
+def say_failures(cells: Iterable[StoredCell], folder: Path, program: str) -> None:
+    """On standard error, a line for each attack that failed and where, and the command that shows the whole traceback.
+
+    Args:
+        folder: of the results.
+        program: how this program is started.
+    """
+    told: dict[tuple[str, str], StoredCell] = {}
+    for cell in cells:
+        if cell.error is not None:
+            told.setdefault((cell.settings["attack"], where(cell.error)), cell)
+    for (_, reason), cell in told.items():
+        print(one_line(f"{described(cell)} failed: {reason}"), file=sys.stderr)
+        print(f"  {program} show {cell.key[:KEY]} --results {folder}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Each clause of the attacks' contract: kept by an attack that keeps it, and broken by one that breaks it, with where."""
+"""Each clause of the attacks' contract: an attack that breaks it is told so, with where, and one that keeps it not."""
 
 from __future__ import annotations
 
