@@ -5,6 +5,8 @@ This package imports nothing from the other three.
 
 from targets import cifar10 as cifar10  # registers its targets
 from targets import digits as digits  # registers the embedded targets
+from targets import torchvision_networks as torchvision_networks  # registers architectures
+from targets import wide_resnet as wide_resnet  # registers one
 from targets.checkpoint import register_checkpoint
 from targets.data import DATA, DataSet, Split
 from targets.errors import InputError, TargetError

@@ -33,7 +33,15 @@ from targets.state_dict import fill, parts
 from targets.target import register
 from targets.weights import mark
 
-FIELD = {"cifar_resnet20": "resnet-20", "cifar_resnet110": "resnet-110"}
+FIELD = {
+    "cifar_resnet20": "resnet-20",
+    "cifar_resnet110": "resnet-110",
+    "resnet18": "resnet-18",
+    "resnet50": "resnet-50",
+    "vgg16": "vgg-16",
+    "vgg16_bn": "vgg-16-bn",
+    "WideResNet-28-10": "wide-resnet-28-10",
+}
 """The field's names of architectures, and ours."""
 
 

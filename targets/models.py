@@ -8,11 +8,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from targets.errors import InputError
 from targets.registry import Registry
 
 Shape = tuple[int, int, int]
 
-ARCHITECTURES: Registry[Callable[[Shape, int], nn.Module]] = Registry("architecture")
+
+class Architectures(Registry[Callable[[Shape, int], nn.Module]]):
+    """The architectures by name."""
+
+    def __getitem__(self, name: str) -> Callable[[Shape, int], nn.Module]:
+        """The architecture of that name. Raises :class:`InputError` where there is none, and lists those there are."""
+        if name not in self:
+            raise InputError(f"unknown architecture {name!r}; known: {', '.join(sorted(self))}")
+        return super().__getitem__(name)
+
+
+ARCHITECTURES = Architectures("architecture")
 """Architectures by name: each is a function of the image shape (C, H, W) and the number of classes."""
 
 VERSIONS: dict[str, str] = {}

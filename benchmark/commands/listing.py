@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmark.commands.plugins import load_plugins
+from benchmark.message import one_line
 
 
 def _targets() -> list[dict[str, Any]]:
@@ -58,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Returns 0."""
     from tabulate import tabulate
 
-    load_plugins(arguments.plugin)
+    left_out = load_plugins(arguments.plugin)
     entries = LISTS[arguments.what]()
     if arguments.json:
         print(json.dumps(entries, indent=2))
@@ -66,6 +67,8 @@ def main(arguments: argparse.Namespace) -> int:
         hidden = {"parameters", "settings", "ceiling_samples", "shard", "query_budgets", "best_of"}
         shown = [{k: _text(v) for k, v in entry.items() if k not in hidden} for entry in entries]
         print(tabulate(shown, headers="keys", disable_numparse=True))
+        for line in left_out:
+            print(one_line(line))
     return 0
 
 

@@ -12,16 +12,21 @@ from benchmark.plugins.attributes import unannotated
 from benchmark.plugins.loading import load_file, load_installed
 
 
-def load_plugins(files: Iterable[Path]) -> None:
+def load_plugins(files: Iterable[Path]) -> list[str]:
     """Load every plugin. A bad installed one gets a warning; a bad file raises :class:`InputError`.
 
     A class attribute that looks like a hyper-parameter and is none gets a warning, too.
+
+    Returns:
+        A line for each installed one that was left out.
     """
     before = set(ATTACKS)
-    for problem in load_installed():
+    problems = load_installed()
+    for problem in problems:
         print(f"warning: {one_line(problem)}", file=sys.stderr)
     for path in files:
         load_file(path)
     for name in ATTACKS:
         for line in unannotated(ATTACKS[name]) if name not in before else []:
             print(f"warning: attack {name!r}: {one_line(line)}", file=sys.stderr)
+    return problems

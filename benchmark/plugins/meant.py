@@ -27,9 +27,7 @@ def _name(module: ModuleType | None, name: str) -> str:
     if module is None or not _ours(module.__name__):
         return ""
     public = [known for known in dir(module) if not known.startswith("_")]
-    public.sort(
-        key=lambda known: not isinstance(getattr(module, known), ModuleType)
-    )  # what is alike twice is no module
+    public.sort(key=lambda known: not isinstance(getattr(module, known), ModuleType))  # modules first, the others last
     if close := _close(name, public):
         return f"; did you mean {close!r}?"
     for place in _public_modules():

@@ -289,9 +289,9 @@ def test_the_first_tensor_that_does_not_fit_is_named(tmp_path: Path, state: dict
 @pytest.mark.parametrize(
     ("arch", "words"),
     [
-        ("cifar_resnet32", "unknown architecture 'cifar_resnet32'; known: resnet-110 (cifar_resnet110), resnet-20 ("),
-        ("resnet50", "unknown architecture 'resnet50'; known: resnet-110 (cifar_resnet110), resnet-20 ("),
-        (None, "says no architecture; give one: resnet-110 (cifar_resnet110), resnet-20 ("),
+        ("cifar_resnet32", "unknown architecture 'cifar_resnet32'; known: resnet-110 (cifar_resnet110), resnet-18 ("),
+        ("resnet51", "unknown architecture 'resnet51'; known: resnet-110 (cifar_resnet110), resnet-18 ("),
+        (None, "says no architecture; give one: resnet-110 (cifar_resnet110), resnet-18 ("),
     ],
 )
 def test_an_architecture_that_is_not_known(
