@@ -30,12 +30,13 @@ def _build(name: str) -> Callable[[Shape, int], nn.Module]:
 
         if name.startswith("vgg") and min(shape[1:]) < VGG_SMALLEST:
             raise InputError(f"{name} takes images of {VGG_SMALLEST}×{VGG_SMALLEST} or more, not {shape[1]}×{shape[2]}")
-        network: nn.Module = getattr(models, name)(weights=None, num_classes=num_classes)
+        network: Any = getattr(models, name)(weights=None, num_classes=num_classes)
         if shape[0] != len(MEANS):
             _take_channels(network, shape[0])
         network.normalize = Normalize(MEANS, DEVIATIONS) if shape[0] == len(MEANS) else Normalize([0.5], [0.25])
-        network.__class__ = _normalised(type(network))
-        return network
+        network.__class__ = _normalised(network.__class__)
+        made: nn.Module = network
+        return made
 
     return build
 

@@ -38,7 +38,8 @@ def _failed(store: Store) -> int:
     failed = [cell for cell in store.cells() if cell.status != "ok"]
     for cell in failed:
         print(f"{cell.key[:KEY]}  {described(cell)}: {one_line(where(cell.error or ''))}")
-    print(f"{len(failed)} of {len(store.cells())} cells failed.")
+    total = len(store.cells())
+    print(f"{len(failed)} of {total} cells failed." if failed else f"All {total} cells ran.")
     return 0
 
 

@@ -105,7 +105,7 @@ LEFT_OUT = (
 def test_list_has_the_good_one_and_names_the_bad_one(installed: dict[str, str]):
     done = program("list", "attacks", env=installed)
     assert done.returncode == 0
-    assert "goodpackage-attack  none" in done.stdout
+    assert "goodpackage-attack none Somebody else's." in " ".join(done.stdout.split())
     assert "badpackage-attack" not in done.stdout
     assert LEFT_OUT in done.stdout
     assert f"warning: {LEFT_OUT}" in done.stderr
@@ -122,5 +122,5 @@ def test_they_run_and_are_checked(installed: dict[str, str], tmp_path: Path):
     assert done.returncode == 0, done.stderr
     assert "goodpackage-attack" in done.stdout
     done = program("check", "goodpackage-attack", env=installed, cwd=tmp_path)
-    assert done.returncode == 1  # it scales by 0.99, whatever the budget
+    assert done.returncode == 0, done.stdout
     assert "kept    process" in done.stdout
