@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import shlex
 
-from benchmark.cli import program
 from benchmark.commands.plugins import load_plugins
 from benchmark.kit.writing import write
+from benchmark.option_parser import program
 from targets import DATA, TARGETS, InputError
 
 

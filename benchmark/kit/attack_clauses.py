@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from attacks import ATTACKS, NoAccess, Transfer, WhiteBox
+from attacks.budget import SLACK
 from benchmark.kit.bench import Bench, Run
 from benchmark.kit.clause import Broken, Clause, NotApplicable
 from benchmark.kit.elsewhere import ask
 from benchmark.plugins.attributes import unannotated
-from benchmark.running.evaluation import SLACK, AttackError
+from benchmark.running.evaluation import AttackError
 
 BUDGETS = (1, 5, 30)
 """Query budgets that a metered attack is tried under."""

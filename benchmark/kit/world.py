@@ -13,9 +13,10 @@ from torch import Tensor
 from attacks import Access, Attack, Meter
 from benchmark.cell import Cell
 from benchmark.kit import plane
+from benchmark.running.access_factory import grant
+from benchmark.running.cell_surrogates import CellSurrogates
 from benchmark.running.evaluation import take
-from benchmark.running.grant import grant
-from benchmark.running.shared import Surrogates
+from benchmark.running.surrogates import Surrogates
 from benchmark.suite import Suite
 from leaderboard import Store
 from targets import DATA, SmoothedClassifier, load
@@ -102,7 +103,7 @@ class World:
         cell = Cell(suite, self.target, name, attack, self.epsilon, images, query_budget)
         meter = Meter(len(images), query_budget)
         surrogates = Surrogates(Store.open(self.folder), self.target, self.samples, self.alpha, suite.seed)
-        return grant(cell, meter, surrogates), meter
+        return grant(cell, meter, CellSurrogates(surrogates)), meter
 
     def streams(self, name: str, images: tuple[int, ...]) -> Streams:
         """The attack's random numbers."""
