@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,18 @@ def predicted(votes: NDArray[np.int64], alpha: float) -> dict[str, NDArray[Any]]
     p = p_value(first_votes, second_votes)
     columns = (decide(votes, alpha, ABSTAIN), first, first_votes, second, second_votes, p)
     return dict(zip(PREDICT_COLUMNS, columns, strict=True))
+
+
+BREACHES = {"not-finite": "are not finite", "out-of-range": "leave [0, 1]", "over-budget": "are farther than ε"}
+"""What the budget rule says of images, in words."""
+
+
+def broken_rules(validity: NDArray[Any]) -> str:
+    """How many images break the budget rule, and which part of it, in words; empty where none does."""
+    count = Counter(validity.tolist())
+    parts = [f"{count[name]} {words}" for name, words in BREACHES.items() if count[name]]
+    broken = sum(count[name] for name in BREACHES)
+    return f"{broken} of {len(validity)} images break the budget rule: {', '.join(parts)}" if parts else ""
 
 
 def take(split_images: Tensor, indices: Sequence[int]) -> Tensor:

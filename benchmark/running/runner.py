@@ -111,7 +111,7 @@ def run(
                 progress.start(cell, position)
                 done = work.held(cell) or work.run(cell)
                 summary.add(done)
-                progress.finish(cell, done.seconds, done.status, done.abstention_rate, done.invalid)
+                progress.finish(cell, done.seconds, done.status, done.abstention_rate, done.broken)
     finally:
         torch.set_num_threads(threads)
     return summary

@@ -16,6 +16,7 @@ from benchmark.running.best_of import BestOf, best_of_cells
 from benchmark.running.cell_run import run_cell
 from benchmark.running.cell_surrogates import CellSurrogates
 from benchmark.running.clean_columns import renew_ceilings
+from benchmark.running.evaluation import broken_rules
 from benchmark.running.sample_cache import SampleCache
 from benchmark.running.surrogates import Surrogates
 from benchmark.suite import Suite
@@ -45,11 +46,11 @@ class Progress(Protocol):
         """So much is done of work that the cell shares with others, as ``resumable.Tell`` hears it."""
 
     def finish(
-        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
+        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, broken: str = ""
     ) -> None:
         """A cell is done: "ok", "failed", "stored" (the store had it) or "left out" (it cannot be run).
 
-        ``invalid`` of its images broke the budget rule.
+        ``broken`` says how many of its images broke which part of the budget rule.
         """
 
 
@@ -64,7 +65,7 @@ class Done:
         status: "ok" or "failed" if it was run, "stored" if the store had it, "left out" if it cannot be run.
         renewed: whether a stored cell got new ceilings.
         abstention_rate: in [0, 1]; None unless it was run.
-        invalid: number of images that broke the budget rule.
+        broken: how many images broke which part of the budget rule, in words.
     """
 
     key: str
@@ -74,7 +75,7 @@ class Done:
     seconds: float = 0.0
     renewed: bool = False
     abstention_rate: float | None = None
-    invalid: int = 0
+    broken: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,8 @@ class Work:
             asked=self._asked(self.store.cell(cell.key)),
         )
         columns = result.columns
-        rate, invalid = np.mean(columns["outcome"] == ABSTAIN), np.sum(columns["validity"] != "valid")
-        return self._done(cell, "ok", seconds, abstention_rate=float(rate), invalid=int(invalid))
+        rate, broken = np.mean(columns["outcome"] == ABSTAIN), broken_rules(columns["validity"])
+        return self._done(cell, "ok", seconds, abstention_rate=float(rate), broken=broken)
 
     def fail(self, cell: Cell, reason: str, seconds: float) -> Done:
         """Store that a cell failed, and why; the next run tries it again."""

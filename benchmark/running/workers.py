@@ -66,7 +66,7 @@ def run_in_workers(
         queue.unfinished.discard(cell.key)
         add(done)
         progress.start(cell, finished)
-        progress.finish(cell, done.seconds, done.status, done.abstention_rate, done.invalid)
+        progress.finish(cell, done.seconds, done.status, done.abstention_rate, done.broken)
 
     for work in works:
         for cell in work.cells:

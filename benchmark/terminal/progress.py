@@ -26,7 +26,7 @@ class Quiet:
     def stage(self, what: str, unit: str, done: int, total: int) -> None: ...
 
     def finish(
-        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
+        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, broken: str = ""
     ) -> None: ...
 
     def close(self) -> None: ...
@@ -125,14 +125,14 @@ class Lines:
             self._say(f"{describe(self.cell)}: {self.current.text()}")
 
     def finish(
-        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
+        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, broken: str = ""
     ) -> None:
         self.forecast.add(cell.attack_name, None if status in NOT_RUN else seconds)
         if status in NOT_RUN:
             return
         rate = "" if abstention_rate is None else f", abstention {abstention_rate:.1%}"
-        if invalid:
-            rate += f" ({invalid} of {len(cell.images)} images break the budget rule: originals sent)"
+        if broken:
+            rate += f" ({broken}; originals sent)"
         left = clock(self.forecast.remaining(self.workers))
         self._say(f"{describe(cell)}: {status}{rate} ({seconds:.1f} s; {left} left)")
 
@@ -150,7 +150,7 @@ class Stages(Lines):
         super().__init__(0, [])
 
     def finish(
-        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
+        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, broken: str = ""
     ) -> None: ...
 
     def _say(self, text: str) -> None:
@@ -200,7 +200,7 @@ class Bars:
             self._draw()
 
     def finish(
-        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, invalid: int = 0
+        self, cell: Cell, seconds: float, status: str, abstention_rate: float | None = None, broken: str = ""
     ) -> None:
         self.forecast.add(cell.attack_name, None if status in NOT_RUN else seconds)
         if status == "failed":
