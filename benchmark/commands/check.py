@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 
 from attacks import ATTACKS
-from benchmark import toml_file
 from benchmark.commands.plugins import load_plugins
 from benchmark.kit.attack_clauses import ATTACK_CLAUSES
 from benchmark.kit.bench import Bench
@@ -42,7 +42,7 @@ def main(arguments: argparse.Namespace) -> int:
 def _chosen(what: str) -> tuple[list[str], list[str], Path | None]:
     """The attacks and targets that are to be checked, and the file that registers them."""
     path = Path(what)
-    if path.suffix in (".py", ".toml") or toml_file.exists(path):
+    if path.suffix in (".py", ".toml") or os.path.isfile(path):
         names = load_file(path)
         attacks, targets = [n for n in names if n in ATTACKS], [n for n in names if n in TARGETS]
         if not attacks and not targets:

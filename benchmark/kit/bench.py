@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attacks import ATTACKS, Attack, BudgetExhausted, Meter
+from attacks import ATTACKS, Access, Attack, BudgetExhausted, Meter
 from benchmark.kit.clause import Broken, NotApplicable, where
 from benchmark.kit.world import World
 from benchmark.running.drawn import Drawn
@@ -140,7 +140,7 @@ class Bench:
         text = f"raises on {images} images{budget}: {where(error)}"
         if isinstance(error, BudgetExhausted):
             return f"{text}; ask model.queries_left(row) before each query, and return what there is when it is 0"
-        if isinstance(error, AttributeError) and type(error.obj).__module__ == "attacks.access":
+        if isinstance(error, AttributeError) and isinstance(error.obj, Access):
             kind = ATTACKS[self.name].access.__name__
             offers = ", ".join(name for name in dir(ATTACKS[self.name].access) if not name.startswith("_"))
             return f"{text}; {kind} access offers {offers} and the public facts, no {error.name}"

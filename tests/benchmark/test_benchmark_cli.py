@@ -27,7 +27,7 @@ from targets.training import Recipe, train
 HEAVY = {"torch", "numpy", "scipy", "pandas", "pyarrow", "sklearn", "foolbox", "art", "tqdm", "tabulate"}
 
 
-@pytest.mark.parametrize("verb", ["", "run", "list", "publish", "train", "certify", "predict"])
+@pytest.mark.parametrize("verb", ["", "run", "list", "publish", "train", "certify", "predict", "new", "check", "show"])
 def test_help_imports_nothing_heavy(verb: str):
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "benchmark", *verb.split(), "--help"],
@@ -41,11 +41,14 @@ def test_help_imports_nothing_heavy(verb: str):
 
 def test_help_names_every_verb_and_option(capsys: pytest.CaptureFixture[str]):
     for verb, names in {
-        (): "run list publish adopt remove train certify predict reproduce",
+        (): "run list new check show publish adopt remove train certify predict reproduce",
         ("run",): "--all --suite --targets --attacks --epsilons --query-budgets --images --samples --alpha --seed "
         "--ceiling-samples --no-best-of --set --device --workers --results --data --plugin --tables --quiet",
         ("list",): "targets attacks suites --json",
         ("publish",): "--suite --results --output",
+        ("new",): "attack target NAME --access --output",
+        ("check",): "FILE|NAME --plugin",
+        ("show",): "CELL --results",
         ("train",): "TARGET --data",
         ("certify",): "TARGET --images --n0 --samples --alpha --seed --device --output --data --plugin --quiet 10000",
         ("predict",): "TARGET --images --samples --alpha --seed --device --output --data --plugin --quiet 1000",

@@ -26,9 +26,10 @@ MAY_IMPORT = {
     "tables": {"cell", "provenance", "running"},
     "recheck": {"cell", "provenance", "running", "suite"},
     "seed_paper": {"cell", "provenance", "running", "suite", "terminal"},
+    "kit": {"cell", "plugins", "rooms", "running", "suite"},
     "commands": {
-        *("cell", "message", "numeral", "plugins", "provenance", "recheck", "running", "seed_paper", "suite"),
-        *("suite_file", "tables", "terminal"),
+        *("cell", "kit", "message", "numeral", "option_parser", "plugins", "provenance", "recheck"),
+        *("running", "seed_paper", "suite", "suite_file", "tables", "terminal"),
     },
     "option_hints": set(),
     "option_parser": {"message", "numeral"},

@@ -110,7 +110,7 @@ def test_targets_that_break_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "drawn breaks: splits, repeats, process." in of["drawn"]
     assert "BROKEN gradient its logits are detached from its input" in of["blind"]
     assert "BROKEN described it has no description" in of["batch"]
-    assert "BROKEN loads what the base classifier of target 'batch' says of an image depends on" in of["batch"]
+    assert "BROKEN loads" in of["batch"]
     assert "– gradient the target does not load" in of["batch"]
 
 
