@@ -14,6 +14,7 @@ from benchmark.cell import Cell
 from benchmark.provenance import provenance
 from benchmark.recheck.plan import Plan, Task
 from benchmark.recheck.scoring import COSTS, Made, MadeCell, forget_pieces, quick_threads, score
+from benchmark.running.evaluation import broken_rules
 from benchmark.running.sample_cache import SampleCache
 from benchmark.running.work import Progress
 from benchmark.suite import Suite
@@ -157,7 +158,7 @@ def _one(
     forget_pieces(store, cell.key)
     summary.scored += 1
     rate = float((records.outcome == ABSTAIN).mean())
-    progress.finish(cell, seconds, "ok", rate, int((records.validity != "valid").sum()))
+    progress.finish(cell, seconds, "ok", rate, broken_rules(records.validity.to_numpy()))
 
 
 def _held(cell: Cell, store: Store) -> StoredCell | None:

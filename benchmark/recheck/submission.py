@@ -15,6 +15,7 @@ from benchmark.provenance import provenance
 from benchmark.recheck.npz_file import ImageFile, read_images
 from benchmark.recheck.place import Place, Submission, place_of
 from benchmark.recheck.scoring import Made, MadeCell, forget_pieces, quick_threads, score
+from benchmark.running.evaluation import broken_rules
 from benchmark.running.sample_cache import SampleCache
 from benchmark.running.work import Progress
 from leaderboard import Store, StoredCell
@@ -133,7 +134,7 @@ def _score(
     )
     forget_pieces(store, cell.key)
     rate = float((records.outcome == ABSTAIN).mean())
-    progress.finish(cell, seconds, "ok", rate, int((records.validity != "valid").sum()))
+    progress.finish(cell, seconds, "ok", rate, broken_rules(records.validity.to_numpy()))
     stored = store.cell(cell.key)
     assert stored is not None
     return stored
