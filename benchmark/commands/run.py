@@ -24,6 +24,7 @@ from benchmark.terminal.progress import reporter
 from leaderboard import Store, matrices, rows, terminal
 from leaderboard.checks import check
 from leaderboard.drawn.check_tables import lines
+from leaderboard.html.page import INDEX
 from leaderboard.image_sets import TOGETHER, grouped, image_sets
 from leaderboard.row import Row
 from leaderboard.sources import attacked
@@ -107,7 +108,7 @@ def main(arguments: argparse.Namespace) -> int:
         return INTERRUPTED
     finally:
         progress.close()
-    files = write_board(store, arguments.results)
+    page = next(path for path in write_board(store, arguments.results) if path.name == INDEX)
     shown = [
         row for row in attacked(rows(store)) if (_wanted(suite) | {"of_images": suite.images}).items() <= row.items()
     ]
@@ -115,7 +116,7 @@ def main(arguments: argparse.Namespace) -> int:
     print(terminal(ran) if arguments.tables else screen(shown, summary))
     print(f"\n{lines(check(shown))}")
     print(f"\n{summary.ran} cells run, {summary.stored} stored already, {summary.failed} failed.")
-    print(f"Results: {arguments.results}. Page: {files[0]}. The same command with --tables prints every row here.")
+    print(f"Results: {arguments.results}. Page: {page}. The same command with --tables prints every row here.")
     if summary.renewed:
         print(f"{summary.renewed} stored cells got new ceilings from {suite.ceiling_samples:,} noise samples an image.")
     if summary.left_out:

@@ -1,4 +1,4 @@
-"""The published board: a Markdown page with pictures, its rows as JSON, and the records behind them."""
+"""The published board: a Markdown and a web page, pictures, the rows as JSON, and the records behind them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from leaderboard.drawn.landed import landed_section
 from leaderboard.drawn.markdown import markdown
 from leaderboard.drawn.picture import svg
 from leaderboard.errors import StoreError
+from leaderboard.html.details import details
+from leaderboard.html.page import INDEX, html
+from leaderboard.html.strip import Strips
 from leaderboard.machines import Asked, machines
 from leaderboard.sources import attacked
 from leaderboard.stored import atomic
@@ -58,7 +61,7 @@ def publish(
     suites: Collection[str] | None = None,
     force: bool = False,
 ) -> list[Path]:
-    """Write LEADERBOARD.md, leaderboard.json, records.parquet, board.svg and pictures of curves into `output`.
+    """Write LEADERBOARD.md, index.html, leaderboard.json, records.parquet, board.svg and any curves into `output`.
 
     Curves against ε need two ε of one target, curves against queries two budgets of one attack. If the earlier board in
     `output` had a picture of curves that this one lacks, it is removed. The same store, `commit`, `version` and
@@ -82,7 +85,8 @@ def publish(
         raise StoreError(f"no results in {store.folder}: {FIRST_RUN}")
     by_epsilon, by_queries = epsilon_panels(rows), query_panels(rows)
     soundness, findings = audit(store, everything), check(rows)
-    counted = {cell.key: cell for variant in variants(cells) for cell in variant.cells}
+    counting = variants(cells)
+    counted = {cell.key: cell for variant in counting for cell in variant.cells}
     ran_on = machines(counted.values(), command)
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -115,6 +119,7 @@ def publish(
         _DATA: (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(),
         RECORDS: archive(store, cells, counted_in(cells)),
         _BOARD: svg(rows).encode(),
+        INDEX: html(content, details(counting, store.records, command, Strips(store, counting))).encode(),
     }
     if by_epsilon:
         files[_EPSILON] = epsilon_svg(by_epsilon).encode()

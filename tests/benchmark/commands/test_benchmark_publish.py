@@ -43,7 +43,7 @@ def test_a_whole_run_prints_the_board_and_where_it_lies(
     )
     assert len(re.findall(r"^  clean +\d", done.stdout, re.MULTILINE)) == 1
     assert "4 cells run, 0 stored already, 0 failed." in done.stdout
-    assert "Results: results. Page: results/LEADERBOARD.md." in done.stdout
+    assert "Results: results. Page: results/index.html." in done.stdout
     lines = done.stderr.splitlines()
     assert len(lines) == 4
     assert re.fullmatch(
@@ -58,7 +58,7 @@ def test_publish_writes_a_page_json_and_a_picture_of_the_rows_that_run_printed(
     folder, _ = finished
     output = tmp_path / "deep" / "published"
     assert command("publish", "--suite", "small", "--results", folder / "results", "--output", output) == 0
-    names = ["LEADERBOARD.md", "leaderboard.json", "records.parquet", "board.svg", "curves-epsilon.svg"]
+    names = ["LEADERBOARD.md", "leaderboard.json", "records.parquet", "board.svg", "index.html", "curves-epsilon.svg"]
     assert capsys.readouterr().out.splitlines() == [str(output / name) for name in names]
     content = json.loads((output / "leaderboard.json").read_text(encoding="utf-8"))
     assert {"schema_version", "commit", "created", "rows"} <= content.keys()

@@ -15,7 +15,7 @@ from benchmark_helpers import ROOT, TARGET, command, define, environment, suite_
 from attacks import NoAccess
 from benchmark.terminal.console import STAND_INS, tolerant
 
-BOARD = {"LEADERBOARD.md", "leaderboard.json", "records.parquet", "board.svg"}
+BOARD = {"LEADERBOARD.md", "leaderboard.json", "records.parquet", "board.svg", "index.html"}
 ENCODINGS = ["ascii", "cp1252", "iso-8859-1", "cp437", "utf-8"]
 
 

@@ -63,14 +63,14 @@ def make(store, output, suites=None, force=False):
 
 def test_publish_writes_page_data_and_pictures(board, tmp_path):
     paths = make(board, tmp_path / "deep" / "published")
-    names = ["LEADERBOARD.md", "leaderboard.json", "records.parquet", "board.svg", "curves-epsilon.svg"]
+    names = ["LEADERBOARD.md", "leaderboard.json", "records.parquet", "board.svg", "index.html", "curves-epsilon.svg"]
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in paths[0].parent.iterdir()) == sorted(names)
 
 
 def test_curves_are_drawn_where_there_is_something_to_draw(store, add, tmp_path):
     add(attack="zoo", access="score", query_budget=10)
-    assert len(make(store, tmp_path)) == 4
+    assert len(make(store, tmp_path)) == 5
     assert "## Curves" not in (tmp_path / "LEADERBOARD.md").read_text(encoding="utf-8")
     add({"outcome": -1}, attack="zoo", access="score", query_budget=30)
     [*_, picture] = make(store, tmp_path)
@@ -87,7 +87,7 @@ def test_curves_are_drawn_where_there_is_something_to_draw(store, add, tmp_path)
 def test_one_suite_of_several(store, add, tmp_path):
     add(suite="toy")
     add({"outcome": 3, "certified_radius": 9.0}, suite="other", target="other-target")
-    _, data, _, picture = make(store, tmp_path, suites=["toy"])
+    _, data, _, picture, _ = make(store, tmp_path, suites=["toy"])
     content = json.loads(data.read_text(encoding="utf-8"))
     assert [row["suite"] for row in content["rows"]] == ["toy"]
     assert [machine["suite"] for machine in content["machines"]] == ["toy"]

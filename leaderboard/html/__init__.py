@@ -1,0 +1,1 @@
+"""The board as one self-contained web page, and an index over several boards."""

@@ -1,0 +1,155 @@
+"""What a row opens to: its outcome at every image, its cost's and numbers' provenance, and the command for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from leaderboard.board import is_best_of
+from leaderboard.html.columns import IDENTITY
+from leaderboard.html.commands import row_command
+from leaderboard.html.strip import Strips
+from leaderboard.machines import Asked
+from leaderboard.row import ROUNDING
+from leaderboard.stored.cell import StoredCell
+from leaderboard.stored.records import ABSTAIN
+from leaderboard.variants import Variant
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+BINS = 20
+"""Of a histogram of ℓ2 norms, from 0 to ε."""
+
+ABSTAINS = "."
+_CLASSES = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""One character a class in a text of answers, `ABSTAINS` for none; with more classes answers are a list of numbers."""
+
+_SENT = {"valid": "v", "not-finite": "f", "out-of-range": "r", "over-budget": "b"}
+UNCHANGED = "u"
+"""One character an image: what of it was sent. All but "v" say that it is the original, or as good as that."""
+
+Records = Callable[[str], "DataFrame"]
+
+
+@dataclass
+class Details:
+    """By row identity (see `identity`) what the page's script is given; what rows share is in lists beside them.
+
+    Attributes:
+        rows: what is one row's own: `set` and `facts` are places in the lists.
+        sets: image indices, labels and clean answers, which the rows of a target have in common.
+        facts: who computed rows.
+        originals: by image index, the pixels of embedded images, see `leaderboard.html.strip`.
+    """
+
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sets: list[dict[str, Any]] = field(default_factory=list)
+    facts: list[dict[str, Any]] = field(default_factory=list)
+    originals: dict[str, Any] = field(default_factory=dict)
+
+
+def identity(of: Mapping[str, Any], size: int | None = None) -> str:
+    """What tells a row from every other, from the row, or from the settings of its cells and its set's `size`."""
+    known = of if size is None else {**of, "of_images": size}
+    return json.dumps([known.get(name) for name in IDENTITY], sort_keys=True)
+
+
+def details(
+    variants: Sequence[Variant],
+    records: Records,
+    command: Callable[[Asked], str],
+    strips: Strips | None = None,
+    *,
+    is_own: bool = True,
+) -> Details:
+    """Of every row that did not fail.
+
+    Args:
+        variants: what the rows count, see `leaderboard.board.variants`.
+        records: those of the cell with a key.
+        command: says how what was asked for is run.
+        strips: the embedded images, where the cells' images are at hand.
+        is_own: whether a cell without images was adopted. In an archive none has any.
+    """
+    found = Details(originals={} if strips is None else strips.originals)
+    for variant in variants:
+        last = variant.cells[-1]
+        row: dict[str, Any] = {
+            "command": row_command(last, variant.size, command),
+            "facts": _place(found.facts, _facts(variant, is_own)),
+        }
+        counted = variant.counted()
+        if counted:
+            whole = _joined(counted, records)
+            common = {
+                "images": whole.image.tolist(),
+                "labels": _answers(whole.label.tolist()),
+                "clean": _answers(whole.clean_outcome.tolist()),
+            }
+            row |= {"set": _place(found.sets, common), **_outcomes(whole, last.settings["epsilon"])}
+            if strips is not None and (strip := strips.of(variant, whole)):
+                row["strip"] = strip
+        found.rows[identity(last.settings, variant.size)] = row
+    return found
+
+
+def _joined(counted: Mapping[str, set[int]], records: Records) -> DataFrame:
+    import pandas as pd
+
+    frames = {key: records(key) for key in counted}
+    parts = [part[part.image.isin(counted[key])] for key, part in frames.items()]
+    return pd.concat(parts).sort_values("image", ignore_index=True)
+
+
+def _outcomes(records: DataFrame, epsilon: float) -> dict[str, Any]:
+    import numpy as np
+
+    is_sent = (records.validity == "valid") & records.changed & (records.l2 > ROUNDING)
+    sent = [
+        "v" if good else UNCHANGED if what == "valid" else _SENT[what]
+        for good, what in zip(is_sent, records.validity, strict=True)
+    ]
+    # A norm may exceed ε by rounding.
+    norms = np.minimum(records.l2[is_sent].to_numpy(), epsilon)
+    counts, _ = np.histogram(norms, BINS, (0.0, epsilon)) if epsilon > 0 else (np.zeros(BINS, int), None)
+    return {"answers": _answers(records.outcome.tolist()), "sent": "".join(sent), "norms": counts.tolist()}
+
+
+def _answers(outcomes: Sequence[int]) -> str | list[int]:
+    if max(outcomes) >= len(_CLASSES):
+        return list(outcomes)
+    return "".join(ABSTAINS if outcome == ABSTAIN else _CLASSES[outcome] for outcome in outcomes)
+
+
+def _facts(variant: Variant, is_own: bool) -> dict[str, Any]:
+    """Who computed a row, each fact a list of what its cells say: one value but where they differ."""
+    cells: list[StoredCell] = variant.done or variant.cells
+    names = dict.fromkeys(name for cell in cells for name in sorted(cell.provenance) if name != "surrogates")
+    facts: dict[str, Any] = {name: _distinct(cell.provenance.get(name) for cell in cells) for name in names}
+    for name in ("weights", "arithmetic", "version", "ceiling_version"):
+        title = "attack version" if name == "version" else name.replace("_", " ")
+        facts[title] = _distinct(cell.settings.get(name) for cell in cells) or facts.get(title, [])
+    if is_best_of(variant.cells[-1].settings["attack"]):
+        facts.pop("attack version")
+    adopted = sum(not cell.has_images for cell in cells) if is_own else None
+    return {
+        "adopted": adopted,
+        "cells": len(cells),
+        "seconds": round(sum(cell.seconds for cell in cells), 1),
+        "created": sorted({cell.created[:10] for cell in cells}),
+        "of": {name: values for name, values in facts.items() if values},
+    }
+
+
+def _distinct(values: Any) -> list[Any]:
+    return sorted({str(value) for value in values if value is not None})
+
+
+def _place(known: list[dict[str, Any]], new: dict[str, Any]) -> int:
+    """Where in a list `new` is; it is put at the end where it was not."""
+    if new not in known:
+        known.append(new)
+    return known.index(new)
