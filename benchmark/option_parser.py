@@ -120,6 +120,8 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also write what cells share (answers, surrogates, evidence of ceilings), for adopt; some megabytes",
     )
+    publish.add_argument("--site", type=Path, metavar="DIR", help="instead: a site of published boards, with an index")
+    publish.add_argument("boards", nargs="*", type=Path, metavar="BOARD", help="with --site: published boards' folders")
     publish.set_defaults(command="benchmark.commands.publish", parser=publish)
 
     adopt = verbs.add_parser(

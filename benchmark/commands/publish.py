@@ -16,6 +16,7 @@ from leaderboard import Store
 from leaderboard import publish as publish_board
 from leaderboard.machines import Asked
 from leaderboard.stored import arrays, published_arrays
+from targets import InputError
 from targets.registry import unknown
 
 OTHER_VERBS = (["reevaluate"], ["submit"])
@@ -70,9 +71,11 @@ def main(arguments: argparse.Namespace) -> int:
     """Returns 0, or 1 where damaged cells are left out of the board.
 
     Raises:
-        InputError: a suite that the results folder does not hold.
-        StoreError: the output holds another board.
+        InputError: a suite that the results folder does not hold, or a site without boards.
+        StoreError: the output holds another board, or a folder of the site's boards holds none.
     """
+    if arguments.site or arguments.boards:
+        return _site(arguments.site, arguments.boards)
     store = Store.read(arguments.results, settings_key)
     output = arguments.output or arguments.results
     if arguments.suite:
@@ -89,6 +92,16 @@ def main(arguments: argparse.Namespace) -> int:
         new = published_arrays.export(store, cells, output, is_exported)
         print(f"{new} new in {output / arrays.FOLDER}")
     return said_damage(store)
+
+
+def _site(output: Path | None, boards: Collection[Path]) -> int:
+    from leaderboard.html.site import site
+
+    if output is None or not boards:
+        raise InputError("a site needs its folder and boards: publish --site DIR BOARD...")
+    for path in site(list(boards), output, key_of=settings_key, command=run_command):
+        print(path)
+    return 0
 
 
 def said_damage(store: Store) -> int:
