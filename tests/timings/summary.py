@@ -1,4 +1,4 @@
-"""Makes the tables and the plot of docs/performance.md from a file that ``--benchmark-json`` wrote.
+"""Makes the README's performance table and plot from a file that ``--benchmark-json`` wrote.
 
 ``python tests/timings/summary.py FILE.json [PLOT.svg]``
 """

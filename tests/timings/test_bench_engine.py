@@ -1,7 +1,7 @@
 """The engine against a transcription of Cohen's PREDICT and against ART's, on ``cifar10-sigma0.50``, in one run.
 
 ``python -m pytest tests/timings/test_bench_engine.py --benchmark-only --benchmark-json=FILE`` measures, and
-``python tests/timings/summary.py FILE`` makes the tables and the plot of docs/performance.md.
+``python tests/timings/summary.py FILE`` makes the README's table and plot of it.
 """
 
 from __future__ import annotations

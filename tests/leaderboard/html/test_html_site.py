@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+from html_pages import PUBLISHED, command
+
+from benchmark.cell import settings_key
+from benchmark.cli import main
+from leaderboard import StoreError
+from leaderboard.html.site import site
+
+
+def make(boards, output):
+    return site(boards, output, key_of=settings_key, command=command)
+
+
+def test_a_site_has_an_index_and_a_folder_a_board(board, published, tmp_path):
+    own = published()
+    paths = make([own.parent, PUBLISHED / "cifar10-larger"], tmp_path / "site")
+    names = [str(path.relative_to(tmp_path / "site")) for path in paths]
+    assert names == ["index.html", "board/index.html", "cifar10-larger/index.html"]
+    index = paths[0].read_text(encoding="utf-8")
+    assert 'href="board/index.html"' in index
+    assert "cross-and-land makes cifar10-sigma0.50-bf16 abstain on <strong>64.0%</strong>" in index
+    assert paths[1].read_bytes() == own.read_bytes()
+    assert (paths[2].parent / "leaderboard.json").exists()
+    assert "adopted</span>" not in paths[2].read_text(encoding="utf-8")
+
+
+def test_a_folder_without_a_board(tmp_path):
+    with pytest.raises(StoreError, match="has no published board"):
+        make([tmp_path], tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_two_boards_of_one_name(board, published, tmp_path):
+    own = published().parent
+    with pytest.raises(StoreError, match="two boards are named board"):
+        make([own, own], tmp_path / "site")
+
+
+def test_a_site_where_a_file_is(board, published, tmp_path):
+    (tmp_path / "site").write_text("")
+    with pytest.raises(StoreError, match="cannot write into"):
+        make([published().parent], tmp_path / "site")
+
+
+def test_from_the_command_line(tmp_path, capsys):
+    assert main(["publish", "--site", str(tmp_path), str(PUBLISHED / "cifar10-larger")]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == str(tmp_path / "index.html")
+    assert main(["publish", "--site", str(tmp_path)]) == 2
+    assert "publish --site DIR BOARD" in capsys.readouterr().err
