@@ -39,6 +39,8 @@ def did_you_mean(option: str, verb: argparse.ArgumentParser) -> str:
     """
     known = re.findall(r"--[a-z0-9-]+", verb.format_usage())
     asked = option.partition("=")[0].lower().replace("_", "-")
+    if asked == "--results" and "--output" in known and asked not in known:
+        return "; this command stores nothing in a results folder: --output says where its table goes"
     for ours, names in ELSEWHERE.items():
         if asked in names and ours in known:
             return f"; did you mean {ours}?"

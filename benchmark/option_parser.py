@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from benchmark.message import one_line
 from benchmark.numeral import numeral
@@ -19,6 +20,19 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {one_line(message)}; see {self.prog} --help\n")
+
+
+class _Version(argparse.Action):
+    """Prints the installed version, which is looked up only then, and ends."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"abstention-bench {version('abstention-bench')}")
+        parser.exit(0)
 
 
 def _number(text: str) -> float:
@@ -42,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
         description="Can an attacker make a certified classifier refuse to answer?",
         allow_abbrev=False,
     )
+    root.add_argument("--version", action=_Version, help="print the version")
     verbs = root.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     run = verbs.add_parser("run", help="run attacks on targets and print the board", allow_abbrev=False)
@@ -338,6 +353,7 @@ def _add_plugin(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--plugin",
         nargs="+",
+        action="extend",
         type=Path,
         default=[],
         metavar="FILE.py|FILE.toml",

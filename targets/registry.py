@@ -15,6 +15,10 @@ LONGEST_NAME = 100
 """Characters of a name, at most: it becomes part of file names, which have at most 255 bytes."""
 
 
+PLUGGABLE = ("attack", "target")
+"""Kinds of names that plugins register."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not among ``known``. It suggests a close name, or lists all.
 
@@ -23,8 +27,10 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """
     known = sorted(known)
     close = difflib.get_close_matches(name[:LONGEST_NAME], known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-    return InputError(f"unknown {kind} {name!r}; {hint}")
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
+    if kind not in PLUGGABLE or difflib.get_close_matches(name[:LONGEST_NAME], known, n=1, cutoff=0.8):
+        return InputError(f"unknown {kind} {name!r}; {hint.rstrip('.')}")
+    return InputError(f"unknown {kind} {name!r}; {hint} A name that a plugin registers needs --plugin FILE")
 
 
 def check_name(kind: str, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 from torch import Tensor
 
@@ -51,6 +51,11 @@ class Access:
         self.n = deployment.n
         self.alpha = deployment.alpha
         self._meter = meter
+
+    def __getattr__(self, name: str) -> NoReturn:
+        # Called for what the object lacks: says what it has, for an author who expected another access.
+        known = sorted(key for key in {*dir(type(self)), *vars(self)} if not key.startswith("_"))
+        raise AttributeError(f"{self.kind} access has no {name!r}; it has {', '.join(known)}", name=name, obj=self)
 
     def rows(self, images: Tensor, rows: Sequence[int] | None) -> list[int]:
         """The image of the batch that each of ``images`` (B, C, H, W) belongs to, checked.

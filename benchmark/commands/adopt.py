@@ -34,5 +34,5 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"{others} files beside the board not adopted: another experiment's, under other rules, or edited.")
     for asked, _ in by_command(cell for cell, _ in cells if source_of(cell) == "adopted"):
         print(f"Continue with: {run_command(asked)} --results {arguments.results}")
-    print("To run only your own attack, add: --plugin FILE --attacks NAME")
+    print("For your own attack only, put its file after --plugin, and its name after --attacks in place of the others.")
     return 0

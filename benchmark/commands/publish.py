@@ -15,7 +15,7 @@ from benchmark.suite_file import load_suite, suite_names
 from leaderboard import Store
 from leaderboard import publish as publish_board
 from leaderboard.machines import Asked
-from leaderboard.stored import arrays, published_arrays
+from leaderboard.stored import arrays, cells, published_arrays
 from targets import InputError
 from targets.registry import unknown
 
@@ -78,6 +78,9 @@ def main(arguments: argparse.Namespace) -> int:
         return _site(arguments.site, arguments.boards)
     store = Store.read(arguments.results, settings_key)
     output = arguments.output or arguments.results
+    for part in (cells.FOLDER, arrays.FOLDER):
+        if output.resolve().is_relative_to((arguments.results / part).resolve()):
+            raise InputError(f"{output} is where the results folder keeps its own files; choose another --output")
     if arguments.suite:
         held = store.suites()
         for name in arguments.suite:
@@ -88,8 +91,8 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.shared:
         from benchmark.running.exported import is_exported
 
-        cells = [cell for cell in store.cells() if not arguments.suite or cell.settings["suite"] in arguments.suite]
-        new = published_arrays.export(store, cells, output, is_exported)
+        chosen = [cell for cell in store.cells() if not arguments.suite or cell.settings["suite"] in arguments.suite]
+        new = published_arrays.export(store, chosen, output, is_exported)
         print(f"{new} new in {output / arrays.FOLDER}")
     return said_damage(store)
 

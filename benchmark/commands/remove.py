@@ -146,7 +146,8 @@ def _lines(plan: Plan, images: int | None) -> list[str]:
         what = ", ".join(f"{count[attack]} {attack}" for attack in sorted(count))
         lines.append(f"{together[0].settings['suite']} · {together[0].settings['target']}: {what}")
     lines += map(str, plan.damaged)
-    parts = [f"{len(plan.cells) + len(plan.damaged)} cells"]
+    number = len(plan.cells) + len(plan.damaged)
+    parts = [f"{number} cell" if number == 1 else f"{number} cells"]
     parts += [f"{plan.resting} of them best-of cells that rest on other removed cells"] if plan.resting else []
     parts += [f"and {len(plan.shared)} answers, surrogates and the like"] if plan.shared else []
     lines.append(", ".join(parts) + ".")

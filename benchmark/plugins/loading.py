@@ -59,6 +59,8 @@ def load_file(path: Path) -> list[str]:
         InputError: there is no such file, it does not import, it registers nothing, or it takes a registered name.
             What it had registered until then is removed.
     """
+    if path.is_dir():
+        raise InputError(f"the plugin {path} is a folder; give the Python or TOML file in it")
     if not toml_file.exists(path):
         raise InputError(f"there is no plugin file {path}")
     before = Snapshot.take()

@@ -18,6 +18,7 @@ from benchmark_helpers import ROOT, TARGET, board, command, environment, error_l
 
 import targets.target
 from attacks import ATTACKS
+from benchmark.option_parser import parser
 from targets import TARGETS
 from targets.defences import Consistency
 from targets.digits import split
@@ -374,3 +375,16 @@ def test_a_misspelt_option_is_one_line_with_a_hint(words: list[str], hint: str, 
         command(*words)
     assert stop.value.code == 2
     assert hint in error_line(capsys.readouterr().err)
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as caught:
+        command("--version")
+    assert caught.value.code == 0
+    assert re.fullmatch(r"abstention-bench \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_plugins_add_up():
+    chosen = parser().parse_args(["run", "--plugin", "a.py", "b.py", "--all", "--plugin", "c.toml"])
+    assert [str(path) for path in chosen.plugin] == ["a.py", "b.py", "c.toml"]
+    assert parser().parse_args(["run", "--all"]).plugin == []

@@ -99,3 +99,10 @@ def test_match_keeps_the_order_of_registration_and_names_no_entry_twice(registry
 def test_a_pattern_that_matches_nothing_is_an_error(registry, pattern):
     with pytest.raises(InputError, match="unknown target"):
         registry.match(["digits-*", pattern])
+
+
+def test_a_name_that_resembles_none_may_be_a_plugins():
+    with pytest.raises(InputError, match=r"known: apgd, cw\. A name that a plugin registers needs --plugin FILE"):
+        raise unknown("attack", "my-own", ["cw", "apgd"])
+    assert "--plugin" not in str(unknown("attack", "margn", ["margin"]))
+    assert "--plugin" not in str(unknown("suite", "my-own", ["digits"]))

@@ -43,3 +43,12 @@ def test_the_public_facts_and_the_budget():
 def test_rows_that_name_no_image_are_refused(shape, rows, message):
     with pytest.raises(ValueError, match=message):
         NoAccess(DEPLOYMENT, Meter(2)).rows(torch.zeros(shape), rows)
+
+
+def test_what_an_access_lacks_is_told_with_what_it_has():
+    model = NoAccess(DEPLOYMENT, Meter(1))
+    assert not hasattr(model, "logits")
+    with pytest.raises(
+        AttributeError, match="none access has no 'logits'; it has alpha, kind, metered, n, num_classes"
+    ):
+        model.logits  # noqa: B018

@@ -153,3 +153,14 @@ def test_the_page_names_the_command_with_what_it_asks_otherwise_than_its_suite(c
     assert text == "python -m benchmark run --suite " + ("mine.toml" if options is None else f"digits{options}")
     if options is not None:
         parser().parse_args(text.split()[3:])
+
+
+@pytest.mark.parametrize("part", ["cells", "shared", "cells/board"])
+def test_the_stores_own_folders_take_no_board(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], capsys: pytest.CaptureFixture[str], part: str
+):
+    results = finished[0] / "results"
+    before = sorted(results.rglob("*"))
+    assert command("publish", "--results", results, "--output", results / part) == 2
+    assert "keeps its own files; choose another --output" in error_line(capsys.readouterr().err)
+    assert sorted(results.rglob("*")) == before

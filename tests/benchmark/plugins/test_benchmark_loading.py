@@ -135,7 +135,7 @@ def test_a_bad_file_is_one_clear_line_and_leaves_nothing(case: str, tmp_path: Pa
 def test_a_missing_file_a_folder_and_another_kind_of_file_are_refused(tmp_path: Path):
     with pytest.raises(InputError, match=r"there is no plugin file .*absent\.py"):
         load_file(tmp_path / "absent.py")
-    with pytest.raises(InputError, match="there is no plugin file"):
+    with pytest.raises(InputError, match=r"the plugin .* is a folder; give the Python or TOML file in it"):
         load_file(tmp_path)
     with pytest.raises(
         InputError, match=r"plugin notes\.txt: neither Python nor TOML; give a file that ends in \.py or \.toml"
