@@ -219,7 +219,7 @@ def test_every_block_is_one_that_is_tested():
 def test_the_plugins_of_the_pages_reached_the_board(ran):
     folder, _ = ran
     page = (folder / "results" / "LEADERBOARD.md").read_text(encoding="utf-8")
-    for name in ("midpoint", "one-step", "pgd-foolbox", "pgd-transfer-art", "digits-linear", "shades-sigma0.50"):
+    for name in ("midpoint", "one-step", "pgd-foolbox", "pgd-transfer-art", "digits-mlp", "shades-sigma0.50"):
         assert name in page
 
 
