@@ -16,6 +16,7 @@ from importlib.util import spec_from_file_location
 from os.path import samefile
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 ROOMS = ("attacks", "benchmark", "leaderboard", "targets")
 ALIAS = "abstention_bench"
@@ -61,10 +62,13 @@ def main() -> int:
     return main()
 
 
-def __getattr__(name: str) -> ModuleType:
-    """A room, for ``from abstention_bench import attacks``."""
+def __getattr__(name: str) -> Any:
+    """A room, for ``from abstention_bench import attacks``; or a public name of the harness, as ``run``."""
     if name in ROOMS:
         return import_module(name)
+    harness = import_module("benchmark")
+    if name in harness.__all__:
+        return getattr(harness, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

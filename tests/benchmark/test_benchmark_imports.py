@@ -31,11 +31,12 @@ MAY_IMPORT = {
         *("cell", "kit", "message", "numeral", "option_parser", "plugins", "provenance", "recheck"),
         *("running", "seed_paper", "suite", "suite_file", "tables", "terminal"),
     },
+    "api": {"cell", "commands", "plugins", "running", "suite", "suite_file", "terminal"},
     "option_hints": set(),
     "option_parser": {"message", "numeral"},
     "cli": {"commands", "message", "option_hints", "option_parser", "terminal"},
     "__main__": {"cli"},
-    "__init__": {"rooms"},
+    "__init__": {"api", "rooms"},
 }
 """By folder or module of the harness: the others that it may import. ``cli`` names its commands as texts."""
 

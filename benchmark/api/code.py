@@ -1,0 +1,47 @@
+"""The version of the code behind an object of the user's own, so that edited code never gets the results of older."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmark.plugins.sources import OURS, of_file
+
+LIBRARIES = {"torch", "torchvision"}
+"""Packages whose modules are no code of the user's."""
+
+
+def code_version(*things: Any) -> str:
+    """The version of the code of classes and functions; "" where all are this project's or PyTorch's.
+
+    It is that of a plugin in the same file: a digest of the file and of the local modules that it imports. Code that
+    lies in no file, as in a notebook, gets a version that no other code has.
+    """
+    own = [thing for thing in things if _package(thing) not in OURS | LIBRARIES]
+    files = [sorted(_files(thing)) for thing in own]
+    if not all(files):
+        return f"unsaved-{uuid.uuid4().hex[:16]}"
+    return "+".join(of_file(path).version for path in sorted({path for found in files for path in found}))
+
+
+def _package(thing: Any) -> str:
+    return str(getattr(_inner(thing), "__module__", "")).partition(".")[0]
+
+
+def _inner(thing: Any) -> Any:
+    while isinstance(thing, partial):
+        thing = thing.func
+    return thing
+
+
+def _files(thing: Any) -> Iterator[Path]:
+    """The files of a function, or of a class's own methods. A class's module may be another file's by now."""
+    thing = _inner(thing)
+    functions = vars(thing).values() if isinstance(thing, type) else [thing]
+    for function in functions:
+        path = Path(getattr(getattr(function, "__code__", None), "co_filename", ""))
+        if path.is_file():
+            yield path
