@@ -40,7 +40,10 @@ def _inner(thing: Any) -> Any:
 def _files(thing: Any) -> Iterator[Path]:
     """The files of a function, or of a class's own methods. A class's module may be another file's by now."""
     thing = _inner(thing)
-    functions = vars(thing).values() if isinstance(thing, type) else [thing]
+    functions = [thing]
+    if isinstance(thing, type):  # without what the dataclass decorator put there
+        members = [member for member in vars(thing).values() if hasattr(member, "__globals__")]
+        functions = [member for member in members if member.__globals__.get("__name__") == thing.__module__]
     for function in functions:
         path = Path(getattr(getattr(function, "__code__", None), "co_filename", ""))
         if path.is_file():

@@ -23,7 +23,7 @@ from leaderboard import Store, StoreError
 from leaderboard.row import Row
 from leaderboard.stored.archive import PLACE
 from leaderboard.stored.records import COLUMNS
-from targets import InputError, SmoothedClassifier, load
+from targets import DATA, InputError, SmoothedClassifier, load
 
 QUICK: dict[str, Any] = {"epsilons": 0.5, "images": 3, "samples": 100, "ceiling_samples": 200, "device": "cpu"}
 OPTIONS = ["--epsilons", 0.5, "--images", 3, "--samples", 100, "--ceiling-samples", 200, "--device", "cpu", "--quiet"]
@@ -104,7 +104,7 @@ def test_tensors_are_a_data_set():
 
 
 def test_tensors_can_be_given_to_a_registered_target():
-    split = benchmark.api.run.DATA["digits"].split("evaluation")
+    split = DATA["digits"].split("evaluation")
     given = (split.images[:2], split.labels[:2])
     rows = run(TARGET, "clean", **{**QUICK, "images": given}).rows
     assert [(row["target"], row["data"], row["images"]) for row in rows] == [(TARGET, "given", 2)]
