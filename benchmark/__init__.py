@@ -15,9 +15,9 @@ if "abstention_bench" not in _sys.modules:  # first, so that our packages are fo
     import benchmark.rooms  # noqa: F401
 
 if _TYPE_CHECKING:
-    from benchmark.api import Granted, Result, board, grant, run
+    from benchmark.api import Granted, Result, board, compare, grant, run
 
-__all__ = ["Granted", "Result", "board", "grant", "run"]
+__all__ = ["Granted", "Result", "board", "compare", "grant", "run"]
 
 
 def __getattr__(name: str) -> _Any:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.util import find_spec
 
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.signals import INTERRUPTED, interrupt_on_sigterm
-from benchmark.seed_paper import Settings, prepare_report, reproduce, write_report
 from leaderboard import Store
-from targets import cifar10
+from targets import InputError, cifar10
 from targets.target import device_named
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Returns 0, or 130 where interrupted."""
+    """Returns 0, or 130 where interrupted.
+
+    Raises:
+        InputError: matplotlib is not installed, or a setting cannot be run.
+    """
+    if find_spec("matplotlib") is None:  # before the hours that a run takes
+        raise InputError("the report's figures are drawn by matplotlib; install it: python -m pip install matplotlib")
+    from benchmark.seed_paper import Settings, prepare_report, reproduce, write_report
+
     interrupt_on_sigterm()
     cifar10.use_folder(arguments.data)
     load_plugins(arguments.plugin)

@@ -31,7 +31,7 @@ MAY_IMPORT = {
         *("cell", "kit", "message", "numeral", "option_parser", "plugins", "provenance", "recheck"),
         *("running", "seed_paper", "suite", "suite_file", "tables", "terminal"),
     },
-    "api": {"cell", "commands", "plugins", "running", "suite", "suite_file", "terminal"},
+    "api": {"cell", "commands", "plugins", "recheck", "running", "suite", "suite_file", "terminal"},
     "option_hints": set(),
     "option_parser": {"message", "numeral"},
     "cli": {"commands", "message", "option_hints", "option_parser", "terminal"},

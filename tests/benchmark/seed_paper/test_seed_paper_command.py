@@ -24,7 +24,7 @@ def test_the_command_writes_the_report_and_says_where(
         given.update(settings=settings, folder=store.folder, device=device, quiet=quiet)
         return result
 
-    monkeypatch.setattr("benchmark.commands.reproduce.reproduce", experiment)
+    monkeypatch.setattr("benchmark.seed_paper.reproduce", experiment)
     assert command(
         "reproduce", "--target", "tiny-linear", "--images", 3, "--samples", 100, "--query-samples", 60, "--epochs", 2,
         "--seed", 7, "--device", "cpu", "--results", tmp_path / "r", "--output", tmp_path / "o", "--quiet",
@@ -45,7 +45,7 @@ def test_an_interrupted_command_says_how_to_go_on(
     def stopped(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("benchmark.commands.reproduce.reproduce", stopped)
+    monkeypatch.setattr("benchmark.seed_paper.reproduce", stopped)
     assert command("reproduce", "--results", tmp_path / "r", "--output", tmp_path / "o") == 130
     out, err = capsys.readouterr()
     assert out == ""
@@ -74,6 +74,15 @@ def test_bad_input_is_one_line(arguments: list[str], words: str, tmp_path: Path,
         code = error.code  # type: ignore[assignment]
     assert code == 2
     assert words in error_line(capsys.readouterr().err)
+
+
+def test_without_matplotlib_one_line_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("benchmark.commands.reproduce.find_spec", lambda name: None)
+    assert command("reproduce", "--results", tmp_path / "r", "--output", tmp_path / "o") == 2
+    assert error_line(capsys.readouterr().err).endswith("python -m pip install matplotlib")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_states_the_rule_and_imports_nothing_heavy():
