@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from attacks import ATTACKS, Attack
 from benchmark.api.code import code_version
+from benchmark.plugins.attributes import unannotated
 from targets import InputError
 
 OneAttack = str | Attack | type[Attack]
@@ -35,6 +37,8 @@ def register_attacks(given: Attacks) -> tuple[list[str], dict[str, dict[str, Any
             cls = one if isinstance(one, type) else type(one)
             if name not in ATTACKS:
                 ATTACKS.add(name, cls)
+                for line in unannotated(cls):
+                    warnings.warn(line, stacklevel=2)
             elif ATTACKS[name] is not cls or (name in names and not isinstance(given, Mapping)):
                 raise InputError(
                     f"there is another attack {name!r}; give yours names of their own: attacks={{NAME: attack, …}}"

@@ -174,6 +174,17 @@ def test_an_attack_that_raises_fails_its_cells_and_no_others():
         result.images(TARGET, "broken", 0.5)
 
 
+class Unannotated(TowardsGrey):
+    """Has a number that looks like a hyper-parameter."""
+
+    share = 0.5
+
+
+def test_an_attribute_without_annotation_is_told():
+    with pytest.warns(UserWarning, match=r"Unannotated\.share = 0\.5 has no annotation"):
+        run(TARGET, Unannotated, **QUICK)
+
+
 class Undeclared(attacks.Attack):
     """Declares no access."""
 
