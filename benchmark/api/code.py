@@ -5,9 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from functools import partial
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
+from benchmark.plugins.python_files import INSTALLED
 from benchmark.plugins.sources import OURS, of_file
 
 LIBRARIES = {"torch", "torchvision"}
@@ -17,14 +19,22 @@ LIBRARIES = {"torch", "torchvision"}
 def code_version(*things: Any) -> str:
     """The version of the code of classes and functions; "" where all are this project's or PyTorch's.
 
-    It is that of a plugin in the same file: a digest of the file and of the local modules that it imports. Code that
-    lies in no file, as in a notebook, gets a version that no other code has.
+    It is that of a plugin in the same file: a digest of the file and of the local modules that it imports. Code of an
+    installed package has the package's version. Code that lies in no file, as in a notebook, gets a version that no
+    other code has.
     """
-    own = [thing for thing in things if _package(thing) not in OURS | LIBRARIES]
-    files = [sorted(_files(thing)) for thing in own]
-    if not all(files):
-        return f"unsaved-{uuid.uuid4().hex[:16]}"
-    return "+".join(of_file(path).version for path in sorted({path for found in files for path in found}))
+    versions = set()
+    for thing in things:
+        package = _package(thing)
+        if package in OURS | LIBRARIES:
+            continue
+        files = set(_files(thing))
+        if not files:
+            return f"unsaved-{uuid.uuid4().hex[:16]}"
+        installed = any(INSTALLED & set(path.parts) for path in files)
+        names = packages_distributions().get(package, []) if installed else []
+        versions |= {f"{name}=={version(name)}" for name in names} or {of_file(path).version for path in files}
+    return "+".join(sorted(versions))
 
 
 def _package(thing: Any) -> str:
