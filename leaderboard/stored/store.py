@@ -62,7 +62,7 @@ class Store(cells.Cells, arrays.SharedArrays):
     def read(cls, folder: Path, key_of: Callable[[dict[str, Any]], str] | None = None) -> Store:
         """The store in `folder`, for reading: changes nothing. Raises StoreError where there is none."""
         if not folder.exists():
-            raise StoreError(f"there is no results folder {folder}; check --results, or {FIRST_RUN}")
+            raise StoreError(f"no results in {folder}, which does not exist: check --results, or {FIRST_RUN}")
         if not folder.is_dir():
             raise StoreError(f"results folder {folder} is not a folder; choose another one")
         try:

@@ -63,9 +63,13 @@ def test_what_was_added_replaced_and_removed_since_a_snapshot_is_undone(registry
     [
         ("digits-sigma0.5", "did you mean 'digits-sigma0.50'?"),
         ("cifar-sigma0.50", "did you mean 'cifar10-sigma0.50'?"),
-        ("mine", "did you mean 'Mine'?"),
+        ("mine", "did you mean 'Mine'? A name that a plugin registers needs --plugin FILE"),
         ("z*", "give one name, not a pattern: Mine, cifar10-sigma0.50, digits-sigma0.12, digits-sigma0.50"),
-        ("zzz", "known: Mine, cifar10-sigma0.50, digits-sigma0.12, digits-sigma0.50"),
+        (
+            "zzz",
+            "known: Mine, cifar10-sigma0.50, digits-sigma0.12, digits-sigma0.50. A name that a plugin registers needs "
+            "--plugin FILE",
+        ),
     ],
 )
 def test_an_unknown_name_gets_a_hint(registry, name, hint):
