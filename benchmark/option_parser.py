@@ -103,8 +103,10 @@ def parser() -> argparse.ArgumentParser:
         "--workers",
         type=int,
         metavar="N",
-        help="number of worker processes (default: one per core if images are small and cells are many, else 1)",
+        help="number of worker processes, or 0 for none (default: one per GPU; one per core if images are small and "
+        "cells are many; else 1)",
     )
+    _add_engine(run)
     run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     _add_data(run)
     _add_plugin(run)
@@ -338,6 +340,28 @@ def _add_kit(verbs: argparse._SubParsersAction[_Parser]) -> None:
     show.add_argument("cell", nargs="?", metavar="CELL", help="its key, or the beginning of it; without, what failed")
     show.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     show.set_defaults(command="benchmark.commands.show", parser=show)
+
+
+def _add_engine(verb: argparse.ArgumentParser) -> None:
+    """Where cells run, and what each may use."""
+    verb.add_argument(
+        "--engine",
+        choices=("local", "dask", "submitit"),
+        default="local",
+        help="what runs cells: processes of this machine (default), a Dask cluster, or jobs of a Slurm cluster",
+    )
+    verb.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster (default: one on this machine)")
+    verb.add_argument(
+        "--engine-options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help="submitit's parameters, such as slurm_partition=gpu timeout_min=240; cluster=local runs jobs here",
+    )
+    verb.add_argument("--cell-timeout", type=_number, metavar="SECONDS", help="end an attack that takes longer")
+    verb.add_argument("--cell-memory", type=_number, metavar="GB", help="main memory that an attack may take")
+    verb.add_argument("--dry-run", action="store_true", help="only say what would be run, and how long it may take")
 
 
 def _add_data(verb: argparse.ArgumentParser) -> None:

@@ -13,9 +13,12 @@ from attacks import ATTACKS
 from benchmark.cell import settings_key
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import said_damage, write_board
-from benchmark.commands.run_options import asked_options, chosen_suite
+from benchmark.commands.run_options import asked_options, chosen_suite, engine_options
 from benchmark.commands.signals import INTERRUPTED, interrupt_on_sigterm
 from benchmark.option_parser import program
+from benchmark.running.engines import EngineChoice
+from benchmark.running.limits import Limits
+from benchmark.running.plan import plan
 from benchmark.running.runner import Summary, count_cells, run
 from benchmark.suite import Suite
 from benchmark.terminal.failures import say_failures
@@ -75,10 +78,15 @@ def main(arguments: argparse.Namespace) -> int:
     load_plugins(arguments.plugin)
     device_named(arguments.device)
     suite = chosen_suite(arguments)
-    if arguments.workers is not None and not 1 <= arguments.workers <= MOST_WORKERS:
-        raise InputError(f"--workers is {arguments.workers}; give a number from 1 to {MOST_WORKERS}")
+    if arguments.workers is not None and not 0 <= arguments.workers <= MOST_WORKERS:
+        raise InputError(f"--workers is {arguments.workers}; give a number from 0 to {MOST_WORKERS}")
+    engine = EngineChoice(arguments.engine, arguments.scheduler, engine_options(arguments.engine_options))
+    limits = Limits(arguments.cell_timeout, arguments.cell_memory)
     if arguments.query_budgets and not any(ATTACKS[name].access.metered for name in suite.attack_names()):
         raise InputError(f"--query-budgets: {', '.join(suite.attack_names())} make no queries; leave it out")
+    if arguments.dry_run:
+        print(plan(suite, arguments.results, arguments.device, arguments.workers))
+        return 0
     store = Store.open(arguments.results, settings_key)
     if sizes := other_sets(suite, store):
         print(
@@ -98,6 +106,8 @@ def main(arguments: argparse.Namespace) -> int:
             arguments.workers,
             arguments.plugin,
             arguments.data,
+            engine,
+            limits,
         )
     except KeyboardInterrupt:
         progress.close()

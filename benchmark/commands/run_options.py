@@ -67,6 +67,21 @@ def with_settings(suite: Suite, words: Sequence[str]) -> dict[str, Mapping[str, 
     return settings
 
 
+def engine_options(words: Sequence[str]) -> dict[str, Any]:
+    """The options of ``NAME=VALUE``, whose values are read as those of ``--set``.
+
+    Raises:
+        InputError: a word is not of that form.
+    """
+    options = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (equals and name):
+            raise InputError(f"--engine-options {word}: give NAME=VALUE, as slurm_partition=gpu")
+        options[name] = _value(value, word)
+    return options
+
+
 def _value(text: str, word: str) -> Any:
     """The value as TOML reads it, or the text itself if it is not TOML. ``word`` is quoted in errors."""
     try:

@@ -46,9 +46,19 @@ class CellQueue:
             return work is not last, work in busy, -len(self.waiting.get(work.target.name, ()))
 
         for work in sorted(self.works, key=order):
-            cells = self.waiting.get(work.target.name, deque())
-            for cell in cells:
-                if not (isinstance(cell, BestOf) and any(member.key in self.unfinished for member in cell.members)):
-                    cells.remove(cell)
-                    return work, cell
+            if (cell := self.take_of(work)) is not None:
+                return work, cell
         return None
+
+    def take_of(self, work: Work) -> Cell | None:
+        """A cell of a target; None where none can be begun now."""
+        cells = self.waiting.get(work.target.name, deque())
+        for cell in cells:
+            if not (isinstance(cell, BestOf) and any(member.key in self.unfinished for member in cell.members)):
+                cells.remove(cell)
+                return cell
+        return None
+
+    def count_waiting(self) -> int:
+        """How many cells no worker has begun."""
+        return sum(map(len, self.waiting.values()))

@@ -101,4 +101,6 @@ def _attacked(
 ) -> Any:
     access = grant(cell, meter, surrogates, cache)
     streams = Streams((cell.suite.seed, cell.target.name, "attack", cell.attack_name, repr(cell.epsilon)), cell.images)
-    return call_attack(cell.attack, access, images, labels.to(cell.target.device), cell.epsilon, streams)
+    labels = labels.to(cell.target.device)
+    with surrogates.watch.call():
+        return call_attack(cell.attack, access, images, labels, cell.epsilon, streams)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from attacks.access import Fit, SameDataFit
+from benchmark.running.limits import Watch
 from benchmark.running.surrogates import Build, Surrogates, Trained
 
 
@@ -18,9 +19,11 @@ class CellSurrogates:
         queries: decision queries behind the answers that its surrogates were trained on. Several share the answers.
         seconds: that loading and training took during the cell. It is no cost of the cell: others use them too.
         origins: where its surrogates come from.
+        watch: keeps the attack within its limits. Loading and training are not in them.
     """
 
     surrogates: Surrogates
+    watch: Watch = field(default_factory=Watch)
     queries: int = 0
     seconds: float = 0.0
     origins: set[str] = field(default_factory=set)
@@ -28,11 +31,13 @@ class CellSurrogates:
     def of_answers(self, recipe: str, build: Build, fit: Fit) -> nn.Module:
         """A surrogate that is trained on the target's answers."""
         self.queries = len(self.surrogates.answers.images)
-        return self._recorded(self.surrogates.of_answers(recipe, build, fit))
+        with self.watch.paused():
+            return self._recorded(self.surrogates.of_answers(recipe, build, fit))
 
     def of_same_data(self, recipe: str, build: Build, fit: SameDataFit) -> nn.Module:
         """A surrogate that is trained on the target's training set; it needs no query."""
-        return self._recorded(self.surrogates.of_same_data(recipe, build, fit))
+        with self.watch.paused():
+            return self._recorded(self.surrogates.of_same_data(recipe, build, fit))
 
     def _recorded(self, trained: Trained) -> nn.Module:
         self.seconds += trained.seconds

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from attacks import ATTACKS
 from benchmark.cell import budgets
 from benchmark.running.best_of import count_best_of
-from benchmark.running.work import Done, Progress, Work
+from benchmark.running.engines import Engine, EngineChoice
+from benchmark.running.limits import Limits
+from benchmark.running.work import Done, Progress, Work, is_small
 from benchmark.suite import Suite
 from benchmark.terminal.notices import announce
 from benchmark.terminal.progress import Quiet
 from leaderboard import Store
 from leaderboard.stored.cell import Request
-from targets import DATA, SmoothedClassifier, load
-from targets.arithmetic import SMALL
+from targets import InputError, load
+
+if TYPE_CHECKING:
+    from benchmark.running.worker_process import WorkerSettings
 
 WORTH_WORKERS = 20
 """Missing cells for each worker process. With fewer, starting a process takes longer than it saves."""
@@ -74,6 +79,8 @@ def run(
     workers: int | None = 1,
     plugins: Sequence[Path] = (),
     data: Path | None = None,
+    engine: EngineChoice | None = None,
+    limits: Limits | None = None,
 ) -> Summary:
     """Run a suite's missing cells and store each.
 
@@ -81,11 +88,20 @@ def run(
 
     Args:
         options: of the command that asks for the cells, which each cell records.
-        workers: number of processes, each with one thread; 1 for this process alone. None for one a core if images are
-            small and many cells are missing, else 1. Records do not depend on it.
+        workers: number of worker processes; 0 for this process alone. None for one a GPU, or one a core if images are
+            small and many cells are missing, else 1. A single one is started only where there are plugins, whose
+            attacks may do anything, limits or another engine. Records do not depend on it.
         plugins: files that this process has loaded and worker processes have to load.
         data: the folder of CIFAR-10 that this process uses and worker processes have to use; None without ``--data``.
+        engine: where cells run; None for worker processes of this machine.
+        limits: of each attack's call; None for none.
+
+    Raises:
+        InputError: the engine's library is missing, or its options are wrong.
     """
+    engine, limits = engine or EngineChoice(), limits or Limits()
+    if workers == 0 and (engine.name != "local" or limits):
+        raise InputError("--workers is 0, this process alone; engines and limits need 1 or more")
     # All first: a last target with damaged weights should not be found after hours.
     loaded = [load(name, device) for name in suite.target_names()]
     for target in loaded:
@@ -93,15 +109,25 @@ def run(
     request = Request(images=suite.images, options=list(options))
     works = [Work(suite, target, store, request, progress) for target in loaded]
     summary = Summary()
-    workers = workers or worker_count(works)
-    if workers > 1:
+    workers = worker_count(works) if workers is None else workers
+    if workers > 1 or (workers == 1 and (plugins or limits or engine.name != "local")):
+        from benchmark.running.dispatch import dispatch
         from benchmark.running.worker_process import WorkerSettings
-        from benchmark.running.workers import run_in_workers
 
         progress.workers = workers
-        quiet = isinstance(progress, Quiet)
-        settings = WorkerSettings(suite, store.folder, device, request, tuple(plugins), data, quiet)
-        run_in_workers(works, workers, settings, progress, summary.add)
+        settings = WorkerSettings(
+            suite,
+            store.folder.absolute(),
+            device,
+            request,
+            tuple(path.absolute() for path in plugins),
+            data and data.absolute(),
+            quiet=isinstance(progress, Quiet),
+            threads=torch.get_num_threads() if workers == 1 and engine.name == "local" else 1,
+            limits=limits,
+        )
+        with started(engine, settings, workers) as running:
+            dispatch(works, running, settings, progress, summary.add)
         return summary
     threads = torch.get_num_threads()
     try:
@@ -117,17 +143,36 @@ def run(
     return summary
 
 
-def is_small(target: SmoothedClassifier) -> bool:
-    """Whether its images are so small that a second thread gains nothing."""
-    return math.prod(DATA[target.data].shape) <= SMALL
+@contextmanager
+def started(choice: EngineChoice, settings: WorkerSettings, workers: int) -> Iterator[Engine]:
+    """The engine that was asked for; afterwards nothing runs there any more."""
+    engine: Engine
+    if choice.name == "dask":
+        from benchmark.running.engines.dask import Dask
+
+        engine = Dask(settings.run, workers, choice.scheduler)
+    elif choice.name == "submitit":
+        from benchmark.running.engines.submitit import FOLDER, Submitit
+
+        engine = Submitit(workers, settings.results / FOLDER, choice)
+    else:
+        from benchmark.running.engines.local import Local
+
+        engine = Local(settings.run, workers)
+    try:
+        yield engine
+    finally:
+        engine.shutdown()
 
 
 def worker_count(works: Sequence[Work]) -> int:
-    """One process a core while each has enough cells to run; 1 where one image's work fills all cores."""
-    if not all(work.target.device.type == "cpu" and is_small(work.target) for work in works):
-        return 1
+    """One process a GPU, or one a core while each has enough cells to run; 1 where one image's work fills all cores."""
     held = [cell.held(work.store) for work in works for cell in work.cells]
     missing = sum(cell is None or cell.status != "ok" for cell in held)
+    if all(work.target.device.type == "cuda" for work in works):
+        return max(1, min(torch.cuda.device_count(), missing))
+    if not all(work.target.device.type == "cpu" and is_small(work.target) for work in works):
+        return 1
     return max(1, min(usable_cores(), missing // WORTH_WORKERS))
 
 

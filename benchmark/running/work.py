@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TextIO
 
 import numpy as np
 
@@ -17,13 +18,15 @@ from benchmark.running.cell_run import run_cell
 from benchmark.running.cell_surrogates import CellSurrogates
 from benchmark.running.clean_columns import renew_ceilings
 from benchmark.running.evaluation import broken_rules
+from benchmark.running.limits import Limits, Watch, lacked_memory
 from benchmark.running.sample_cache import SampleCache
 from benchmark.running.surrogates import Surrogates
 from benchmark.suite import Suite
 from leaderboard import Store
 from leaderboard.stored.cell import Request, StoredCell
 from leaderboard.stored.records import frame
-from targets import ABSTAIN, SmoothedClassifier
+from targets import ABSTAIN, DATA, SmoothedClassifier
+from targets.arithmetic import SMALL
 from targets.isolation import isolated
 
 
@@ -85,6 +88,8 @@ class Work:
     Attributes:
         request: the command that asks for the cells, which each records.
         progress: is told how the cells go.
+        limits: of each attack's call. They need a worker process.
+        words: where a worker process says what it was doing when it ended; None in the process of the run.
     """
 
     suite: Suite
@@ -92,6 +97,8 @@ class Work:
     store: Store
     request: Request
     progress: Progress
+    limits: Limits = field(default_factory=Limits)
+    words: TextIO | None = None
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -127,15 +134,18 @@ class Work:
     def run(self, cell: Cell) -> Done:
         """Run a cell and store it, or store why it failed."""
         begun = time.perf_counter()
-        surrogates = CellSurrogates(self._surrogates)
+        surrogates = CellSurrogates(self._surrogates, Watch(self.limits, self.words))
         progress = self.progress
         try:
             with isolated():  # also from what a base classifier does to the process's state
                 result = run_cell(cell, self.store, surrogates, self._cache, progress.tick, progress.stage)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # whatever a plugin raises: its traceback is stored, and the next run tries again
-            return self.fail(cell, traceback.format_exc(), time.perf_counter() - begun)
+        except BaseException as error:  # whatever a plugin raises: its traceback is stored, the next run tries again
+            if isinstance(error, KeyboardInterrupt) and self.words is None:
+                raise  # a worker process ignores Ctrl-C, so there the attack raised it
+            reason = traceback.format_exc()
+            if self.limits.gigabytes is not None and lacked_memory(error):
+                reason += f"OutOfMemory: the attack wanted more than --cell-memory {self.limits.gigabytes:g}"
+            return self.fail(cell, reason, time.perf_counter() - begun)
         seconds = time.perf_counter() - begun
         self.store.write_cell(
             cell.key,
@@ -176,3 +186,8 @@ class Work:
             members = map(self.store.cell, (member.key for member in cell.members))
             return max(member.surrogate_queries for member in members if member)
         return surrogates.queries
+
+
+def is_small(target: SmoothedClassifier) -> bool:
+    """Whether its images are so small that a second thread gains nothing."""
+    return math.prod(DATA[target.data].shape) <= SMALL

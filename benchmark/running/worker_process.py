@@ -1,21 +1,26 @@
-"""A worker process: one thread, one cell at a time."""
+"""A worker process: one cell at a time."""
 
 from __future__ import annotations
 
+import ctypes
+import faulthandler
 import os
 import signal
+import sys
 import threading
 import time
+import uuid
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 
 from benchmark.cell import settings_key
 from benchmark.plugins.loading import load_file, load_installed
-from benchmark.running.work import Done, Work
+from benchmark.running.limits import Limits
+from benchmark.running.work import Done, Work, is_small
 from benchmark.suite import Suite
 from benchmark.terminal.console import tolerant
 from benchmark.terminal.progress import Quiet, Stages
@@ -26,16 +31,22 @@ from targets import InputError, cifar10, load
 WATCH = 1.0
 """Seconds between two checks of a worker that the run which started it still lives."""
 
+PR_SET_PDEATHSIG = 1
+"""Linux's: which signal a process gets when its parent ends."""
+
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What each worker process of a run needs to know.
+    """What each worker process of a run needs to know. Paths are absolute: other machines know them by the same names.
 
     Attributes:
         results: the store's folder.
         plugins: files to load.
         data: the folder of CIFAR-10; None where the user gave none.
         quiet: whether the worker prints no progress of long work.
+        threads: of each worker process on large images.
+        limits: of each attack's call.
+        run: names the run among all.
     """
 
     suite: Suite
@@ -45,38 +56,53 @@ class WorkerSettings:
     plugins: tuple[Path, ...] = ()
     data: Path | None = None
     quiet: bool = False
-
-    def executor(self) -> Any:
-        """A pool of one worker: an ``Executor`` of ``concurrent.futures`` whose ``shutdown`` can kill."""
-        from loky import ProcessPoolExecutor
-
-        return ProcessPoolExecutor(max_workers=1, initializer=_begin, initargs=(self,))
+    threads: int = 1
+    limits: Limits = field(default_factory=Limits)
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
-_WORK: dict[str, Work] = {}
-"""In a worker process: its work on each target that it was given cells of."""
+@dataclass
+class _Process:
+    """What a worker process has: its settings, where it leaves its last words, and its work by target."""
 
-_SETTINGS: list[WorkerSettings] = []
+    settings: WorkerSettings
+    words: TextIO
+    works: dict[str, Work] = field(default_factory=dict)
+
+
+_PROCESS: list[_Process] = []
 
 _OUTPUT = ExitStack()
 """Protects standard output and error from attacks as long as the process lives."""
 
 
-def _begin(settings: WorkerSettings) -> None:
-    """Make a fresh process ready."""
+def begin(settings: WorkerSettings, words: Path) -> None:
+    """Make a fresh process ready.
+
+    Args:
+        words: the file in which it says what it was doing when it crashed or its time was up.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C also reaches the run, which ends its workers
     _OUTPUT.enter_context(tolerant())
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    torch.set_num_threads(1)
+    _end_with_parent()
+    file = open(words, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process lives
+    faulthandler.enable(file)
     cifar10.use_folder(settings.data)
     load_installed()
     for path in settings.plugins:
         load_file(path)
-    _SETTINGS.append(settings)
+    _PROCESS.append(_Process(settings, file))
 
 
-def _end_with(parent: int) -> None:
-    """End this process once the run that started it is gone, however that ended."""
+def _end_with_parent() -> None:
+    """End this process once the one that started it is gone, however that ended."""
+    parent = os.getppid()
+    if sys.platform == "linux":  # there the system does it, whatever an attack does here
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(WATCH)
     os._exit(1)
@@ -91,12 +117,17 @@ def run_in_worker(target: str, number: int, theirs: dict[str, Any]) -> Done:
     Raises:
         InputError: the cell has other settings here, so that each worker would run another experiment.
     """
-    [settings] = _SETTINGS
-    if target not in _WORK:
-        store = Store.open(settings.results, settings_key)
+    [process] = _PROCESS
+    settings = process.settings
+    if target not in process.works:
+        store = Store.read(settings.results, settings_key)
         progress = Quiet() if settings.quiet else Stages()
-        _WORK[target] = Work(settings.suite, load(target, settings.device), store, settings.request, progress)
-    work = _WORK[target]
+        loaded = load(target, settings.device)
+        process.works[target] = Work(
+            settings.suite, loaded, store, settings.request, progress, settings.limits, process.words
+        )
+    work = process.works[target]
+    torch.set_num_threads(1 if is_small(work.target) else settings.threads)
     cell = work.cells[number]
     check_same(theirs, cell.settings())
     work.progress.start(cell, number + 1)

@@ -149,7 +149,7 @@ def as_before() -> Iterator[None]:
 def run(suite: Path, results: Path, *arguments: object) -> int:
     """``run --quiet`` of a suite file in this process."""
     # In this process alone: a worker would not know the attacks that tests define.
-    workers = () if "--workers" in arguments else ("--workers", 1)
+    workers = () if "--workers" in arguments else ("--workers", 0)
     return command("run", "--suite", suite, "--results", results, "--device", "cpu", "--quiet", *workers, *arguments)
 
 

@@ -1,0 +1,134 @@
+"""What a run would do: its cells, those that the store holds, and what the others may take."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tabulate import tabulate
+
+from benchmark.cell import Cell, cells, settings_key
+from benchmark.running.best_of import best_of_cells
+from benchmark.suite import Suite
+from benchmark.terminal.progress import clock
+from leaderboard import Store
+from leaderboard.stored.cell import StoredCell
+from targets import load
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one image in one cell.
+
+    Attributes:
+        seconds: of one worker, shared work included where the measured cells did it.
+        samples: forward and backward passes of the base classifier, the evaluation's included.
+    """
+
+    seconds: float
+    samples: float
+
+
+def plan(suite: Suite, results: Path, device: str, workers: int | None) -> str:
+    """A table of a suite's cells by target and attack, and an estimate of what is missing.
+
+    Nothing is written and no cell is run. Cells count as alike if they are of the same attack and target; if
+    no such cell was measured, of the same attack on the same data.
+
+    Args:
+        results: a results folder, which need not exist.
+        workers: that the user asked for.
+    """
+    store = Store.read(results, settings_key) if results.exists() and any(results.iterdir()) else None
+    total, stored, missing = Counter[tuple[str, str]](), Counter[tuple[str, str]](), list[Cell]()
+    for name in suite.target_names():
+        plain = list(cells(suite, load(name, device), suite.indices(name)))
+        for cell in [*plain, *best_of_cells(suite, plain)]:
+            row = (name, cell.attack_name)
+            total[row] += 1
+            held = None if store is None else cell.held(store)
+            if held is not None and held.status == "ok":
+                stored[row] += 1
+            else:
+                missing.append(cell)
+    measured = _Measured(store, store.cells() if store else [])
+    rows = []
+    for (target, attack), count in total.items():
+        ours = [cell for cell in missing if (cell.target.name, cell.attack_name) == (target, attack)]
+        rows.append([target, attack, count, stored[target, attack], len(ours), *_told(measured, ours)])
+    heads = ["target", "attack", "cells", "stored", "to run", "about", "samples"]
+    table = tabulate(rows, heads, tablefmt="simple", colalign=("left", "left", *["right"] * 5))
+    return f"{table}\n\n{_summary(measured, missing, sum(total.values()), workers)}"
+
+
+def _told(measured: _Measured, ours: list[Cell]) -> tuple[str, str]:
+    """Time and samples of an attack's missing cells, for people."""
+    if not ours:
+        return "", ""
+    costs = [measured.cost(cell) for cell in ours]
+    known = [cost for cost in costs if cost is not None]
+    if len(known) < len(costs):
+        return "?", "?"
+    return clock(sum(cost.seconds for cost in known)), f"{sum(cost.samples for cost in known):.3g}"
+
+
+def _summary(measured: _Measured, missing: list[Cell], total: int, workers: int | None) -> str:
+    lines = [f"{total} cells: {total - len(missing)} stored already, {len(missing)} to run."]
+    costs = [measured.cost(cell) for cell in missing]
+    known = [cost for cost in costs if cost is not None]
+    if missing and not known:
+        lines.append("Nothing like them is measured in the results folder yet, so there is no estimate.")
+    elif missing:
+        seconds, samples = sum(cost.seconds for cost in known), sum(cost.samples for cost in known)
+        what = "They" if len(known) == len(missing) else f"{len(known)} of them"
+        each = f", or {clock(seconds / workers)} with {workers}" if workers and workers > 1 else ""
+        lines.append(f"{what} take about {clock(seconds)} of one worker{each}, and {samples:.3g} noise samples.")
+        if len(known) < len(missing):
+            lines.append("Nothing like the others is measured in the results folder yet.")
+    return "\n".join(lines)
+
+
+class _Measured:
+    """What the cells of a store took."""
+
+    def __init__(self, store: Store | None, held: Iterable[StoredCell]) -> None:
+        self._store = store
+        self._alike: dict[tuple[str, ...], list[StoredCell]] = defaultdict(list)
+        self._costs: dict[tuple[tuple[str, ...], int], Cost] = {}
+        for cell in held:
+            if cell.status == "ok" and cell.has_images:  # adopted cells were measured on another machine
+                for alike in _alike(cell.settings["target"], cell.settings["data"], cell.settings["attack"]):
+                    self._alike[alike].append(cell)
+
+    def cost(self, cell: Cell) -> Cost | None:
+        """What a cell may take, in all; None if nothing like it was measured."""
+        for alike in _alike(cell.target.name, cell.target.data, cell.attack_name):
+            if self._alike[alike]:
+                one = self._of_image(alike, cell.suite.samples)
+                return Cost(one.seconds * len(cell.images), one.samples * len(cell.images))
+        return None
+
+    def _of_image(self, alike: tuple[str, ...], n: int) -> Cost:
+        """The mean over measured cells. Of the samples only the evaluation's depend on n; the time goes with all."""
+        if (alike, n) not in self._costs:
+            assert self._store is not None
+            costs = []
+            for cell in self._alike[alike]:
+                records = self._store.records(cell.key)
+                attack = float((records.forward_samples + records.backward_samples).mean())
+                if "members" in cell.settings:  # a best-of cell records what its members took
+                    attack = 0.0
+                samples = attack + n
+                seconds = cell.seconds / len(records) * samples / (attack + cell.settings["n"])
+                costs.append((seconds, samples))
+            seconds, samples = np.mean(costs, axis=0)
+            self._costs[alike, n] = Cost(float(seconds), float(samples))
+        return self._costs[alike, n]
+
+
+def _alike(target: str, data: str, attack: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What cells have in common that may take equally long: the closer first."""
+    return ("target", target, attack), ("data", data, attack)
