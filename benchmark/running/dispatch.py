@@ -22,6 +22,27 @@ ROUNDS = 4
 """Cells that are sent together are at most this part of what each place has left, so that all places end together."""
 
 
+WORTH = 10
+"""What is sent together may take this part of the engine's time for it, even if another place then gets nothing."""
+
+
+class _Times:
+    """Seconds of cells so far, by attack."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._seconds: dict[str, float] = defaultdict(float)
+
+    def add(self, attack: str, seconds: float) -> None:
+        for name in (attack, ""):
+            self._counts[name] += 1
+            self._seconds[name] += seconds
+
+    def mean(self, attack: str = "") -> float | None:
+        """Of one attack, or of all; None before any is known."""
+        return self._seconds[attack] / self._counts[attack] if self._counts[attack] else None
+
+
 @dataclass(frozen=True)
 class _Job:
     """Cells of a target that were sent together."""
@@ -41,7 +62,7 @@ class _Dispatch:
         jobs: by place.
         last: what each place did last.
         deaths: by key, how often whatever had a cell ended.
-        times: by attack, seconds of its cells.
+        times: of cells that are done.
     """
 
     engine: Engine
@@ -52,7 +73,7 @@ class _Dispatch:
     jobs: dict[int, _Job] = field(default_factory=dict)
     last: dict[int, Work] = field(default_factory=dict)
     deaths: Counter[str] = field(default_factory=Counter)
-    times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    times: _Times = field(default_factory=_Times)
     finished: int = 0
 
     def finish(self, cell: Cell, done: Done) -> None:
@@ -60,7 +81,7 @@ class _Dispatch:
         self.finished += 1
         self.queue.unfinished.discard(cell.key)
         if done.status in ("ok", "stored"):
-            self.times[cell.attack_name].append(done.seconds)
+            self.times.add(cell.attack_name, done.seconds)
         self.add(done)
         self.progress.start(cell, self.finished)
         self.progress.finish(cell, done.seconds, done.status, done.abstention_rate, done.broken)
@@ -83,21 +104,23 @@ class _Dispatch:
     def _group(self, work: Work, first: Cell, places: int) -> list[Cell]:
         """A cell, and others of its target that are small enough to be sent with it.
 
-        A cell that already ended what had it is sent alone.
+        Among cells of unknown cost their number decides. A cell that already ended what had it is sent alone.
         """
-        cells, most = [first], 1 + self.queue.count_waiting() // (ROUNDS * places)
-        expected = self._expected(first)
-        while len(cells) < most and expected < self.engine.group_seconds and not self.deaths[first.key]:
-            if (cell := self.queue.take_of(work)) is None:
+        cells, waiting = [first], self.queue.count_waiting()
+        share = waiting / (ROUNDS * places)
+        seconds = self.times.mean(first.attack_name)
+        while waiting and self.engine.group_seconds and not self.deaths[first.key]:
+            if seconds is None:
+                full = len(cells) > share
+            else:
+                left = share * (self.times.mean() or 0.0)
+                full = seconds >= min(self.engine.group_seconds, max(left, self.engine.group_seconds / WORTH))
+            if full or (cell := self.queue.take_of(work)) is None:
                 break
             cells.append(cell)
-            expected += self._expected(cell)
+            more = self.times.mean(cell.attack_name)
+            seconds = None if seconds is None or more is None else seconds + more
         return cells
-
-    def _expected(self, cell: Cell) -> float:
-        """Mean seconds of the attack's cells so far; 0 before any is known."""
-        times = self.times.get(cell.attack_name, [])
-        return sum(times) / len(times) if times else 0.0
 
     def collect(self) -> None:
         """Take what became of cells. An exception that is no death ends the run."""

@@ -7,6 +7,7 @@ that its cache is of use. The engine calls :func:`run_hosted` from as many threa
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 import threading
@@ -121,9 +122,16 @@ def end(run: str) -> None:
         worker.words.unlink(missing_ok=True)
 
 
+def _end_all() -> None:
+    for run in [*_RUNS]:
+        end(run)
+
+
 def _take(settings: WorkerSettings, target: str, first: int) -> _Worker:
     """An idle worker of this run, if possible one that did the target's last cells; else a new one."""
     with _LOCK:
+        if not _RUNS:
+            atexit.register(_end_all)  # a job that ends by itself
         run = _RUNS.setdefault(settings.run, _Run())
         if run.ended:
             raise CancelledError

@@ -5,15 +5,33 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import socket
 import sys
+import time
 import uuid
+import zlib
 from pathlib import Path
 
 from leaderboard.errors import StoreError
 
 # Process ids are used again (in a container, at once): this tells our files from those of a dead namesake.
 _TOKEN = uuid.uuid4().hex[:8]
-_TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)-(?P<token>[0-9a-f]{8})-[0-9a-f]{8}\.tmp")
+_TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)-(?P<token>[0-9a-f]{8})-[0-9a-f]{8}(-(?P<place>[0-9a-f]{8}))?\.tmp")
+
+FOREIGN = 86_400.0
+"""Seconds after which a file of another machine's process is taken for that of a dead one: none writes so long."""
+
+
+def _here() -> str:
+    """Names where process ids mean the same: this machine, or this container."""
+    try:
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        namespace = 0
+    return f"{zlib.crc32(f'{socket.gethostname()} {namespace}'.encode()):08x}"
+
+
+_PLACE = _here()
 
 
 def write(path: Path, data: bytes) -> None:
@@ -21,7 +39,7 @@ def write(path: Path, data: bytes) -> None:
 
     Raises StoreError, one line, where the file cannot be written (disk full, no permission, not a folder).
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{_TOKEN}-{uuid.uuid4().hex[:8]}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{_TOKEN}-{uuid.uuid4().hex[:8]}-{_PLACE}.tmp")
     try:
         try:
             with open(temporary, "wb") as file:
@@ -40,11 +58,25 @@ def write(path: Path, data: bytes) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files in `folder` whose writer is gone; those of a living process stay."""
+    """Remove the temporary files in `folder` whose writer is gone; those of a living process stay.
+
+    Another machine that shares the folder may be writing, too. Its files stay for a day.
+    """
     for file in folder.iterdir():
         match = _TEMPORARY.fullmatch(file.name)
-        if match and not _is_writing(int(match["pid"]), match["token"]):
-            file.unlink(missing_ok=True)
+        if match is None:
+            continue
+        foreign = match["place"] not in (None, _PLACE)
+        if _is_recent(file) if foreign else _is_writing(int(match["pid"]), match["token"]):
+            continue
+        file.unlink(missing_ok=True)
+
+
+def _is_recent(file: Path) -> bool:
+    try:
+        return time.time() - file.stat().st_mtime < FOREIGN
+    except FileNotFoundError:  # put in its place, or swept by another
+        return True
 
 
 def _is_writing(pid: int, token: str) -> bool:

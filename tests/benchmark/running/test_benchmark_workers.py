@@ -94,7 +94,13 @@ class Waits(Step):
 
     def __call__(self, model, images, labels, epsilon, generator):
         told("waits")
-        time.sleep(600)
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_IGN)
+        while True:
+            try:
+                time.sleep(600)
+            except BaseException:
+                pass
 
 
 def fit(module, images, answers, seed):
@@ -264,10 +270,10 @@ def _alive(process: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("workers", ["0", "-1", "99999999999"])
+@pytest.mark.parametrize("workers", ["-1", "99999999999"])
 def test_a_number_of_workers_that_cannot_be_is_one_line(workers: str, capsys: pytest.CaptureFixture[str]):
     assert command("run", "--all", "--workers", workers) == 2
-    assert error_line(capsys.readouterr().err).startswith(f"error: --workers is {workers}; give a number from 1 to")
+    assert error_line(capsys.readouterr().err).startswith(f"error: --workers is {workers}; give a number from 0 to")
 
 
 @pytest.mark.parametrize(("missing", "expected"), [(0, 1), (39, 1), (40, 2), (100, 3)])

@@ -186,7 +186,7 @@ def test_who_closes_our_streams_closes_them_for_nobody(deed, tmp_path, monkeypat
     streams = Streams(monkeypatch, "utf-8")
     define("closes", NoAccess, act)
     suite = suite_file(tmp_path / "s.toml", attacks=["closes", "clean"])
-    arguments = ("run", "--suite", suite, "--results", tmp_path / "r", "--device", "cpu", "--workers", 1)
+    arguments = ("run", "--suite", suite, "--results", tmp_path / "r", "--device", "cpu", "--workers", 0)
     assert command(*arguments) == 0
     assert "still there" in streams.text("stdout")
     assert "at ε = 0.5" in streams.text("stdout")

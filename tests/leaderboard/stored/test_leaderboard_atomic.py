@@ -46,6 +46,14 @@ def test_an_interrupt_leaves_nothing(tmp_path, monkeypatch):
     assert names(tmp_path) == []
 
 
+def test_sweep_leaves_what_another_machine_writes_for_a_day(tmp_path):
+    (tmp_path / ".a.json.1-01234567-89abcdef-0000aaaa.tmp").touch()
+    (tmp_path / ".b.json.1-01234567-89abcdef-0000aaaa.tmp").touch()
+    os.utime(tmp_path / ".b.json.1-01234567-89abcdef-0000aaaa.tmp", (0, 0))
+    atomic.sweep(tmp_path)
+    assert names(tmp_path) == [".a.json.1-01234567-89abcdef-0000aaaa.tmp"]
+
+
 def test_sweep_removes_only_what_dead_writers_left(tmp_path):
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     remains = f".a.json.{int(dead.stdout)}-01234567-89abcdef.tmp"
