@@ -54,12 +54,18 @@ PARSED = {
     "python -m benchmark run --suite cifar10-larger": "hours, and CIFAR-10",
     "python -m benchmark run --suite cifar10 --samples 10000 --targets cifar10-sigma0.50-bf16 --epsilons 1.0 "
     "--attacks clean cross-and-land": "hours, and CIFAR-10",
+    "python -m benchmark run --all --engine dask --workers 2": "a package that need not be installed",
+    "python -m benchmark run --all --engine dask --scheduler tcp://head:8786": "a cluster",
+    "python -m benchmark run --suite cifar10 --engine submitit --workers 16 --engine-options slurm_partition=gpu "
+    "gpus_per_node=1 cpus_per_task=4 timeout_min=240": "a cluster",
     "python -m benchmark train cifar10-sigma0.50": "half an hour, and CIFAR-10",
 }
 """Commands of the program that are not run here, and why."""
 
 OTHERS = {
     'python -m pip install -e ".[test,lint]"': "a network; .ci/run installs both extras",
+    'python -m pip install -e ".[dask]"': "a network; .ci/run installs both engines",
+    'python -m pip install -e ".[slurm]"': "a network; .ci/run installs both engines",
     "python -m pytest": "these tests",
     "python -m pytest -n 0 tests/attacks": "among these tests",
     "ruff check . && ruff format --check . && mypy": "run by .ci/run",

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.running.gpus import visible_gpus
+from benchmark.running.hardware import visible_gpus
 from benchmark.running.work import Done
 from benchmark.running.worker_process import WorkerSettings, begin, run_in_worker
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from attacks import ATTACKS
 from benchmark.cell import budgets
 from benchmark.running.best_of import count_best_of
 from benchmark.running.engines import Engine, EngineChoice
+from benchmark.running.hardware import usable_cores
 from benchmark.running.limits import Limits
 from benchmark.running.work import Done, Progress, Work, is_small
 from benchmark.suite import Suite
@@ -123,7 +123,7 @@ def run(
             tuple(path.absolute() for path in plugins),
             data and data.absolute(),
             quiet=isinstance(progress, Quiet),
-            threads=torch.get_num_threads() if workers == 1 and engine.name == "local" else 1,
+            threads=_threads(engine, works, workers),
             limits=limits,
         )
         with started(engine, settings, workers) as running:
@@ -165,6 +165,17 @@ def started(choice: EngineChoice, settings: WorkerSettings, workers: int) -> Ite
         engine.shutdown()
 
 
+def _threads(engine: EngineChoice, works: Sequence[Work], workers: int) -> int:
+    """Of each worker process, on large images; 0 for as many as there are cores where it runs."""
+    if engine.name == "submitit":
+        return 0
+    if engine.name == "local" and workers == 1:
+        return torch.get_num_threads()
+    if engine.name == "local" and any(work.target.device.type == "cuda" for work in works):
+        return max(1, usable_cores() // workers)  # they draw the noise
+    return 1
+
+
 def worker_count(works: Sequence[Work]) -> int:
     """One process a GPU, or one a core while each has enough cells to run; 1 where one image's work fills all cores."""
     held = [cell.held(work.store) for work in works for cell in work.cells]
@@ -174,8 +185,3 @@ def worker_count(works: Sequence[Work]) -> int:
     if not all(work.target.device.type == "cpu" and is_small(work.target) for work in works):
         return 1
     return max(1, min(usable_cores(), missing // WORTH_WORKERS))
-
-
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

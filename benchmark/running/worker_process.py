@@ -19,6 +19,7 @@ import torch
 
 from benchmark.cell import settings_key
 from benchmark.plugins.loading import load_file, load_installed
+from benchmark.running.hardware import usable_cores
 from benchmark.running.limits import Limits
 from benchmark.running.work import Done, Work, is_small
 from benchmark.suite import Suite
@@ -44,7 +45,7 @@ class WorkerSettings:
         plugins: files to load.
         data: the folder of CIFAR-10; None where the user gave none.
         quiet: whether the worker prints no progress of long work.
-        threads: of each worker process on large images.
+        threads: of each worker process on large images; 0 for as many as there are cores where it runs.
         limits: of each attack's call.
         run: names the run among all.
     """
@@ -127,7 +128,7 @@ def run_in_worker(target: str, number: int, theirs: dict[str, Any]) -> Done:
             settings.suite, loaded, store, settings.request, progress, settings.limits, process.words
         )
     work = process.works[target]
-    torch.set_num_threads(1 if is_small(work.target) else settings.threads)
+    torch.set_num_threads(1 if is_small(work.target) else settings.threads or usable_cores())
     cell = work.cells[number]
     check_same(theirs, cell.settings())
     work.progress.start(cell, number + 1)

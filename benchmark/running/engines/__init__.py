@@ -54,6 +54,6 @@ class EngineChoice:
             raise InputError("--engine-options are options of --engine submitit; add that, or leave them out")
 
 
-def missing(engine: str, extra: str) -> InputError:
+def missing(engine: str, package: str) -> InputError:
     """The error for an engine whose library is not installed."""
-    return InputError(f'--engine {engine} needs a package: python -m pip install "abstention-bench[{extra}]"')
+    return InputError(f"--engine {engine} needs a package: python -m pip install {package}")

@@ -37,7 +37,7 @@ class Dask:
             import dask
             from distributed import Client, KilledWorker, LocalCluster
         except ImportError:
-            raise missing("dask", "dask") from None
+            raise missing("dask", "distributed") from None
         self._run, self._cluster = run, None
         self.deaths: tuple[type[BaseException], ...] = (KilledWorker,)
         if scheduler is None:

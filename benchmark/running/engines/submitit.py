@@ -35,7 +35,7 @@ class Submitit:
             import submitit
             from submitit.core.utils import UncompletedJobError
         except ImportError:
-            raise missing("submitit", "slurm") from None
+            raise missing("submitit", "submitit") from None
         self.deaths: tuple[type[BaseException], ...] = (UncompletedJobError,)
         options = dict(choice.options)
         try:

@@ -1,4 +1,4 @@
-"""The GPUs of this machine that a run may use: each worker process gets one."""
+"""The cores and GPUs of this machine that a run may use. Each worker process gets one GPU."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ def visible_gpus(device: str) -> list[str]:
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip()] if torch.cuda.is_available() else []
     return [str(number) for number in range(torch.cuda.device_count())]
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
