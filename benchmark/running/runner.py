@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -162,7 +164,22 @@ def started(choice: EngineChoice, settings: WorkerSettings, workers: int) -> Ite
     try:
         yield engine
     finally:
-        engine.shutdown()
+        with _uninterrupted():  # a second Ctrl-C must not leave workers behind
+            engine.shutdown()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ignore Ctrl-C and SIGTERM inside. Only the main thread gets them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _threads(engine: EngineChoice, works: Sequence[Work], workers: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from targets.errors import TargetError
 
 FOLDER = "jobs"
 """Where submitit keeps its scripts and logs, in the results folder."""
+
+POLL = 1.0
+"""Seconds between two looks whether a job is done."""
 
 
 class Submitit:
@@ -47,6 +50,7 @@ class Submitit:
         self._threads = ThreadPoolExecutor(workers)
         self._jobs: set[Any] = set()
         self._lock = threading.Lock()
+        self._ended = threading.Event()
 
     def places(self) -> int:
         return self._workers
@@ -55,6 +59,7 @@ class Submitit:
         return self._threads.submit(self._wait, function, *arguments)
 
     def shutdown(self) -> None:
+        self._ended.set()
         with self._lock:
             for job in self._jobs:
                 with suppress(Exception):
@@ -65,6 +70,9 @@ class Submitit:
         with self._lock:
             job = self._executor.submit(_called, function, *arguments)
             self._jobs.add(job)
+        while not job.done():  # submitit's own waiting cannot be ended
+            if self._ended.wait(POLL):
+                raise CancelledError
         result, error = job.result()
         with self._lock:
             self._jobs.discard(job)
