@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from leaderboard.statistics import sum_quantile
 from leaderboard.stored.cell import StoredCell
@@ -40,47 +40,59 @@ class Audit(Count):
 
 def count(records: DataFrame, alpha: float) -> Count:
     """The audit of some records of one alpha (columns: `leaderboard.stored.records.COLUMNS`)."""
-    sent = (records.validity == "valid") & records.changed
-    certified = records.certified_label != ABSTAIN
-    inside = certified & (records.l2.where(sent, 0.0) < records.certified_radius)
-    flips = inside & (records.outcome != ABSTAIN) & (records.outcome != records.certified_label)
-    return Count(
-        images=len(records),
-        certified_answers=int(certified.sum()),
-        inside_radius=int(inside.sum()),
-        flips_inside_radius=int(flips.sum()),
-        flips_allowed=_allowed({alpha: int(inside.sum())}),
-    )
+    return _total({alpha: [_found(records)]})
 
 
 def audit(store: HasRecords, cells: Iterable[StoredCell]) -> Audit:
     """The audit of all these cells that ran."""
-    counts: dict[str, dict[float, list[Count]]] = defaultdict(lambda: defaultdict(list))
-    certificates = set()
+    counts: dict[str, dict[float, list[_Found]]] = defaultdict(lambda: defaultdict(list))
+    certified: dict[tuple[Any, ...], set[int]] = defaultdict(set)
     ran = [cell for cell in cells if cell.status == "ok"]
     for cell in ran:
         settings, records = cell.settings, store.records(cell.key)
-        counts[settings["target"]][settings["alpha"]].append(count(records, settings["alpha"]))
+        counts[settings["target"]][settings["alpha"]].append(_found(records))
         names = ("target", "data", "weights", "seed", "ceiling_samples", "n", "alpha")
-        identity = tuple(settings.get(name) for name in names)
-        certificates |= {(*identity, image) for image in records.image[records.certified_label != ABSTAIN]}
-    whole: dict[float, list[Count]] = defaultdict(list)
+        images = records.image.to_numpy()[records.certified_label.to_numpy() != ABSTAIN]
+        certified[tuple(settings.get(name) for name in names)].update(images.tolist())
+    whole: dict[float, list[_Found]] = defaultdict(list)
     for by_alpha in counts.values():
         for alpha, found in by_alpha.items():
             whole[alpha] += found
+    certificates = sum(map(len, certified.values()))
     targets = [TargetCount(target=target, **_total(counts[target])) for target in sorted(counts)]
-    return Audit(cells=len(ran), certificates=len(certificates), targets=targets, **_total(whole))
+    return Audit(cells=len(ran), certificates=certificates, targets=targets, **_total(whole))
 
 
-def _total(counts: Mapping[float, Iterable[Count]]) -> Count:
+class _Found(NamedTuple):
+    """As in `Count`, before one asks what alpha allows."""
+
+    images: int
+    certified: int
+    inside: int
+    flips: int
+
+
+def _found(records: DataFrame) -> _Found:
+    import numpy as np
+
+    columns = {name: records[name].to_numpy() for name in ("changed", "certified_label", "certified_radius", "outcome")}
+    label, outcome = columns["certified_label"], columns["outcome"]
+    sent = (records.validity.to_numpy(dtype=object) == "valid") & columns["changed"]
+    certified = label != ABSTAIN
+    inside = certified & (np.where(sent, records.l2.to_numpy(), 0.0) < columns["certified_radius"])
+    flips = inside & (outcome != ABSTAIN) & (outcome != label)
+    return _Found(len(records), int(certified.sum()), int(inside.sum()), int(flips.sum()))
+
+
+def _total(counts: Mapping[float, Iterable[_Found]]) -> Count:
     """The sum of counts by alpha."""
-    found = [count for group in counts.values() for count in group]
+    found = [one for group in counts.values() for one in group]
     return Count(
-        images=sum(count["images"] for count in found),
-        certified_answers=sum(count["certified_answers"] for count in found),
-        inside_radius=sum(count["inside_radius"] for count in found),
-        flips_inside_radius=sum(count["flips_inside_radius"] for count in found),
-        flips_allowed=_allowed({a: sum(count["inside_radius"] for count in group) for a, group in counts.items()}),
+        images=sum(one.images for one in found),
+        certified_answers=sum(one.certified for one in found),
+        inside_radius=sum(one.inside for one in found),
+        flips_inside_radius=sum(one.flips for one in found),
+        flips_allowed=_allowed({alpha: sum(one.inside for one in group) for alpha, group in counts.items()}),
     )
 
 

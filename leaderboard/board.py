@@ -13,7 +13,7 @@ from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.records import HasRecords
 from leaderboard.stored.source import LANDED_FOR, SUBMITTED, source_of_all
 from leaderboard.stored.store import Store
-from leaderboard.variants import Variant, variants
+from leaderboard.variants import Variant, joined, variants
 
 
 def rows(store: Store, keys: Collection[str] | None = None) -> list[Row]:
@@ -33,7 +33,12 @@ def board(store: HasRecords, cells: Iterable[StoredCell]) -> list[Row]:
     rank. Of an attack's query budgets only the largest is ranked: the others are points of its curve.
     Re-evaluated rows have no rank.
     """
-    result = [_row(store, variant) for variant in variants(cells)]
+    return ranked(store, variants(cells))
+
+
+def ranked(store: HasRecords, variants: Iterable[Variant]) -> list[Row]:
+    """The rows of these variants, as `board` has them."""
+    result = [_row(store, variant) for variant in variants]
     result.sort(key=_order)
     _rank(result)
     return result
@@ -69,17 +74,12 @@ def is_best_of(attack: str) -> bool:
 
 def _row(store: HasRecords, variant: Variant) -> Row:
     """The row of a variant; its rank comes later."""
-    import pandas as pd
-
     cells, done, failed, counted = variant.cells, variant.done, variant.failed, variant.counted()
     statistics, images = UNDEFINED, len({image for cell in done for image in cell.settings["images"]})
     status: Literal["ok", "partial", "failed"] = "failed"
     error: str | None = _last_line(failed[-1].error) if failed else "no images"
     if counted:
-        frames = [store.records(key) for key in counted]
-        parts = [part[part.image.isin(chosen)] for part, chosen in zip(frames, counted.values(), strict=True)]
-        records = pd.concat(parts).sort_values("image", ignore_index=True)
-        statistics = measure(records, cells[-1].settings["alpha"])
+        statistics = measure(joined(counted, store.records), cells[-1].settings["alpha"])
         status, error = "ok" if images == variant.size else "partial", None
 
     settings: dict[str, Any] = cells[-1].settings

@@ -47,8 +47,9 @@ def image_sets(cells: Iterable[StoredCell]) -> list[ImageSet]:
             found.setdefault(size, []).append(cell)
     silent = [cell for cell in cells if not cell.asked]
     for family in _families(list(dict.fromkeys(map(_shard, silent)))):
-        members = [cell for cell in silent if _shard(cell) in family]
-        found.setdefault(len({image for shard in family for image in shard}), []).extend(members)
+        shards = frozenset(family)
+        members = [cell for cell in silent if _shard(cell) in shards]
+        found.setdefault(len(frozenset().union(*family)), []).extend(members)
     return [
         ImageSet(size, frozenset(map(_shard, members)), frozenset(cell.key for cell in members))
         for size, members in sorted(found.items(), reverse=True)
@@ -59,8 +60,8 @@ def of_one_set(cells: Sequence[StoredCell]) -> list[list[StoredCell]]:
     """Cells, given oldest first, grouped by the set that their shards can be of, be it cut in different ways."""
     groups: dict[frozenset[int], list[StoredCell]] = defaultdict(list)
     for family in _families(list(dict.fromkeys(map(_shard, cells)))):
-        images = frozenset(image for shard in family for image in shard)
-        groups[images] += [cell for cell in cells if _shard(cell) in family]
+        shards = frozenset(family)
+        groups[frozenset().union(*family)] += [cell for cell in cells if _shard(cell) in shards]
     return [sorted(group, key=lambda cell: (cell.created, cell.key)) for group in groups.values()]
 
 

@@ -90,14 +90,17 @@ ROUNDING = 1e-4
 def measure(records: DataFrame, alpha: float) -> Statistics:
     """The statistics of at least one record (columns: `leaderboard.stored.records.COLUMNS`)."""
     n = len(records)
-    abstains, clean_abstains = records.outcome == ABSTAIN, records.clean_outcome == ABSTAIN
-    right = ~abstains & (records.outcome == records.label)
-    clean_right = ~clean_abstains & (records.clean_outcome == records.label)
+    # Comparing and counting in NumPy takes a tenth of the time that it takes in pandas.
+    label, outcome, clean_outcome = (records[name].to_numpy() for name in ("label", "outcome", "clean_outcome"))
+    abstains, clean_abstains = outcome == ABSTAIN, clean_outcome == ABSTAIN
+    right, clean_right = ~abstains & (outcome == label), ~clean_abstains & (clean_outcome == label)
     low, high = clopper_pearson(int(abstains.sum()), n)
     abstention_rate, ceiling = int(abstains.sum()) / n, float(records.ceiling.mean())
 
+    validity = records.validity.to_numpy(dtype=object)
+    valid = validity == "valid"
     # Carlini–Wagner's change of variables gives an image back to within 1e-5, which is no perturbation.
-    sent = (records.validity == "valid") & records.changed & (records.l2 > ROUNDING)
+    sent = valid & records.changed.to_numpy() & (records.l2.to_numpy() > ROUNDING)
     l2 = records.l2[sent]
     soundness = count(records, alpha)
     return Statistics(
@@ -109,10 +112,10 @@ def measure(records: DataFrame, alpha: float) -> Statistics:
         accuracy=rate(int(right.sum()), n),
         clean_accuracy=rate(int(clean_right.sum()), n),
         confident_wrong_rate=rate(int((~abstains & ~right).sum()), n),
-        valid_rate=rate(int((records.validity == "valid").sum()), n),
-        not_finite=int((records.validity == "not-finite").sum()),
-        out_of_range=int((records.validity == "out-of-range").sum()),
-        over_budget=int((records.validity == "over-budget").sum()),
+        valid_rate=rate(int(valid.sum()), n),
+        not_finite=int((validity == "not-finite").sum()),
+        out_of_range=int((validity == "out-of-range").sum()),
+        over_budget=int((validity == "over-budget").sum()),
         changed=int(sent.sum()),
         l2_mean=float(l2.mean()) if len(l2) else None,
         l2_median=float(l2.median()) if len(l2) else None,

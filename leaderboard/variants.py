@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from leaderboard.image_sets import TOGETHER, grouped, image_sets, of_one_set
 from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.source import LANDED_FOR, ORIGIN
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 IDENTITY = ("suite", "target", "attack", "query_budget", "epsilon", "n", "alpha", "seed", LANDED_FOR)
 """The settings that tell rows on the same images apart."""
@@ -40,17 +44,20 @@ class Variant:
     @property
     def failed(self) -> list[StoredCell]:
         """The cells that failed, without those whose images have been run since in other shards, under other keys."""
-        covered = {image for cell in self.done for image in cell.settings["images"]}
-        return [cell for cell in self.cells if not covered.issuperset(cell.settings["images"])]
+        failed = [cell for cell in self.cells if cell.status != "ok"]
+        covered = set().union(*(cell.settings["images"] for cell in self.done)) if failed else set()
+        return [cell for cell in failed if not covered.issuperset(cell.settings["images"])]
 
     def counted(self) -> dict[str, set[int]]:
         """By key, the images whose records the row's rates are of. Each image counts once; none if the row failed."""
         if self.failed:
             return {}
-        last = {image: cell.key for cell in self.done for image in cell.settings["images"]}
-        found: dict[str, set[int]] = defaultdict(set)
-        for image, key in last.items():
-            found[key].add(image)
+        found: dict[str, set[int]] = {}
+        newer: set[int] = set()
+        for cell in reversed(self.done):
+            if images := set(cell.settings["images"]) - newer:
+                found[cell.key] = images
+                newer |= images
         return found
 
 
@@ -76,13 +83,30 @@ def variants(cells: Iterable[StoredCell]) -> list[Variant]:
     return found
 
 
-def counted_in(cells: Iterable[StoredCell]) -> dict[tuple[str, int], list[int]]:
-    """By a cell's key and an image, the sizes of the image sets in whose rows that record counts."""
-    found: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for variant in variants(cells):
+def joined(counted: Mapping[str, set[int]], records: Callable[[str], DataFrame]) -> DataFrame:
+    """The records that a row counts, in the order of their images.
+
+    Args:
+        counted: see `Variant.counted`; not empty.
+        records: those of the cell with a key.
+    """
+    import pandas as pd
+
+    frames = {key: records(key) for key in counted}
+    parts = [
+        part if len(part) == len(counted[key]) else part[part.image.isin(counted[key])] for key, part in frames.items()
+    ]
+    return pd.concat(parts).sort_values("image", ignore_index=True)
+
+
+def counted_in(variants: Iterable[Variant]) -> dict[str, list[tuple[int, Sequence[int]]]]:
+    """By a cell's key, for each row that counts records of it: the size of its image set, and the images it counts."""
+    found: dict[str, list[tuple[int, Sequence[int]]]] = defaultdict(list)
+    for variant in variants:
+        whole = {cell.key: cell.settings["images"] for cell in variant.done}
         for key, images in variant.counted().items():
-            for image in images:
-                found[key, image].append(variant.size)
+            # The cell's own list where all count: one more list for each cell would take as much memory as the records.
+            found[key].append((variant.size, whole[key] if len(images) == len(whole[key]) else sorted(images)))
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from leaderboard.audit import audit
-from leaderboard.board import board
+from leaderboard.board import ranked
 from leaderboard.checks import check
 from leaderboard.curves import epsilon_panels, query_panels
 from leaderboard.drawn.curve_picture import epsilon_svg, query_svg
@@ -23,7 +23,8 @@ from leaderboard.html.strip import Strips
 from leaderboard.machines import Asked, machines
 from leaderboard.sources import attacked
 from leaderboard.stored import atomic
-from leaderboard.stored.archive import RECORDS, archive, keys
+from leaderboard.stored.archive import RECORDS, keys
+from leaderboard.stored.archive_writer import write_archive
 from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.store import FIRST_RUN, PROJECT, Store
 from leaderboard.variants import counted_in, outdated, variants
@@ -47,7 +48,8 @@ SCHEMA_VERSION = 4
 Rates are in [0, 1], ε and norms in [0, 1] pixel units, null stands for what is not defined.
 """
 
-_DATA, _BOARD, _EPSILON, _QUERIES = "leaderboard.json", "board.svg", "curves-epsilon.svg", "curves-queries.svg"
+_PAGE, _DATA, _BOARD = "LEADERBOARD.md", "leaderboard.json", "board.svg"
+_EPSILON, _QUERIES = "curves-epsilon.svg", "curves-queries.svg"
 
 
 def publish(
@@ -79,13 +81,13 @@ def publish(
     everything, damaged = store.survey()
     damaged = [cell for cell in damaged if suites is None or cell.suite is None or cell.suite in suites]
     cells = [cell for cell in everything if suites is None or cell.settings["suite"] in suites]
-    every_row = board(store, cells)
+    counting = variants(cells)
+    every_row = ranked(store, counting)
     rows = attacked(every_row)  # the re-evaluated ones have tables of their own, and no part in checks and curves
     if not rows:
         raise StoreError(f"no results in {store.folder}: {FIRST_RUN}")
     by_epsilon, by_queries = epsilon_panels(rows), query_panels(rows)
     soundness, findings = audit(store, everything), check(rows)
-    counting = variants(cells)
     counted = {cell.key: cell for variant in counting for cell in variant.cells}
     ran_on = machines(counted.values(), command)
     content = {
@@ -115,9 +117,8 @@ def publish(
         outdated=len(outdated(cells)),
     )
     files = {
-        "LEADERBOARD.md": page.encode(),
+        _PAGE: page.encode(),
         _DATA: (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(),
-        RECORDS: archive(store, cells, counted_in(cells)),
         _BOARD: svg(rows).encode(),
         INDEX: html(content, details(counting, store.records, command, Strips(store, counting))).encode(),
     }
@@ -126,7 +127,8 @@ def publish(
     if by_queries:
         files[_QUERIES] = query_svg(by_queries).encode()
     left = _left(output)
-    if not force and (reason := _is_another(store, cells, output, [*files, *left])):
+    names = [_PAGE, _DATA, RECORDS, *(name for name in files if name not in (_PAGE, _DATA))]
+    if not force and (reason := _is_another(store, cells, output, [*names, *left])):
         raise StoreError(f"{output} {reason}; --force replaces it, another --output leaves it")
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -134,9 +136,11 @@ def publish(
             (output / name).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"cannot write into {output}: it is not a folder, choose another one") from error
+    with atomic.writing(output / RECORDS) as file:  # by far the largest: first, in case there is no room for it
+        write_archive(file, store, cells, counted_in(counting))
     for name, data in files.items():
         atomic.write(output / name, data)
-    return [output / name for name in files]
+    return [output / name for name in names]
 
 
 def _left(output: Path) -> set[str]:

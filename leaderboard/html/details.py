@@ -14,10 +14,11 @@ from leaderboard.html.strip import Strips
 from leaderboard.machines import Asked
 from leaderboard.row import ROUNDING
 from leaderboard.stored.cell import StoredCell
-from leaderboard.stored.records import ABSTAIN
-from leaderboard.variants import Variant
+from leaderboard.variants import Variant, joined
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
 BINS = 20
@@ -75,53 +76,50 @@ def details(
         is_own: whether a cell without images was adopted. In an archive none has any.
     """
     found = Details(originals={} if strips is None else strips.originals)
+    sets, facts = _Shared(found.sets), _Shared(found.facts)
     for variant in variants:
         last = variant.cells[-1]
         row: dict[str, Any] = {
             "command": row_command(last, variant.size, command),
-            "facts": _place(found.facts, _facts(variant, is_own)),
+            "facts": facts.place(_facts(variant, is_own)),
         }
         counted = variant.counted()
         if counted:
-            whole = _joined(counted, records)
+            whole = joined(counted, records)
             common = {
                 "images": whole.image.tolist(),
-                "labels": _answers(whole.label.tolist()),
-                "clean": _answers(whole.clean_outcome.tolist()),
+                "labels": _answers(whole.label.to_numpy()),
+                "clean": _answers(whole.clean_outcome.to_numpy()),
             }
-            row |= {"set": _place(found.sets, common), **_outcomes(whole, last.settings["epsilon"])}
+            row |= {"set": sets.place(common), **_outcomes(whole, last.settings["epsilon"])}
             if strips is not None and (strip := strips.of(variant, whole)):
                 row["strip"] = strip
         found.rows[identity(last.settings, variant.size)] = row
     return found
 
 
-def _joined(counted: Mapping[str, set[int]], records: Records) -> DataFrame:
-    import pandas as pd
-
-    frames = {key: records(key) for key in counted}
-    parts = [part[part.image.isin(counted[key])] for key, part in frames.items()]
-    return pd.concat(parts).sort_values("image", ignore_index=True)
-
-
 def _outcomes(records: DataFrame, epsilon: float) -> dict[str, Any]:
     import numpy as np
 
-    is_sent = (records.validity == "valid") & records.changed & (records.l2 > ROUNDING)
-    sent = [
-        "v" if good else UNCHANGED if what == "valid" else _SENT[what]
-        for good, what in zip(is_sent, records.validity, strict=True)
-    ]
+    l2, validity = records.l2.to_numpy(), records.validity.to_numpy(dtype=object)
+    is_sent = (validity == "valid") & records.changed.to_numpy() & (l2 > ROUNDING)
+    sent = np.full(len(records), UNCHANGED)
+    for what, letter in _SENT.items():
+        sent[is_sent if what == "valid" else validity == what] = letter
     # A norm may exceed ε by rounding.
-    norms = np.minimum(records.l2[is_sent].to_numpy(), epsilon)
+    norms = np.minimum(l2[is_sent], epsilon)
     counts, _ = np.histogram(norms, BINS, (0.0, epsilon)) if epsilon > 0 else (np.zeros(BINS, int), None)
-    return {"answers": _answers(records.outcome.tolist()), "sent": "".join(sent), "norms": counts.tolist()}
+    return {"answers": _answers(records.outcome.to_numpy()), "sent": "".join(sent), "norms": counts.tolist()}
 
 
-def _answers(outcomes: Sequence[int]) -> str | list[int]:
-    if max(outcomes) >= len(_CLASSES):
-        return list(outcomes)
-    return "".join(ABSTAINS if outcome == ABSTAIN else _CLASSES[outcome] for outcome in outcomes)
+def _answers(outcomes: NDArray[np.int64]) -> str | list[int]:
+    import numpy as np
+
+    if outcomes.max() >= len(_CLASSES):
+        found: list[int] = outcomes.tolist()
+        return found
+    letters = np.array([*_CLASSES, ABSTAINS])  # -1 stands for ABSTAIN, and for the last
+    return "".join(letters[outcomes].tolist())
 
 
 def _facts(variant: Variant, is_own: bool) -> dict[str, Any]:
@@ -148,8 +146,16 @@ def _distinct(values: Any) -> list[Any]:
     return sorted({str(value) for value in values if value is not None})
 
 
-def _place(known: list[dict[str, Any]], new: dict[str, Any]) -> int:
-    """Where in a list `new` is; it is put at the end where it was not."""
-    if new not in known:
-        known.append(new)
-    return known.index(new)
+@dataclass
+class _Shared:
+    """A list of what rows have in common."""
+
+    known: list[dict[str, Any]]
+    _places: dict[str, int] = field(default_factory=dict)
+
+    def place(self, new: dict[str, Any]) -> int:
+        """Where in the list `new` is; it is put at the end where it was not."""
+        place = self._places.setdefault(json.dumps(new, sort_keys=True), len(self.known))
+        if place == len(self.known):
+            self.known.append(new)
+        return place

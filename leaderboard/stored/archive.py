@@ -8,14 +8,14 @@ pandas reads it: `pd.read_parquet("records.parquet")`. Each line is a record. It
   images, and in none if a newer cell replaces its own. `frame.explode("of_images")` has a line for each row;
 - `landed_for`, only where some rows are re-evaluated: the settings that their images were made for, empty for others;
 - the columns of a record, see `leaderboard.stored.records.COLUMNS`.
+
+`leaderboard.stored.archive_writer` writes it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from io import BytesIO
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,56 +23,22 @@ from leaderboard.errors import StoreError
 from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.plausible import check_cell, check_records
 from leaderboard.stored.records import COLUMNS, frame
-from leaderboard.stored.source import LANDED_FOR
 from leaderboard.stored.store import PROJECT, Store
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from pandas import DataFrame
+    from pyarrow import Table
 
 SCHEMA_VERSION = 2
 """Version 1 had no `of_images`; it is read all the same."""
 RECORDS = "records.parquet"
 PLACE = ("suite", "target", "attack", "epsilon", "query_budget", "n", "alpha", "seed")
 """Settings that are columns of their own; a query budget of 0 stands for none."""
+CELL = "cell"
+"""The column of a cell's JSON."""
 SETS = "of_images"
 """The column of the sizes of the image sets in whose rows a record counts."""
-
-
-def archive(store: Store, cells: Sequence[StoredCell], counted: Mapping[tuple[str, int], Sequence[int]]) -> bytes:
-    """The file's content: the records of those of a store's `cells` that ran. The same cells give the same bytes.
-
-    Args:
-        counted: by a cell's key and an image, the sizes of the image sets in whose rows the record counts.
-    """
-    import pandas as pd
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    ran = sorted((cell for cell in cells if cell.status == "ok"), key=lambda cell: cell.key)
-    # The archive holds neither images nor the files that the digests are of.
-    texts = [json.dumps(asdict(cell) | {"has_images": False, "digests": {}}, sort_keys=True) for cell in ran]
-    parts = [
-        store.records(cell.key).assign(cell=text, **{name: cell.settings.get(name) or 0 for name in PLACE})
-        for cell, text in zip(ran, texts, strict=True)
-    ]
-    empty = frame({name: [] for name in COLUMNS}).assign(cell="", **dict.fromkeys(PLACE, ""))
-    records = pd.concat(parts, ignore_index=True) if parts else empty
-    sets = [list(counted.get((cell.key, image), ())) for cell in ran for image in cell.settings["images"]]
-    table = pa.Table.from_pandas(records[["cell", *PLACE, *COLUMNS]], preserve_index=False)
-    table = table.add_column(1 + len(PLACE), SETS, pa.array(sets, pa.list_(pa.int64())))
-    if any(LANDED_FOR in cell.settings for cell in ran):
-        made_for = [_made_for(cell) for cell in ran for _ in cell.settings["images"]]
-        table = table.add_column(2 + len(PLACE), LANDED_FOR, pa.array(made_for, pa.string()))
-    mark = {PROJECT.encode(): str(SCHEMA_VERSION).encode()}
-    file = BytesIO()
-    parquet.write_table(table.replace_schema_metadata(mark), file, compression="zstd", write_page_checksum=True)
-    return file.getvalue()
-
-
-def _made_for(cell: StoredCell) -> str:
-    """The settings that a re-evaluated cell's images were made for; empty for any other cell."""
-    known = cell.settings.get(LANDED_FOR)
-    return "" if known is None else f"n = {known['n']}, alpha = {known['alpha']:g}, seed {known['seed']}"
 
 
 def adopt(store: Store, cells: Sequence[tuple[StoredCell, DataFrame]]) -> int:
@@ -118,24 +84,48 @@ def read(path: Path, key_of: Callable[[dict[str, Any]], str]) -> list[tuple[Stor
 
 def keys(path: Path) -> set[str] | None:
     """The keys of all cells in the archive at `path`, of whatever version; None if it is no archive."""
-    from pyarrow import parquet
+    from pyarrow.parquet import ParquetFile
 
+    found = set()
     try:
-        texts = parquet.read_table(BytesIO(path.read_bytes()), columns=["cell"])["cell"].unique().to_pylist()
-        return {json.loads(text)["key"] for text in texts}
+        with path.open("rb") as file:
+            held = ParquetFile(file, read_dictionary=[CELL])
+            for number in range(held.num_row_groups):
+                _, texts = _indexed(held.read_row_group(number, columns=[CELL], use_threads=False))
+                found |= {json.loads(text)["key"] for text in texts}
     except Exception:  # as in `_cells`
         return None
+    return found
+
+
+def _indexed(table: Table) -> tuple[NDArray[Any], list[str]]:
+    """Of each line, the number of its cell's JSON, and the JSONs in alphabetical order."""
+    import numpy as np
+
+    column = table[CELL].combine_chunks()
+    if column.null_count:
+        raise ValueError("records without a cell")
+    # Chunks are combined into one dictionary, which may hold texts twice.
+    texts = column.dictionary.to_pylist()
+    ordered = sorted(set(texts))
+    place = {text: number for number, text in enumerate(ordered)}
+    return np.array([place[text] for text in texts], dtype=np.int64)[column.indices.to_numpy()], ordered
 
 
 def _cells(path: Path) -> list[tuple[StoredCell, DataFrame]]:
     from pyarrow.parquet import ParquetFile
 
     try:
-        file = ParquetFile(BytesIO(path.read_bytes()), page_checksum_verification=True)
-        version = int(file.schema_arrow.metadata[PROJECT.encode()])
-        whole = file.read(use_threads=False).to_pandas()
-        groups = whole.groupby("cell", sort=True) if 1 <= version <= SCHEMA_VERSION else ()
-        cells = [(StoredCell(**json.loads(text)), frame(part[list(COLUMNS)])) for text, part in groups]
+        with path.open("rb") as file:
+            # The JSON of a cell is read once with an index for each record: copies for all could fill the memory.
+            held = ParquetFile(file, read_dictionary=[CELL], page_checksum_verification=True)
+            version = int(held.schema_arrow.metadata[PROJECT.encode()])
+            cells = []
+            if 1 <= version <= SCHEMA_VERSION:
+                table = held.read(use_threads=False)
+                numbers, texts = _indexed(table)
+                groups = table.drop_columns([CELL]).to_pandas().groupby(numbers, sort=True)
+                cells = [(StoredCell(**json.loads(texts[n])), frame(part[list(COLUMNS)])) for n, part in groups]
     except OSError as error:
         raise StoreError(
             f"{path}: {error.strerror or error}; name the folder of a published board that has records, or the file"

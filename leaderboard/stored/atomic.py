@@ -10,7 +10,9 @@ import sys
 import time
 import uuid
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from leaderboard.errors import StoreError
 
@@ -39,11 +41,18 @@ def write(path: Path, data: bytes) -> None:
 
     Raises StoreError, one line, where the file cannot be written (disk full, no permission, not a folder).
     """
+    with writing(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """As `write`, with a file to write into bit by bit; an error in between leaves the old file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{_TOKEN}-{uuid.uuid4().hex[:8]}-{_PLACE}.tmp")
     try:
         try:
             with open(temporary, "wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)

@@ -29,6 +29,7 @@ from leaderboard.stored.plausible import check_cell, check_records
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
+    from pyarrow import Table
 
 FOLDER = "cells"
 
@@ -49,6 +50,8 @@ class Cells:
     key_of: Callable[[dict[str, Any]], str] | None = field(default=None, compare=False)
     _seen: dict[str, tuple[Any, StoredCell | Damage]] = field(default_factory=dict, compare=False, repr=False)
     """By key: the state of its files, and what they hold. They are read again only where they have changed."""
+    _images: dict[tuple[int, ...], list[int]] = field(default_factory=dict, compare=False, repr=False)
+    """The lists of images of the cells seen, each once: most cells are on the same images, of which there are many."""
 
     def cells(self) -> list[StoredCell]:
         """Every cell that is not damaged, in the order of their keys."""
@@ -71,7 +74,11 @@ class Cells:
 
     def records(self, key: str) -> DataFrame:
         """The records of a cell with status "ok" (columns: `leaderboard.stored.records.COLUMNS`)."""
-        return files.from_parquet(self._records_of(key, json.loads(self._file(key, "json").read_bytes())))
+        return files.from_parquet(self._records(key))
+
+    def table(self, key: str) -> Table:
+        """The same as an Arrow table."""
+        return files.table_from_parquet(self._records(key))
 
     def images(self, key: str) -> NDArray[Any]:
         """What the attack returned in a cell that has images, before the budget rule: float32, (N, C, H, W)."""
@@ -192,6 +199,8 @@ class Cells:
                 self._check_files(cell, content)
         except Exception as error:  # a damaged file may raise anything; the cure is to run the cell again
             return Damage(key, *_place(content), reason=files.in_one_line(error))
+        images = cell.settings["images"]
+        cell.settings["images"] = self._images.setdefault(tuple(images), images)
         return cell
 
     def _check_files(self, cell: StoredCell, content: Mapping[str, Any]) -> None:
@@ -205,6 +214,13 @@ class Cells:
                 digest.check_file(content, "images", path.read_bytes())
             elif len(self.images(cell.key)) != len(cell.settings["images"]):
                 raise digest.Changed("its images are not as many as its records")
+
+    def _records(self, key: str) -> bytes:
+        """The content of the Parquet file of a cell."""
+        found = self._look(key)
+        if isinstance(found, StoredCell):
+            return self._records_of(key, {digest.FIELD: found.digests})
+        return self._records_of(key, json.loads(self._file(key, "json").read_bytes()))
 
     def _records_of(self, key: str, content: Mapping[str, Any]) -> bytes:
         """The content of the Parquet file that a cell's JSON is of: the new one where a killed writer left both."""

@@ -16,6 +16,7 @@ from leaderboard.stored.records import COLUMNS, frame
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
+    from pyarrow import Table
 
 KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]*")
 
@@ -72,15 +73,22 @@ def to_parquet(records: DataFrame) -> bytes:
 
 def from_parquet(data: bytes) -> DataFrame:
     """The records in the content of a Parquet file. Where it is damaged this may raise anything."""
+    records: DataFrame = table_from_parquet(data).to_pandas()
+    return records
+
+
+def table_from_parquet(data: bytes) -> Table:
+    """The same as an Arrow table."""
+    from pyarrow import BufferReader
     from pyarrow.parquet import ParquetFile
 
     # From bytes: given a path, pyarrow would read "name=value" folders above it as columns. For tables as small as
-    # these, threads and pandas' own reader take longer than the reading.
-    file = ParquetFile(BytesIO(data), page_checksum_verification=True)
-    records: DataFrame = file.read(use_threads=False).to_pandas()
-    if list(records.columns) != list(COLUMNS):
-        raise ValueError(f"the records have columns {list(records.columns)}")
-    return records
+    # these, threads, Python's files and pandas' own reader take longer than the reading.
+    file = ParquetFile(BufferReader(data), page_checksum_verification=True)
+    table = file.read(use_threads=False)
+    if table.column_names != list(COLUMNS):
+        raise ValueError(f"the records have columns {table.column_names}")
+    return table
 
 
 def in_one_line(error: Exception) -> str:

@@ -54,7 +54,13 @@ def _is_table(value: Any) -> bool:
 
 
 def _are_images(value: Any) -> bool:
-    return isinstance(value, list) and all(_is_count(i) and i >= 0 for i in value) and len(set(value)) == len(value)
+    # At once, as there can be thousands in each of thousands of cells.
+    return (
+        isinstance(value, list)
+        and {*map(type, value)} <= {int}
+        and min(value, default=0) >= 0
+        and len({*value}) == len(value)
+    )
 
 
 def _are_texts(value: Any) -> bool:
