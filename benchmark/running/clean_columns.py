@@ -58,14 +58,21 @@ def adopt_clean_columns(store: Store, cell: StoredCell, records: DataFrame) -> N
         _write(store, cell.settings, {name: records[name].to_numpy() for name in columns})
 
 
+def proves_better(cell: Cell, stored: StoredCell) -> bool:
+    """Whether a cell's suite proves better ceilings than the stored cell has."""
+    return _rank(dict(zip(CEILING, (CEILING_VERSION, cell.suite.ceiling_samples), strict=True))) > _rank(
+        stored.settings
+    )
+
+
 def renew_ceilings(cell: Cell, stored: StoredCell, store: Store, report: Report = silent) -> bool:
     """Prove a stored cell's ceilings again if this suite proves better ones; leave everything else of it as it is.
 
     Returns whether it did.
     """
-    settings = cell.settings()
-    if _rank(settings) <= _rank(stored.settings):
+    if not proves_better(cell, stored):
         return False
+    settings = cell.settings()
     records = store.records(stored.key)
     images = take(DATA[cell.target.data].split("evaluation").images, cell.images).to(cell.target.device)
     columns = _proven(cell, _clean_images(cell, store, images, report), records.clean_first.to_numpy())

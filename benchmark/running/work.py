@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol, TextIO
 
@@ -16,7 +16,7 @@ from benchmark.provenance import provenance
 from benchmark.running.best_of import BestOf, best_of_cells
 from benchmark.running.cell_run import run_cell
 from benchmark.running.cell_surrogates import CellSurrogates
-from benchmark.running.clean_columns import renew_ceilings
+from benchmark.running.clean_columns import proves_better, renew_ceilings
 from benchmark.running.evaluation import broken_rules
 from benchmark.running.limits import Limits, Watch, lacked_memory
 from benchmark.running.sample_cache import SampleCache
@@ -124,9 +124,11 @@ class Work:
         held = cell.held(self.store)
         if held is not None and held.status == "ok":
             held = self.store.ask(held, self.request)
-            with isolated():
-                renewed = renew_ceilings(cell, held, self.store, self.progress.stage)
-            return replace(self._done(cell, "stored", held.seconds, renewed=renewed), key=held.key)
+            renewed = False
+            if proves_better(cell, held):
+                with isolated():
+                    renewed = renew_ceilings(cell, held, self.store, self.progress.stage)
+            return Done(held.key, cell.target.name, cell.attack_name, "stored", held.seconds, renewed)
         if isinstance(cell, BestOf) and cell.lacks_images(self.store):
             return self._done(cell, "left out")
         return None
