@@ -3,8 +3,10 @@
 This package imports nothing from the other three.
 """
 
-from targets import cifar10 as cifar10  # registers its targets
-from targets import digits as digits  # registers the embedded targets
+from targets import cifar10 as cifar10  # registers the data set
+from targets import cifar10_targets as cifar10_targets  # registers its targets
+from targets import digits as digits  # registers the embedded data set
+from targets import digits_targets as digits_targets  # registers the embedded targets
 from targets import torchvision_networks as torchvision_networks  # registers architectures
 from targets import wide_resnet as wide_resnet  # registers one
 from targets.checkpoint import register_checkpoint

@@ -1,4 +1,4 @@
-"""CIFAR-10 and its targets: ResNet-20 trained with noise of the target's own σ.
+"""CIFAR-10: 50,000 training and 10,000 test images of 32×32 pixels in ten classes.
 
 Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images", https://www.cs.toronto.edu/~kriz/cifar.html
 """
@@ -15,27 +15,14 @@ import torch
 from targets.cache import cache_folder
 from targets.copies import Copies
 from targets.data import DATA, DataSet, Split, SplitName
-from targets.defences import Defence, Gaussian
 from targets.errors import InputError
-from targets.precision import SUFFIX, Precision
 from targets.registry import unknown
-from targets.resnet import ResNet
-from targets.target import TARGETS, Target
-from targets.training import Recipe
 
 VARIABLE = "ABSTENTION_BENCH_DATA"
 """Environment variable: the folder that holds ``cifar-10-batches-py``. :func:`use_folder` overrides it."""
 
 HELD_BACK = 10
 """Every tenth test image is kept from the adversary. Boards of up to 1,000 evenly spaced images attack only those."""
-
-SHA256 = {
-    0.12: "9904453ef116f3ae2f725ee78cd5c1347fae5441f0c23d242bbecdd6b439b8a7",
-    0.25: "1344a3880d4a497d64300fcf520299743a9bd98845fa6f59d31a32d65cdd0556",
-    0.50: "2b681abf0833188925ae285f879737fb9964c6cf4111b64bbc68bd244a63d7a7",
-    1.00: "a93763b7a03209e3f198891c4c2e4a5bcc3e2730e556490378046c2bb8da52e2",
-}
-"""SHA-256 of the shipped weights, by σ."""
 
 
 @cache
@@ -118,32 +105,3 @@ def use_folder(folder: Path | None) -> None:
 
 
 DATA.add(data_set())
-
-RECIPE = Recipe(epochs=30, batch=128, learning_rate=0.2, weight_decay=5e-4, crop=4, flip=True, bfloat16=True)
-PRECISIONS: tuple[tuple[Precision, str], ...] = (("float32", ""), ("bfloat16", SUFFIX))
-
-
-def _add(sigma: float, sha256: str, recipe: Recipe, defence: Defence) -> None:
-    """Register ResNet-20 trained by ``defence`` at ``sigma``, in both precisions."""
-    gaussian = isinstance(defence, Gaussian)
-    for precision, suffix in PRECISIONS:
-        name = f"cifar10-{'' if gaussian else defence.name + '-'}sigma{sigma:.2f}{suffix}"
-        trained = "trained with" if gaussian else f"trained for {defence.name} under"
-        TARGETS.add(
-            name,
-            Target(
-                name=name,
-                sigma=sigma,
-                data="cifar10",
-                build=partial(ResNet, 20),
-                sha256=sha256,
-                recipe=recipe,
-                description=f"ResNet-20 on CIFAR-10, {trained} noise of σ = {sigma:.2f}, {precision}",
-                precision=precision,
-                defence=defence,
-            ),
-        )
-
-
-for sigma, digest in SHA256.items():
-    _add(sigma, digest, RECIPE, Gaussian())

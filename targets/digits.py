@@ -1,4 +1,4 @@
-"""The embedded data set, scikit-learn's 1,797 digits of 8×8 pixels, and its four targets.
+"""The embedded data set: scikit-learn's 1,797 digits of 8×8 pixels.
 
 Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", https://doi.org/10.24432/C50P49
 """
@@ -14,10 +14,7 @@ import torch
 from targets.data import DATA, DataSet, Split, SplitName
 from targets.digest import digest
 from targets.errors import InputError
-from targets.models import SmallCNN
 from targets.registry import unknown
-from targets.target import TARGETS, Target
-from targets.training import Recipe
 
 SPLITS: dict[SplitName, slice] = {
     "train": slice(0, 1000),
@@ -25,14 +22,6 @@ SPLITS: dict[SplitName, slice] = {
     "evaluation": slice(1400, 1797),
 }
 """Disjoint parts of one fixed shuffle."""
-
-SHA256 = {
-    0.12: "d44f272dbafc941890bcd32028d6845ad5b78faee8197069f03236a4c4eef500",
-    0.25: "3a99079997fd892f3646a89b2c53466f4199ff69d8c58f411d0a78380d769f01",
-    0.50: "eac13c01df8f771da043577b46448d1f02c2ab70dbf40fff0be21e305a658133",
-    1.00: "84d1c7d968c6d7878d4c6a0f8a9136efc0ceb954da9ed37e9905b26d0c5089b6",
-}
-
 
 DIGEST = "7e8ef6d2517aa5311dcd54ef685a3c6c"
 """Digest of all images and labels in shuffled order."""
@@ -72,17 +61,3 @@ def split(name: SplitName) -> Split:
 
 
 DATA.add("digits", DataSet("digits", num_classes=10, shape=(1, 8, 8), split=split, verified=True))
-
-for sigma, sha256 in SHA256.items():
-    TARGETS.add(
-        f"digits-sigma{sigma:.2f}",
-        Target(
-            name=f"digits-sigma{sigma:.2f}",
-            sigma=sigma,
-            data="digits",
-            build=SmallCNN,
-            sha256=sha256,
-            recipe=Recipe(),
-            description=f"small CNN on 8×8 digits, trained with noise of σ = {sigma:.2f}",
-        ),
-    )

@@ -18,6 +18,7 @@ from leaderboard.stored import atomic
 from targets import ABSTAIN, TARGETS, InputError, SmoothedClassifier, Target, cifar10
 from targets.data import evenly_spaced
 from targets.limits import check_whole
+from targets.mean_logits import networks
 from targets.precision import in_precision
 from targets.target import device_named
 from targets.training import train
@@ -56,7 +57,8 @@ def main(arguments: argparse.Namespace) -> int:
         raise
     card = path.with_suffix(".md")
     atomic.write(card, model_card(target, module, arguments.seed, device, digest, measured, pace).encode())
-    checkpoint.unlink(missing_ok=True)  # last of all: until here the same command resumes from it
+    for member in range(len(networks(module, arguments.seed))):  # last of all: until here the same command resumes
+        _of_member(checkpoint, member).unlink(missing_ok=True)
     print(
         f"{target.name}: accuracy {measured.right / measured.images:.1%}, abstention "
         f"{measured.abstained / measured.images:.1%} on {measured.images} images (n = {measured.n})"
@@ -73,34 +75,45 @@ def _train(target: Target, device: torch.device, seed: int, checkpoint: Path, qu
 
     assert target.recipe is not None
     split = target.data_set.split("train")
+    epochs = target.recipe.epochs
     begun = time.perf_counter()
     pace = Pace()
-    with tqdm(total=target.recipe.epochs, desc=target.name, unit="epoch", disable=quiet or None, leave=False) as bar:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        module = target.build().to(device)
+        members = networks(module, seed)
+        total = epochs * len(members)
+        with tqdm(total=total, desc=target.name, unit="epoch", disable=quiet or None, leave=False) as bar:
 
-        def resumed(epochs: int) -> None:
-            bar.initial = bar.n = epochs  # they do not count for the speed that the bar shows
-            bar.refresh()
+            def resumed(held: int) -> None:
+                bar.initial = bar.n = bar.n + held  # they do not count for the speed that the bar shows
+                bar.refresh()
 
-        def progress(epoch: int, loss: float) -> None:
-            nonlocal pace
-            pace = Pace(pace.epochs + 1, time.perf_counter() - begun)
-            bar.set_postfix(loss=f"{loss:.3f}")
-            bar.update(1)
+            def progress(epoch: int, loss: float) -> None:
+                nonlocal pace
+                pace = Pace(pace.epochs + 1, time.perf_counter() - begun)
+                bar.set_postfix(loss=f"{loss:.3f}")
+                bar.update(1)
 
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            module = train(
-                target.build().to(device),
-                split,
-                target.sigma,
-                target.recipe,
-                defence=target.defence,
-                seed=seed,
-                progress=progress,
-                checkpoint=checkpoint,
-                resumed=resumed,
-            )
+            for i, (network, its_seed) in enumerate(members):
+                train(
+                    network,
+                    split,
+                    target.sigma,
+                    target.recipe,
+                    defence=target.defence,
+                    seed=its_seed,
+                    progress=progress,
+                    checkpoint=_of_member(checkpoint, i),
+                    resumed=resumed,
+                )
+        module.eval()
     return module, pace
+
+
+def _of_member(checkpoint: Path, member: int) -> Path:
+    """The checkpoint of an ensemble's member; the first one's is also that of a single network."""
+    return checkpoint.with_suffix(f".member{member + 1}.checkpoint") if member else checkpoint
 
 
 def _measure(target: Target, module: nn.Module, device: torch.device, quiet: bool) -> Measured:

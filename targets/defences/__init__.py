@@ -2,10 +2,11 @@
 
 from targets.defences.consistency import Consistency
 from targets.defences.defence import Defence
+from targets.defences.ensemble import Ensemble
 from targets.defences.gaussian import Gaussian
 from targets.defences.macer import Macer
 from targets.defences.smooth_adv import SmoothAdv
 from targets.defences.smooth_mix import SmoothMix
 from targets.defences.stability import Stability
 
-__all__ = ["Consistency", "Defence", "Gaussian", "Macer", "SmoothAdv", "SmoothMix", "Stability"]
+__all__ = ["Consistency", "Defence", "Ensemble", "Gaussian", "Macer", "SmoothAdv", "SmoothMix", "Stability"]

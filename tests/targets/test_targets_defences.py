@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from targets.data import Split
-from targets.defences import Consistency, Defence, Gaussian, Macer, SmoothAdv, SmoothMix, Stability
+from targets.defences import Consistency, Defence, Ensemble, Gaussian, Macer, SmoothAdv, SmoothMix, Stability
 from targets.defences.adversary import ascend, draws, logits_under
 from targets.errors import InputError
 from targets.models import SmallCNN
@@ -288,3 +288,11 @@ def test_a_checkpoint_is_of_one_defence(tmp_path):
         quick(Consistency(weight=5.0), checkpoint=checkpoint)
     with pytest.raises(InputError, match=r"another training .*training consistency, not None"):
         quick(Gaussian(), checkpoint=checkpoint)
+
+
+def test_an_ensemble_s_member_is_trained_as_gaussian_is():
+    images, labels = batch()
+    assert Ensemble().members == 3
+    assert Ensemble().identity == {"training": "ensemble", "members": 3}
+    ours = Ensemble().loss(network(), images, labels, Recorded())
+    assert torch.equal(ours, Gaussian().loss(network(), images, labels, Recorded()))
