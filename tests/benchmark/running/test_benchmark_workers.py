@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from benchmark_helpers import by_attack, command, error_line, images, records, start, suite_file
+from benchmark_helpers import PATIENCE, by_attack, command, error_line, images, records, start, suite_file
 from pandas.testing import assert_frame_equal
 
 from benchmark.running.runner import worker_count
@@ -234,21 +234,24 @@ def test_a_cell_that_is_another_one_in_a_worker_is_refused_with_what_differs():
         check_same(theirs, {**theirs, "content": {"images": "j"}})
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
-def test_workers_end_within_seconds_when_the_run_does(tmp_path: Path, plugin: Path, number: signal.Signals):
+@pytest.mark.parametrize(
+    "numbers",
+    [[signal.SIGINT], [signal.SIGINT, signal.SIGINT], [signal.SIGTERM], [signal.SIGKILL]],
+    ids=lambda numbers: "-".join(number.name for number in numbers),
+)
+def test_workers_end_within_seconds_when_the_run_does(tmp_path: Path, plugin: Path, numbers: list[signal.Signals]):
     suite = suite_file(tmp_path / "s.toml", attacks=["clean", "waits"], epsilons=[0.5, 1.0])
     run = start("run", "--suite", suite, "--plugin", plugin, "--results", tmp_path / "r", "--workers", 2)
-    waiting = _until(lambda: len(told(tmp_path, "waits")) == 2)
+    waiting = _until(lambda: len(told(tmp_path, "waits")) == 2, PATIENCE)
     assert waiting, run.communicate(timeout=5)
     begun = time.monotonic()
-    run.send_signal(number)
-    time.sleep(0.5)
-    if run.poll() is None:
-        run.send_signal(number)  # an impatient user
-    _, err = run.communicate(timeout=60)
+    for number in numbers:
+        run.send_signal(number)
+        time.sleep(0.5)
+    _, err = run.communicate(timeout=PATIENCE)
     assert _until(lambda: not any(map(_alive, told(tmp_path, "waits"))))
-    assert time.monotonic() - begun < 30
-    if number != signal.SIGKILL:
+    assert time.monotonic() - begun < 60  # on a busy machine; an attack would take for ever
+    if numbers in ([signal.SIGINT], [signal.SIGTERM]):  # a second one may end it before it has said so
         assert run.returncode == 130
         assert "Run the same command again to go on." in err
         assert "Traceback" not in err
