@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
-from leaderboard.row import UNDEFINED, Row, measure
+from leaderboard.evidence import CLEAN, UNKNOWN, adjusted, evidence
+from leaderboard.row import ANSWERS, UNDEFINED, Measured, Row, measure
 from leaderboard.sources import landed_for
 from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.records import HasRecords
@@ -38,10 +39,24 @@ def board(store: HasRecords, cells: Iterable[StoredCell]) -> list[Row]:
 
 def ranked(store: HasRecords, variants: Iterable[Variant]) -> list[Row]:
     """The rows of these variants, as `board` has them."""
-    result = [_row(store, variant) for variant in variants]
-    result.sort(key=_order)
+    return [row for row, _ in measured(store, variants)]
+
+
+def measured(store: HasRecords, variants: Iterable[Variant]) -> list[Measured]:
+    """The rows of these variants, as `board` has them, each with what its records say of answers."""
+    found = [_row(store, variant) for variant in variants]
+    # A re-evaluated row has the noise of the other rows of its n, alpha and seed: their clean row is its, too.
+    clean = {_noise(row): records for row, records in found if row["attack"] == CLEAN}
+    for row, records in found:
+        if records is not None:
+            row.update(evidence(records, clean.get(_noise(row))))  # type: ignore[typeddict-item]
+    found.sort(key=lambda one: _order(one.row))
+    result = [one.row for one in found]
+    tested = {i: (_place(row), row["mcnemar_p"]) for i, row in enumerate(result) if row["attack"] != CLEAN}
+    for i, p in adjusted(tested).items():
+        result[i]["mcnemar_holm"] = p
     _rank(result)
-    return result
+    return found
 
 
 def at_largest_budget(rows: Iterable[Row]) -> list[Row]:
@@ -72,14 +87,16 @@ def is_best_of(attack: str) -> bool:
     return attack.startswith("best-of ")
 
 
-def _row(store: HasRecords, variant: Variant) -> Row:
-    """The row of a variant; its rank comes later."""
+def _row(store: HasRecords, variant: Variant) -> Measured:
+    """The row of a variant; its rank and evidence come later."""
     cells, done, failed, counted = variant.cells, variant.done, variant.failed, variant.counted()
     statistics, images = UNDEFINED, len({image for cell in done for image in cell.settings["images"]})
     status: Literal["ok", "partial", "failed"] = "failed"
     error: str | None = _last_line(failed[-1].error) if failed else "no images"
+    records = None
     if counted:
-        statistics = measure(joined(counted, store.records), cells[-1].settings["alpha"])
+        whole = joined(counted, store.records)
+        statistics, records = measure(whole, cells[-1].settings["alpha"]), whole[[*ANSWERS]].astype(ANSWERS)
         status, error = "ok" if images == variant.size else "partial", None
 
     settings: dict[str, Any] = cells[-1].settings
@@ -101,7 +118,8 @@ def _row(store: HasRecords, variant: Variant) -> Row:
         "of_images": variant.size,
         "ceiling_samples": min(cell.settings.get("ceiling_samples") or 0 for cell in cells) or None,
         "status": status,
-        **statistics,  # type: ignore[typeddict-item] # mypy asks for the keys that may be absent
+        **statistics,
+        **UNKNOWN,  # type: ignore[typeddict-item] # mypy asks for the keys that may be absent
         # The shards share one surrogate: its queries are made once.
         "surrogate_queries": max(cell.surrogate_queries for cell in cells),
         "superseded_cells": variant.superseded,
@@ -117,7 +135,7 @@ def _row(store: HasRecords, variant: Variant) -> Row:
         row["surrogates"] = sorted(origins)
     if names := {name for cell in done for name in cell.observed}:
         row["observed"] = {name: sum(cell.observed.get(name, 0) for cell in done) for name in sorted(names)}
-    return row
+    return Measured(row, records)
 
 
 def _last_line(traceback: str | None) -> str:
@@ -145,8 +163,12 @@ def budget_of(row: Row) -> float:
 
 def _place(row: Row) -> tuple[Any, ...]:
     """The part of the board that a row is ranked in."""
-    place = (row["suite"], row["target"], row["n"], row["alpha"], row["seed"], row["of_images"], row["epsilon"])
-    return place if LANDED_FOR not in row else (*place, *landed_for(row))
+    return _noise(row) if LANDED_FOR not in row else (*_noise(row), *landed_for(row))
+
+
+def _noise(row: Row) -> tuple[Any, ...]:
+    """What rows on the same images and the same noise have in common."""
+    return (row["suite"], row["target"], row["n"], row["alpha"], row["seed"], row["of_images"], row["epsilon"])
 
 
 def by_strength(rows: Iterable[Row]) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NotRequired, TypedDict, cast
 
 from leaderboard.audit import count
-from leaderboard.statistics import clopper_pearson, mcnemar, rate
+from leaderboard.evidence import Evidence
+from leaderboard.statistics import clopper_pearson, rate
 from leaderboard.stored.records import ABSTAIN
 from leaderboard.stored.source import LandedFor, Source
 
@@ -20,7 +21,6 @@ class Statistics(TypedDict):
     abstention_low: float | None  # 95% Clopper–Pearson interval
     abstention_high: float | None
     clean_abstention_rate: float | None  # the same images unattacked, by independent noise
-    mcnemar_p: float | None  # exact, paired with the clean run
     accuracy: float | None  # answered, and rightly
     clean_accuracy: float | None
     confident_wrong_rate: float | None  # answered, and wrongly
@@ -44,7 +44,7 @@ class Statistics(TypedDict):
     flips_allowed: int | None  # what alpha allows in 99.9% of runs
 
 
-class Row(Statistics):
+class Row(Statistics, Evidence):
     """One row of the board; safe as JSON (no NaN)."""
 
     rank: (
@@ -79,6 +79,24 @@ class Row(Statistics):
     observed: NotRequired[dict[str, int]]  # see `leaderboard.checks.OBSERVED`; absent where nothing was counted
 
 
+ANSWERS = {
+    "image": "int32",
+    "label": "int32",
+    "clean_outcome": "int32",
+    "outcome": "int32",
+    "ceiling": "float64",
+    "certified_label": "int32",
+}
+"""The columns of records that rows are compared by, in types that take little memory: all rows' are held at once."""
+
+
+class Measured(NamedTuple):
+    """A row, and the columns `ANSWERS` of the records that it is of; None where it failed."""
+
+    row: Row
+    records: DataFrame | None
+
+
 UNDEFINED = cast(Statistics, dict.fromkeys(Statistics.__annotations__))
 """The statistics of a row that failed: an attack that raises is never scored as a weak one."""
 
@@ -108,7 +126,6 @@ def measure(records: DataFrame, alpha: float) -> Statistics:
         abstention_low=low,
         abstention_high=high,
         clean_abstention_rate=rate(int(clean_abstains.sum()), n),
-        mcnemar_p=mcnemar(int((abstains & ~clean_abstains).sum()), int((~abstains & clean_abstains).sum())),
         accuracy=rate(int(right.sum()), n),
         clean_accuracy=rate(int(clean_right.sum()), n),
         confident_wrong_rate=rate(int((~abstains & ~right).sum()), n),

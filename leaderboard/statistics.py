@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 def rate(k: int, n: int) -> float | None:
@@ -38,6 +38,18 @@ def mcnemar(b: int, c: int) -> float:
     if b == c:  # also both 0
         return 1.0
     return min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values adjusted for their number, in the same order: all of those below a level hold together at that level.
+
+    Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure", https://www.jstor.org/stable/4615733.
+    """
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for place, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
 
 
 def exceeds(k: int, n: int, other_k: int, other_n: int) -> float:

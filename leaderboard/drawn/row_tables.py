@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 from leaderboard.drawn.groups import conditions, image_set
 from leaderboard.drawn.markup import code, escape, table
-from leaderboard.drawn.numbers import NONE, interval, number, p_value, percent
+from leaderboard.drawn.numbers import NONE, interval, number, p_value, percent, percent_with_interval
 from leaderboard.row import Row
 from leaderboard.sources import mark
 
 
 def details(rows: Sequence[Row]) -> str:
     """All statistics of some rows."""
-    headers = ["#", "attack", "access", "abstain [95% CI]", "clean", "McNemar p", "ceiling", "share"]
+    headers = ["#", "attack", "access", "abstain [95% CI]", "clean", "McNemar p", "Holm", "ceiling", "share"]
+    headers += ["net share [95% CI]"]
     headers += ["accuracy", "clean accuracy", "wrong", "valid", "changed", "ℓ2 mean", "ℓ2 median", "ℓ2 max", "queries"]
     headers += ["query budget", "surrogate queries", "forward samples", "backward samples", "s/image", "images"]
     lines = [
@@ -24,9 +25,11 @@ def details(rows: Sequence[Row]) -> str:
             escape(row["access"]),
             interval(row),
             percent(row["clean_abstention_rate"]),
-            p_value(row["mcnemar_p"]),
+            p_value(row["mcnemar_p"]) + ("†" if row["mcnemar_against"] == "clean columns" else ""),
+            p_value(row["mcnemar_holm"]),
             percent(row["ceiling"]),
-            percent(row["share_of_ceiling"]),
+            "vacuous" if row["vacuous"] else percent(row["share_of_ceiling"]),
+            _net_share(row),
             percent(row["accuracy"]),
             percent(row["clean_accuracy"]),
             percent(row["confident_wrong_rate"]),
@@ -46,6 +49,13 @@ def details(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     return table(headers, lines, text_columns=3)
+
+
+def _net_share(row: Row) -> str:
+    share, low, high = row["net_share"], row["net_share_low"], row["net_share_high"]
+    if low is None or high is None:
+        return percent(share)
+    return percent_with_interval(share, low, high, 0)
 
 
 def _valid(row: Row) -> str:

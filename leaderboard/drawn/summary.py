@@ -38,16 +38,23 @@ def summary(rows: Sequence[Row]) -> str:
         names[attack] += mark(row for row in rows if row["attack"] == attack)
     lines = [[names[attack], *(text(attack, target) for target in targets)] for attack in attacks]
     shared = [fullest(row for row in rows if row["target"] == target) for target in targets]
-    ceilings = [percent(row and row["ceiling"]) for row in shared]
+    ceilings = [percent(row and row["ceiling"]) + (" (vacuous)" if row and row["vacuous"] else "") for row in shared]
     lines.append(["*certified ceiling*", *(f"*{ceiling}*" for ceiling in ceilings)])
     return table(["attack", *map(escape, targets)], lines, text_columns=1)
 
 
 def mean_shares(rows: Sequence[Row]) -> str:
-    """The mean share of the ceiling of the attacks that were run on every target at every ε, the highest first."""
-    places = {(row["target"], row["epsilon"]) for row in rows}
+    """The mean share of the ceiling of the attacks that were run on every target at every ε, the highest first.
+
+    Means are over the targets and ε with a ceiling below 100% on some image. Elsewhere nothing is proven, and a share
+    would be the rate itself.
+    """
+    everywhere = {(row["target"], row["epsilon"]) for row in rows}
+    vacuous = {(row["target"], row["epsilon"]) for row in rows if row["vacuous"]}
+    places = everywhere - vacuous
     if len(places) < 2:
         return ""
+    rows = [row for row in rows if (row["target"], row["epsilon"]) in places]
     shares: dict[str, dict[tuple[str, float], float]] = {}
     for row in rows:
         if row["status"] == "ok" and row["share_of_ceiling"] is not None:
@@ -67,6 +74,15 @@ def mean_shares(rows: Sequence[Row]) -> str:
     text = (
         f"### {escape(rows[0]['suite'])}, share of the ceiling, {escape(conditions(rows[0]))}, {image_set(rows[0])}\n\n"
     )
-    text += f"{MEAN_SHARES}\n\n"
+    text += f"{MEAN_SHARES} {_left_out(len(vacuous), len(everywhere))}".strip() + "\n\n"
     headers = ["attack", *(f"ε = {epsilon}" for epsilon in epsilons), "mean"]
     return text + table(headers, lines, text_columns=1)
+
+
+def _left_out(vacuous: int, everywhere: int) -> str:
+    if not vacuous:
+        return ""
+    return (
+        f"{vacuous} of {everywhere} combinations of target and ε are left out as vacuous: the ceiling is 100% on every "
+        "image."
+    )

@@ -30,7 +30,7 @@ def terminal(rows: Sequence[Row]) -> str:
                 interval(row),
                 percent(row["clean_abstention_rate"]),
                 percent(row["ceiling"]),
-                percent(row["share_of_ceiling"]),
+                "vacuous" if row["vacuous"] else percent(row["share_of_ceiling"]),
                 percent(row["accuracy"]),
                 percent(row["valid_rate"]),
                 number(row["l2_mean"], 3),

@@ -163,7 +163,7 @@ def test_a_broken_certificate_is_named(store, add, tmp_path):
 
 
 def test_mean_shares_are_of_attacks_that_were_run_everywhere(store, add, tmp_path):
-    for target, epsilon, ceiling in (("one", 0.5, 0.5), ("one", 1.0, 1.0), ("two", 0.5, 0.8), ("two", 1.0, 1.0)):
+    for target, epsilon, ceiling in (("one", 0.5, 0.5), ("one", 1.0, 0.9999), ("two", 0.5, 0.8), ("two", 1.0, 0.9999)):
         add({"outcome": HALF, "ceiling": ceiling}, target=target, epsilon=epsilon)
         if (target, epsilon) != ("two", 1.0):
             add({"outcome": -1}, attack="zoo", target=target, epsilon=epsilon)
@@ -175,6 +175,16 @@ def test_mean_shares_are_of_attacks_that_were_run_everywhere(store, add, tmp_pat
     assert "| attack | ε = 0.5 | ε = 1.0 | mean |" in part
     assert "| margin | 81.2% | 50.0% | 65.6% |" in part
     assert "zoo" not in part
+
+
+def test_mean_shares_leave_out_what_is_vacuous(store, add, tmp_path):
+    for target, epsilon, ceiling in (("one", 0.5, 0.5), ("one", 1.0, 1.0), ("two", 0.5, 0.8)):
+        add({"outcome": HALF, "ceiling": ceiling}, target=target, epsilon=epsilon)
+    page = make(store, tmp_path)[0].read_text(encoding="utf-8")
+    part = page.split("### toy, share of the ceiling, n = 1,000, α = 0.001, 10 images")[1].split("##")[0]
+    assert "1 of 3 combinations of target and ε are left out as vacuous" in part
+    assert "| margin | 81.2% | 81.2% |" in part  # 0.5 of 0.5 and of 0.8
+    assert "| *certified ceiling* | *100.0% (vacuous)* |" in page
 
 
 def test_no_mean_shares_of_one_place(store, add, tmp_path):
