@@ -23,6 +23,7 @@ from leaderboard.board import at_largest_budget
 from leaderboard.bootstrap import interval
 from leaderboard.evidence import CLEAN
 from leaderboard.row import Measured, Row
+from leaderboard.sources import attacked
 from leaderboard.statistics import clopper_pearson, mcnemar
 from leaderboard.stored.records import ABSTAIN
 
@@ -107,12 +108,13 @@ class _Attack:
 def standings(found: Iterable[Measured]) -> list[Standing]:
     """The standing of each target of a board at each ε, by table and rank.
 
-    A table is of one suite, data set, n, alpha, seed, image set and ε. Only whole rows count.
+    A table is of one suite, data set, n, alpha, seed, image set and ε. Only whole rows count, and none that is
+    re-evaluated: its images were made for another n.
     """
     found = list(found)
     records = {id(one.row): one.records for one in found}
     tables: dict[tuple[Any, ...], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in at_largest_budget(one.row for one in found):
+    for row in at_largest_budget(attacked(one.row for one in found)):
         tables[_table(row)][row["target"]].append(row)
     result: list[Standing] = []
     for targets in tables.values():

@@ -28,6 +28,7 @@ def markdown(
     checks: Sequence[Finding],
     damaged: Sequence[Damage],
     curves: Sequence[str],
+    standings: Sequence[str] = (),
     machines: Sequence[Machine],
     commit: str,
     version: str,
@@ -39,6 +40,7 @@ def markdown(
 
     Args:
         curves: the parts of its section on curves.
+        standings: the parts of its section on the defender's side.
         picture: the address of the picture of the board.
         outdated: how many cells it leaves out, see `leaderboard.variants.outdated`.
     """
@@ -60,6 +62,7 @@ def markdown(
     for group in together(main, *DEPLOYMENT, "epsilon"):
         parts += [f"### {_title(group[0])}", summary(group)]
     parts += [mean_shares(group) for group in together(main, *DEPLOYMENT)]
+    parts += standings
     parts += section(checks)
     parts += curves
     parts += ["## Every row", origin.superseded(rows), origin.outdated(outdated), origin.surrogates(rows)]

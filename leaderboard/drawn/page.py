@@ -8,9 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from leaderboard.audit import audit
-from leaderboard.board import ranked
+from leaderboard.availability import standings
+from leaderboard.board import measured
 from leaderboard.checks import check
 from leaderboard.curves import epsilon_panels, query_panels
+from leaderboard.drawn import availability_picture, availability_tables
 from leaderboard.drawn.curve_picture import epsilon_svg, query_svg
 from leaderboard.drawn.curve_tables import section
 from leaderboard.drawn.landed import landed_section
@@ -37,18 +39,20 @@ SCHEMA_VERSION = 4
 - rows: see `leaderboard.row.Row`; since version 2 with query_budget and inside_radius, since 3 with of_images, the
   size of the image set that a row is of, and with observed where something was; since 4 with source, where a row comes
   from, and with submitted or landed_for where it is submitted or re-evaluated: rows that are equal in everything else
-  that names a row differ in landed_for;
+  that names a row differ in landed_for. Since 4 mcnemar_p pairs with the clean row and not with the clean columns, and
+  there are mcnemar_against, mcnemar_holm, net_share with its interval, and vacuous: see `leaderboard.evidence`;
 - checks: since version 3, what the rows say of the attacks, a list of `leaderboard.checks.finding.Finding`;
 - curves: {"epsilon": [...], "queries": [...]}, both lists of `leaderboard.curves.Panel`: one target's clean rate,
   ceiling and curves, each a list of points. Against ε there is a panel a target with two or more ε, and every curve
   has a point at ε = 0, the clean rate; against queries one a target and ε at which an attack has two or more budgets;
+- standings: since version 4, the defender's side: each target at each ε, a list of `leaderboard.availability.Standing`;
 - audit: of every image in the results folder, also of rows that are not shown, see `leaderboard.audit.Audit`;
 - damaged: since version 3, the cells that are left out as damaged, see `leaderboard.stored.cell.Damage`.
 
 Rates are in [0, 1], ε and norms in [0, 1] pixel units, null stands for what is not defined.
 """
 
-_PAGE, _DATA, _BOARD = "LEADERBOARD.md", "leaderboard.json", "board.svg"
+_PAGE, _DATA, _BOARD, _STANDINGS = "LEADERBOARD.md", "leaderboard.json", "board.svg", "standings.svg"
 _EPSILON, _QUERIES = "curves-epsilon.svg", "curves-queries.svg"
 
 
@@ -82,12 +86,14 @@ def publish(
     damaged = [cell for cell in damaged if suites is None or cell.suite is None or cell.suite in suites]
     cells = [cell for cell in everything if suites is None or cell.settings["suite"] in suites]
     counting = variants(cells)
-    every_row = ranked(store, counting)
+    found = measured(store, counting)
+    every_row = [row for row, _ in found]
     rows = attacked(every_row)  # the re-evaluated ones have tables of their own, and no part in checks and curves
     if not rows:
         raise StoreError(f"no results in {store.folder}: {FIRST_RUN}")
     by_epsilon, by_queries = epsilon_panels(rows), query_panels(rows)
     soundness, findings = audit(store, everything), check(rows)
+    defended = standings(found)
     counted = {cell.key: cell for variant in counting for cell in variant.cells}
     ran_on = machines(counted.values(), command)
     content = {
@@ -100,6 +106,7 @@ def publish(
         "rows": every_row,
         "checks": findings,
         "curves": {"epsilon": by_epsilon, "queries": by_queries},
+        "standings": defended,
         "audit": soundness,
         "damaged": [asdict(cell) for cell in damaged],
     }
@@ -109,6 +116,7 @@ def publish(
         checks=findings,
         damaged=damaged,
         curves=[*section(by_epsilon, by_queries, _EPSILON, _QUERIES), *landed_section(every_row)],
+        standings=availability_tables.section(defended, _STANDINGS),
         machines=ran_on,
         commit=commit,
         version=version,
@@ -126,6 +134,8 @@ def publish(
         files[_EPSILON] = epsilon_svg(by_epsilon).encode()
     if by_queries:
         files[_QUERIES] = query_svg(by_queries).encode()
+    if standing := availability_picture.svg(defended):
+        files[_STANDINGS] = standing.encode()
     left = _left(output)
     names = [_PAGE, _DATA, RECORDS, *(name for name in files if name not in (_PAGE, _DATA))]
     if not force and (reason := _is_another(store, cells, output, [*names, *left])):
@@ -144,10 +154,12 @@ def publish(
 
 
 def _left(output: Path) -> set[str]:
-    """The names of the pictures of curves of the board in `output`, if there is one."""
+    """The names of the pictures that not every board has, of the board in `output`, if there is one."""
     try:
-        curves = json.loads((output / _DATA).read_bytes())["curves"]
-        return {name for name, of in ((_EPSILON, "epsilon"), (_QUERIES, "queries")) if curves[of]}
+        board = json.loads((output / _DATA).read_bytes())
+        curves = board["curves"]
+        left = {name for name, of in ((_EPSILON, "epsilon"), (_QUERIES, "queries")) if curves[of]}
+        return left | {_STANDINGS} if availability_tables.compared(board.get("standings", [])) else left
     except (OSError, ValueError, TypeError, KeyError):  # none of ours
         return set()
 

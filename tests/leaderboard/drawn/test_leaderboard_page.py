@@ -63,7 +63,8 @@ def make(store, output, suites=None, force=False):
 
 def test_publish_writes_page_data_and_pictures(board, tmp_path):
     paths = make(board, tmp_path / "deep" / "published")
-    names = ["LEADERBOARD.md", "leaderboard.json", "records.parquet", "board.svg", "index.html", "curves-epsilon.svg"]
+    names = ["LEADERBOARD.md", "leaderboard.json", "records.parquet", "board.svg", "index.html"]
+    names += ["standings.svg", "curves-epsilon.svg"]
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in paths[0].parent.iterdir()) == sorted(names)
 
