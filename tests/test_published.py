@@ -16,8 +16,11 @@ from benchmark.running.exported import is_exported
 from benchmark.suite import Suite
 from benchmark.suite_file import load_suite
 from benchmark.tables import tsv
-from leaderboard import Store, rows
+from leaderboard import Store
+from leaderboard.availability import standings
+from leaderboard.board import measured
 from leaderboard.checks import check
+from leaderboard.evidence import Evidence
 from leaderboard.stored import published_arrays
 from leaderboard.stored.archive import RECORDS, adopt, read
 from targets import ABSTAIN, load
@@ -56,29 +59,43 @@ def test_the_page_says_what_the_certificates_say(sigma):
     assert said == [f"{value:.1%}" for value in (*(certified_accuracy(table, r) for r in RADII), abstained)]
 
 
+EVIDENCE_FIELDS = set(Evidence.__annotations__)
+
 ROWS = {
-    "cifar10": "6b1894f91c92ceb172eba06985774be6d2544fae11761f2f42678177e7be5104",
-    "cifar10-curves": "2dacebbaa250f06f0964a4e33200063fd693d80b90f8ee92d259189921b1aa2c",
-    "cifar10-larger": "4dc2c112efe4cdbe9a9c9042741bd66564a751ba84d011ee85b10f9f203073f7",
-    "digits": "0de802efa879619de2477f36934501dd55f1394ff2b1b0e5e139a7eb6339a57e",
-    "digits-curves": "8e68b036013592fc8b321ca4b42251258b074cbd02155fe83ae41eee59e53a25",
+    "cifar10": "8b1bd332cc8fae1d6f023f2dc7cb9dd394e65d2aa8a7797ebe285f43b7c329a4",
+    "cifar10-curves": "68ce9cb37d85070e91b41a3c9f67e444e5eabfab0f2b939353e38a7cf42cb099",
+    "cifar10-larger": "1e0f38b3095fe4b6a6f39fc803f2d54ccd56ebf8ab0b2d852017d2926d40722b",
+    "digits": "9d545c9f7a0a9c91e2f6a2444970ddcfceeb382ec2fca35abf2e1f037aa1fefb",
+    "digits-curves": "5ed045b005b27196d3487f7f4978d77ed9bad915b66353eb7f98feee2715550a",
 }
-"""By folder, the SHA-256 of what the board says (see `digest_of_rows`). A board that is computed anew has another."""
+"""By folder, the SHA-256 of its rows without `Evidence` (see `digest_of_rows`). A board that is computed anew has
+another."""
+
+EVIDENCE = {
+    "cifar10": "c4dd7fd85582cd6912c3d64f269a41c4f6998847148b40b8ae3bc6be6715ec07",
+    "cifar10-curves": "79eb41c7bdca71e999e008dd3a43c91b2567b483d616e324776455c89d3a32d5",
+    "cifar10-larger": "6ee05d5713eb661e66c6d8bf11c79bbb240a409cc057a99b60aef48fe89deaa1",
+    "digits": "7376ede5161368a2c4948c025600d93b54a4d8b1559bc0e74b3ecfeb0133c3a0",
+    "digits-curves": "50bba3fd489bb442f4c23e47bc0b406152f8cb3aace6d8561ecd563eb18b8496",
+}
+"""The same of `Evidence` alone: paired tests, net shares and which rows are vacuous."""
 
 
-def digest_of_rows(path: Path) -> str:
-    """Of the rows without what does not bear on their numbers: `of_images`, `source`, and how many replaced cells lie
-    beside."""
+def digest_of_rows(path: Path, evidence: bool) -> str:
+    """Of what the rows say, without what does not bear on their numbers: `of_images`, `source`, and how many replaced
+    cells lie beside."""
     board = json.loads(path.read_text(encoding="utf-8"))
+    ignored = {"of_images", "source", "superseded_cells"}
     said = [
-        {name: row[name] for name in sorted(row) if name not in {"of_images", "source", "superseded_cells"}}
+        {name: row[name] for name in sorted(row) if name not in ignored and (name in EVIDENCE_FIELDS) == evidence}
         for row in board["rows"]
     ]
     return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def test_the_boards_are_there_and_say_what_they_said():
-    assert {path.parent.name: digest_of_rows(path) for path in BOARDS} == ROWS
+    assert {path.parent.name: digest_of_rows(path, evidence=False) for path in BOARDS} == ROWS
+    assert {path.parent.name: digest_of_rows(path, evidence=True) for path in BOARDS} == EVIDENCE
 
 
 def test_the_index_names_every_folder_once():
@@ -123,7 +140,9 @@ def test_a_published_board_is_what_its_records_say(path, tmp_path):
     store = Store.open(tmp_path)
     adopted = adopt(store, read(path.parent / RECORDS, settings_key))
     board = json.loads(path.read_text(encoding="utf-8"))
-    assert rows(store) == [{**row, "source": "adopted"} for row in board["rows"]]
+    found = measured(store, store.cells())
+    assert [row for row, _ in found] == [{**row, "source": "adopted"} for row in board["rows"]]
+    assert standings(found) == board["standings"]
     assert adopted >= sum(machine["cells"] for machine in board["machines"])
 
 

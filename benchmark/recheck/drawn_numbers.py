@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.recheck.clause import Clause, kept
+from leaderboard.availability import Standing
 from leaderboard.curves import epsilon_panels, query_panels
+from leaderboard.drawn import availability_picture
 from leaderboard.drawn.curve_picture import epsilon_svg, query_svg
 from leaderboard.drawn.landed import landed_tables
 from leaderboard.drawn.numbers import NONE, interval, percent
@@ -26,12 +28,13 @@ _WORDS = re.compile(r"<text[^>]*>([^<]*)</text>")
 _MARKS = "".join(filter(None, MARKS.values()))
 
 
-def pictures(folder: Path, rows: Sequence[Row]) -> list[Clause]:
+def pictures(folder: Path, rows: Sequence[Row], standings: Sequence[Standing] = ()) -> list[Clause]:
     """A clause for each picture of the board: drawn again from the rows, it is the same, or writes the same numbers."""
     by_epsilon, by_queries = epsilon_panels(rows), query_panels(rows)
     drawn = {"board.svg": svg(rows)}
     drawn |= {"curves-epsilon.svg": epsilon_svg(by_epsilon)} if by_epsilon else {}
     drawn |= {"curves-queries.svg": query_svg(by_queries)} if by_queries else {}
+    drawn |= {"standings.svg": standing} if (standing := availability_picture.svg(standings)) else {}
     return [_picture(folder / name, text) for name, text in drawn.items() if (folder / name).exists()]
 
 
@@ -80,7 +83,7 @@ def _said(text: str) -> list[tuple[str, ...]]:
             headers = []
         elif not headers:
             headers = cells
-        elif headers[0] == "#" and set(line) - set("|-: "):
+        elif headers[0] == "#" and "attack" in headers and set(line) - set("|-: "):
             by_name: Mapping[str, str] = dict(zip(headers, cells, strict=False))
             values = [by_name.get(name, "") for name in _COLUMNS]
             found.append((values[0].rstrip("*" + _MARKS), *values[1:]))

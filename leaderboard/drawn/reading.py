@@ -18,7 +18,7 @@ HOW_TO_READ = """\
   gradients. An observed rate can exceed it slightly, by sampling. **Share** is abstain / ceiling. Clean images that
   abstain anyway count, too: the share of the `clean` row is what doing nothing reaches. **Net share** leaves them out:
   (abstain - clean) / (ceiling - clean), clean as in the paired test, with a 95% bootstrap interval over images.
-  **Vacuous**: the ceiling is 100% on every image, so that nothing is proven and a share says nothing.
+  **Vacuous**: the ceiling is 100% on every image. Nothing is proven there, and a share is the rate itself.
 - **Accuracy** is the rate of right answers, **wrong** that of confident wrong ones. Abstentions are the rest.
 - **Valid** images keep the budget rule. Where an attack's image is not finite, leaves [0, 1] or exceeds ε, the
   original is sent instead and counts in every rate. Minimum-norm attacks (`cw`, `tv` and their transfer forms) return

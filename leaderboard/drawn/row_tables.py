@@ -28,7 +28,7 @@ def details(rows: Sequence[Row]) -> str:
             p_value(row["mcnemar_p"]) + ("†" if row["mcnemar_against"] == "clean columns" else ""),
             p_value(row["mcnemar_holm"]),
             percent(row["ceiling"]),
-            "vacuous" if row["vacuous"] else percent(row["share_of_ceiling"]),
+            percent(row["share_of_ceiling"]),
             _net_share(row),
             percent(row["accuracy"]),
             percent(row["clean_accuracy"]),
@@ -52,6 +52,8 @@ def details(rows: Sequence[Row]) -> str:
 
 
 def _net_share(row: Row) -> str:
+    if row["vacuous"]:
+        return "vacuous"
     share, low, high = row["net_share"], row["net_share_low"], row["net_share_high"]
     if low is None or high is None:
         return percent(share)
