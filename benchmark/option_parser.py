@@ -120,6 +120,8 @@ def parser() -> argparse.ArgumentParser:
     _add_plugin(listing)
     listing.set_defaults(command="benchmark.commands.listing", parser=listing)
 
+    _add_audit(verbs.add_parser("audit", help="attack one classifier, and report", allow_abbrev=False))
+
     _add_kit(verbs)
 
     publish = verbs.add_parser("publish", help="write the board: a page, JSON and pictures", allow_abbrev=False)
@@ -362,6 +364,20 @@ def _add_engine(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--cell-timeout", type=_number, metavar="SECONDS", help="end an attack that takes longer")
     verb.add_argument("--cell-memory", type=_number, metavar="GB", help="main memory that an attack may take")
     verb.add_argument("--dry-run", action="store_true", help="only say what would be run, and how long it may take")
+
+
+def _add_audit(audit: _Parser) -> None:
+    """What an audit may choose."""
+    audit.add_argument("target", metavar="TARGET")
+    audit.add_argument("--epsilons", nargs="+", type=_number, metavar="E", help="ℓ2 budgets (default: 0.5 1.0)")
+    audit.add_argument("--images", type=int, metavar="N", help="number of evaluation images (default: 50)")
+    audit.add_argument("--samples", type=int, metavar="N", help="PREDICT's n (default: 1000)")
+    audit.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    audit.add_argument("--results", type=Path, metavar="DIR", help="default: audit-TARGET")
+    _add_data(audit)
+    _add_plugin(audit)
+    audit.add_argument("--quiet", action="store_true", help="print no progress")
+    audit.set_defaults(command="benchmark.commands.audit", parser=audit)
 
 
 def _add_data(verb: argparse.ArgumentParser) -> None:

@@ -42,6 +42,7 @@ class Target:
         precision: in which the base classifier computes. In bfloat16 it is a classifier of its own, so its name ends in
             "-bf16". It shares weights and noise streams with the name without that.
         defence: the training method, whose loss the recipe minimises. It says nothing where ``recipe`` is None.
+        chosen: how the defence's hyper-parameters were chosen, in a sentence; model cards print it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Target:
     version: str = ""
     precision: Precision = "float32"
     defence: Defence = field(default_factory=Gaussian)
+    chosen: str = ""
 
     @property
     def stem(self) -> str:

@@ -77,7 +77,11 @@ def main(arguments: argparse.Namespace) -> int:
     cifar10.use_folder(arguments.data)
     load_plugins(arguments.plugin)
     device_named(arguments.device)
-    suite = chosen_suite(arguments)
+    return run_suite(arguments, chosen_suite(arguments))
+
+
+def run_suite(arguments: argparse.Namespace, suite: Suite) -> int:
+    """Run a suite, whose plugins are loaded; returns as `main` does."""
     if arguments.workers is not None and not 0 <= arguments.workers <= MOST_WORKERS:
         raise InputError(f"--workers is {arguments.workers}; give a number from 0 to {MOST_WORKERS}")
     engine = EngineChoice(arguments.engine, arguments.scheduler, engine_options(arguments.engine_options))

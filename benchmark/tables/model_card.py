@@ -12,6 +12,7 @@ from torch import nn
 from benchmark.provenance import provenance
 from benchmark.tables.sweep import share
 from targets import Target
+from targets.mean_logits import networks
 from targets.training import Recipe, has_bfloat16
 
 
@@ -85,6 +86,7 @@ def model_card(
         "## Training",
         f"{defence.summary()} {defence.source()}",
         _table(_labelled(defence.identity)),
+        target.chosen,
         "## Recipe",
         (Recipe.__doc__ or "").splitlines()[0],
         _table(_labelled({**asdict(recipe), "seed": seed})),
@@ -92,13 +94,13 @@ def model_card(
         f"```bash\n{command}\n```",
         _table(
             {
-                "time": _time(pace, recipe.epochs),
+                "time": _time(pace, recipe.epochs * len(networks(module, seed))),
                 "trained in": "bfloat16" if recipe.bfloat16 and has_bfloat16(device) else "float32",
                 **facts,
             }
         ),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _time(pace: Pace, epochs: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from leaderboard.availability import Standing
 from leaderboard.drawn import drawing
-from leaderboard.drawn.availability_tables import compared
+from leaderboard.drawn.availability_tables import by_table
 from leaderboard.drawn.drawing import BEYOND, MARGIN, WIDTH, line, polygon, polyline, text
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#aa3377", "#e69f00", "#56b4e9", "#1f2328", "#8c6d1f")
@@ -20,8 +20,8 @@ _TOP, _SIDE, _GAP, _FOOT, _LINE = 84, 46, 34, 62, 19
 
 
 def svg(standings: Sequence[Standing]) -> str | None:
-    """The picture of the suite, data set, n, α, seed and images with the most targets; None without two targets."""
-    tables = compared(standings)
+    """The picture of the suite, data set, n, α, seed and images with the most points; None without standings."""
+    tables = by_table(standings)
     if not tables:
         return None
     count = Counter({_deployment(group[0]): 0 for group in tables})

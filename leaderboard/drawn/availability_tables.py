@@ -32,12 +32,12 @@ which PREDICT does not abstain, **right** the share on which it answers rightly.
 
 
 def section(standings: Sequence[Standing], picture: str | None) -> list[str]:
-    """The parts of the section on the tables with two or more targets; none without such a table.
+    """The parts of the section, with a ranking a table; none without standings.
 
     Args:
         picture: its address; None without a picture.
     """
-    tables = compared(standings)
+    tables = by_table(standings)
     if not tables:
         return []
     parts = ["## Who keeps answering", ABOUT]
@@ -48,10 +48,9 @@ def section(standings: Sequence[Standing], picture: str | None) -> list[str]:
     return parts
 
 
-def compared(standings: Sequence[Standing]) -> list[list[Standing]]:
-    """The standings by table, of the tables that compare two or more targets."""
-    groups = [list(group) for _, group in groupby(standings, key=title)]
-    return [group for group in groups if len(group) > 1]
+def by_table(standings: Sequence[Standing]) -> list[list[Standing]]:
+    """The standings by table."""
+    return [list(group) for _, group in groupby(standings, key=title)]
 
 
 def title(standing: Standing) -> str:

@@ -130,12 +130,12 @@ def publish(
         _BOARD: svg(rows).encode(),
         INDEX: html(content, details(counting, store.records, command, Strips(store, counting))).encode(),
     }
+    if standing := availability_picture.svg(defended):
+        files[_STANDINGS] = standing.encode()
     if by_epsilon:
         files[_EPSILON] = epsilon_svg(by_epsilon).encode()
     if by_queries:
         files[_QUERIES] = query_svg(by_queries).encode()
-    if standing := availability_picture.svg(defended):
-        files[_STANDINGS] = standing.encode()
     left = _left(output)
     names = [_PAGE, _DATA, RECORDS, *(name for name in files if name not in (_PAGE, _DATA))]
     if not force and (reason := _is_another(store, cells, output, [*names, *left])):
@@ -159,7 +159,7 @@ def _left(output: Path) -> set[str]:
         board = json.loads((output / _DATA).read_bytes())
         curves = board["curves"]
         left = {name for name, of in ((_EPSILON, "epsilon"), (_QUERIES, "queries")) if curves[of]}
-        return left | {_STANDINGS} if availability_tables.compared(board.get("standings", [])) else left
+        return left | {_STANDINGS} if board.get("standings") else left
     except (OSError, ValueError, TypeError, KeyError):  # none of ours
         return set()
 

@@ -84,7 +84,16 @@ def test_list_as_a_table_and_as_json(what: str, capsys: pytest.CaptureFixture[st
     assert command("list", what, "--json") == 0
     entries = json.loads(capsys.readouterr().out)
     names = [entry["name"] for entry in entries]
-    suites = ["cifar10", "cifar10-curves", "cifar10-larger", "digits", "digits-curves"]
+    suites = [
+        "audit",
+        "audit-cifar10",
+        "cifar10",
+        "cifar10-curves",
+        "cifar10-larger",
+        "digits",
+        "digits-curves",
+        "digits-defences",
+    ]
     assert names == {"targets": list(TARGETS), "attacks": list(ATTACKS), "suites": suites}[what]
     assert names
     rows = table.splitlines()[2:]

@@ -25,7 +25,8 @@ from torch import nn
 import benchmark.commands.train
 from benchmark.tables.model_card import Measured, Pace, model_card
 from targets import DATA, TARGETS, DataSet, SmoothedClassifier, Split, Target
-from targets.defences import Consistency
+from targets.defences import Consistency, Ensemble
+from targets.mean_logits import trained_by
 from targets.precision import Bfloat16
 from targets.training import Recipe
 
@@ -328,3 +329,42 @@ def test_the_real_program_stops_soon_and_says_how_to_go_on(tmp_path: Path):
     assert out == ""
     assert err == f"stopped; finished epochs are kept in {checkpoint}. Run the same command again to go on.\n"
     assert 1 <= torch.load(checkpoint, weights_only=True)["epoch"] < 200
+
+
+def ensemble(tiny: Target) -> str:
+    """An ensemble of three of the tiny networks."""
+    name = "tiny-ensemble-sigma0.25"
+    build = trained_by(Ensemble(), Tiny)
+    TARGETS.add(name, dataclasses.replace(tiny, name=name, build=build, defence=Ensemble()))
+    return name
+
+
+def test_an_ensemble_s_members_are_trained_one_by_one_and_go_on_where_they_stopped(tiny: Target, tmp_path: Path):
+    name = ensemble(tiny)
+    assert command("train", name, "--output", tmp_path / "whole", "--quiet", "--device", "cpu") == 0
+    assert Tiny.steps == 3 * 4 * STEPS
+    weights = f"{name}.safetensors"
+    held = load_file(tmp_path / "whole" / weights)
+    assert sorted(held) == sorted(f"members.{i}.layer.{part}" for i in range(3) for part in ("weight", "bias"))
+
+    folder = tmp_path / "stopped"
+    Tiny.steps, Tiny.stop_at = 0, (5 * STEPS, signal.SIGINT)  # in the first epoch of the second member
+    assert command("train", name, "--output", folder, "--quiet", "--device", "cpu") == 130
+    assert names(folder) == [f"{name}.checkpoint"]
+    Tiny.steps, Tiny.stop_at = 0, None
+    assert command("train", name, "--output", folder, "--quiet", "--device", "cpu") == 0
+    assert Tiny.steps == 2 * 4 * STEPS
+    assert (folder / weights).read_bytes() == (tmp_path / "whole" / weights).read_bytes()
+    assert names(folder) == [f"{name}.md", weights]
+    card = (folder / f"{name}.md").read_text(encoding="utf-8")
+    assert "measured on the last 8 of 12" in card
+    assert "| members | 3 |" in card
+
+
+def test_an_ensemble_s_first_member_is_the_network_that_gaussian_training_gives(tiny: Target, tmp_path: Path):
+    name = ensemble(tiny)
+    assert train(tmp_path, "--quiet") == 0
+    assert command("train", name, "--output", tmp_path, "--quiet", "--device", "cpu") == 0
+    single, several = load_file(tmp_path / FINISHED[1]), load_file(tmp_path / f"{name}.safetensors")
+    assert torch.equal(several["members.0.layer.weight"], single["layer.weight"])
+    assert not torch.equal(several["members.1.layer.weight"], single["layer.weight"])

@@ -43,12 +43,18 @@ def test_a_line_of_the_table_says_what_the_standing_says(two):
     assert "| toy-sigma0.50 | 60% [23, 90] margin | 60.0%, every 60.0% |" in page
 
 
-def test_without_a_second_target_there_is_nothing_to_compare(store, add):
+def test_a_single_target_has_a_line_of_its_own(store, add):
     add({})
     alone = standings(measured(store, store.cells()))
-    assert len(alone) == 1
-    assert section(alone, None) == []
-    assert svg(alone) is None
+    page = "\n".join(section(alone, None))
+    assert "| 1 | toy-sigma0.50 |" in page
+    assert page.rstrip().count("standings.svg") == 0
+    assert svg(alone) is not None
+
+
+def test_without_standings_there_is_no_section():
+    assert section([], None) == []
+    assert svg([]) is None
 
 
 def test_the_picture_has_a_panel_an_epsilon_and_three_points_a_target(two):

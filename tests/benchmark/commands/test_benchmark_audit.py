@@ -1,0 +1,58 @@
+"""``audit``: a report on one classifier, with an estimate of its time before it starts."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from benchmark_helpers import TARGET, command, error_line
+
+from benchmark.commands.audit import COST, estimated
+from benchmark.suite_file import load_suite
+from leaderboard.access import CONTROL
+
+SMALL = ("--images", 2, "--samples", 100, "--epsilons", 0.5, "--quiet")
+
+
+def test_it_attacks_with_each_access_and_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert command("audit", TARGET, *SMALL, "--results", tmp_path / "r") == 0
+    out, err = capsys.readouterr()
+    assert re.search(rf"^{TARGET}: 6 attacks at ε = 0\.5 on 2 images, n = 100\. About .+ on one core", err)
+    assert "6 cells run" in out
+    board = json.loads((tmp_path / "r" / "leaderboard.json").read_text(encoding="utf-8"))
+    accesses = {row["access"] for row in board["rows"]} - {CONTROL}
+    assert accesses == {"white-box", "score", "decision", "transfer", "hybrid"}
+    [standing] = board["standings"]
+    assert (standing["target"], standing["rank"], standing["missing"]) == (TARGET, 1, [])
+    assert "## Who keeps answering" in (tmp_path / "r" / "LEADERBOARD.md").read_text(encoding="utf-8")
+
+
+def test_it_audits_a_target_of_a_plugin(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "import torch\nfrom targets import register\n\n\n"
+        '@register("digits-mine", sigma=0.25, data="digits")\ndef mine():\n'
+        '    """A linear classifier."""\n    torch.manual_seed(0)\n'
+        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))\n",
+        encoding="utf-8",
+    )
+    assert command("audit", "digits-mine", *SMALL, "--plugin", plugin, "--results", tmp_path / "r") == 0
+    page = (tmp_path / "r" / "LEADERBOARD.md").read_text(encoding="utf-8")
+    assert "run --suite audit --plugin mine.py --targets digits-mine" in page
+
+
+def test_an_unknown_target_is_refused_before_anything_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert command("audit", "digits-sigma0.5", "--results", tmp_path / "r") == 2
+    assert "did you mean 'digits-sigma0.50'?" in error_line(capsys.readouterr().err)
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("name", ["audit", "audit-cifar10"])
+def test_the_estimate_knows_the_cost_of_every_attack(name: str):
+    suite = load_suite(name)
+    assert set(suite.attack_names()) == set(COST)
+    # 50 images: ceilings and clean votes, and at each ε six attacks with their evaluation.
+    calls = 2 * sum(1 + cost for cost in COST.values())
+    assert estimated(suite, 1e-3) == pytest.approx(50 * (suite.ceiling_samples + 1000 * (1 + calls)) * 1e-3, abs=1)
