@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from targets import DATA, TARGETS
+from targets import DATA, TARGETS, load
+from targets.defences import Gaussian
+from targets.digits_targets import TRAINED
 
 SIZES = {"train": 1000, "adversary": 400, "evaluation": 397}
 
@@ -53,3 +57,27 @@ def test_the_four_targets():
         assert target.recipe is not None
         assert target.description
         assert "\n" not in target.description
+
+
+DEFENDED = [line for line in TRAINED if not isinstance(line[1], Gaussian)]
+
+
+@pytest.mark.parametrize(
+    ("sigma", "defence", "recipe", "sha256"), DEFENDED, ids=lambda value: getattr(value, "name", "")
+)
+def test_a_defence_s_target_and_its_model_card_say_the_same(sigma, defence, recipe, sha256):
+    target = TARGETS[f"digits-{defence.name}-sigma{sigma:.2f}"]
+    assert (target.sigma, target.defence, target.recipe, target.sha256) == (sigma, defence, recipe, sha256)
+    card = target.weights.with_suffix(".md").read_text(encoding="utf-8")
+    assert f"SHA-256 `{sha256}`" in card
+    assert f"| training | {defence.name} |" in card
+    for name, value in {**asdict(defence), **asdict(recipe)}.items():
+        said = {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+        assert f"| {name.replace('_', ' ')} | {said} |" in card
+    assert target.chosen in card
+
+
+def test_a_defence_s_target_answers():
+    images = DATA["digits"].split("evaluation").images[:4]
+    answers = load("digits-ensemble-sigma0.25", "cpu").predict(images, 100)
+    assert answers.tolist() == DATA["digits"].split("evaluation").labels[:4].tolist()
