@@ -17,6 +17,7 @@ from leaderboard.board import measured
 from leaderboard.checks import check
 from leaderboard.curves import epsilon_panels, query_panels
 from leaderboard.sources import attacked
+from leaderboard.variants import variants
 
 DATA_FILE = "leaderboard.json"
 SAME = 1e-9
@@ -27,7 +28,7 @@ IDENTITY = ("suite", "target", "attack", "query_budget", "epsilon", "n", "alpha"
 
 def contents(of: Recorded) -> Iterator[Clause]:
     """leaderboard.json, the page and the pictures against rows that are computed again."""
-    found = measured(of.holder, of.cells)
+    found = measured(of.holder, variants(of.cells))
     rows = [row for row, _ in found]
     path = of.folder / DATA_FILE
     if not path.is_file():
