@@ -23,6 +23,7 @@ from leaderboard.checks import check
 from leaderboard.evidence import Evidence
 from leaderboard.stored import published_arrays
 from leaderboard.stored.archive import RECORDS, adopt, read
+from leaderboard.variants import variants
 from targets import ABSTAIN, load
 from targets.cifar10_targets import TRAINED
 from targets.defences import Gaussian
@@ -140,7 +141,7 @@ def test_a_published_board_is_what_its_records_say(path, tmp_path):
     store = Store.open(tmp_path)
     adopted = adopt(store, read(path.parent / RECORDS, settings_key))
     board = json.loads(path.read_text(encoding="utf-8"))
-    found = measured(store, store.cells())
+    found = measured(store, variants(store.cells()))
     assert [row for row, _ in found] == [{**row, "source": "adopted"} for row in board["rows"]]
     assert standings(found) == board["standings"]
     assert adopted >= sum(machine["cells"] for machine in board["machines"])

@@ -9,6 +9,7 @@ import pytest
 from leaderboard.availability import ANY, Standing, right_under_all, standings
 from leaderboard.board import measured
 from leaderboard.statistics import clopper_pearson, mcnemar
+from leaderboard.variants import variants
 
 IMAGES = list(range(10))
 """Their labels are 0 … 9."""
@@ -31,7 +32,7 @@ def write(add):
 
 
 def found(store) -> list[Standing]:
-    return standings(measured(store, store.cells()))
+    return standings(measured(store, variants(store.cells())))
 
 
 def test_answers_under_attack_are_counted_image_by_image(store, write):

@@ -11,6 +11,7 @@ from leaderboard.availability import standings
 from leaderboard.board import measured
 from leaderboard.drawn.availability_picture import svg
 from leaderboard.drawn.availability_tables import section
+from leaderboard.variants import variants
 
 
 def lost(count: int) -> list[int]:
@@ -25,7 +26,7 @@ def two(store, add):
             add({"outcome": lost(1)}, target=target, epsilon=epsilon, attack="clean", access="none")
             add({"outcome": lost(count), "ceiling": 0.75}, target=target, epsilon=epsilon)
             add({"outcome": lost(count)}, target=target, epsilon=epsilon, attack="nes", access="score", query_budget=30)
-    return standings(measured(store, store.cells()))
+    return standings(measured(store, variants(store.cells())))
 
 
 def test_a_line_of_the_table_says_what_the_standing_says(two):
@@ -45,7 +46,7 @@ def test_a_line_of_the_table_says_what_the_standing_says(two):
 
 def test_a_single_target_has_a_line_of_its_own(store, add):
     add({})
-    alone = standings(measured(store, store.cells()))
+    alone = standings(measured(store, variants(store.cells())))
     page = "\n".join(section(alone, None))
     assert "| 1 | toy-sigma0.50 |" in page
     assert page.rstrip().count("standings.svg") == 0
@@ -72,6 +73,6 @@ def test_at_most_three_epsilons_the_largest_are_drawn(store, add):
     for target in ("a", "b"):
         for epsilon in (0.25, 0.5, 1.0, 2.0):
             add({}, target=target, epsilon=epsilon)
-    picture = svg(standings(measured(store, store.cells())))
+    picture = svg(standings(measured(store, variants(store.cells()))))
     assert picture is not None
     assert [word for word in texts(picture) if word.startswith("ε = ")] == ["ε = 0.5", "ε = 1.0", "ε = 2.0"]
