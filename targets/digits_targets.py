@@ -31,6 +31,7 @@ TRAINED: tuple[tuple[float, Defence, Recipe, str], ...] = (
     (1.00, Stability(weight=1.0), Recipe(), "2b5bed59d25dc2e3fccda95ec9c6b3a2036ef39d773ff914892bf18edaaad3e3"),
     (0.25, Macer(weight=4.0), SLOW, "29f3c1cc2ca69ad9fa0ed437c1411616b7f13f4a5ba8bdb8ca070f069bca92e9"),
     (0.50, Macer(weight=1.0), SLOW, "2ae6730bc73822e52b9a589d36e77c9b04700bdc8ddfebc24ec0089fdc75e1b2"),
+    (1.00, Macer(weight=1.0), SLOW, "937961a1d9ca76127277f033d2402095a9b8f5f652f2e8ac9be113729e8fad81"),
     (0.25, SmoothAdv(epsilon=0.25, steps=4), SLOW, "411510b49af45574b04bc823e86f019b31baf439852794fbbb0925fe240ea13a"),
     (0.50, SmoothAdv(epsilon=0.25, steps=4), SLOW, "f24a4f646def909fe1795c199a2058fc3dbb6623aefdf6cbb6020bdafe94f3a3"),
     (0.50, SmoothMix(step=1.0), Recipe(), "781e09effeb5b043974449ff6d5126139632ac2acd6ee98abd1ec3b53227ee2f"),
