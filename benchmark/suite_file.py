@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from attacks import ATTACKS
 from benchmark import toml_file
 from benchmark.suite import Suite, check_type
 from targets import InputError
@@ -35,7 +33,6 @@ def load_suite(name: str) -> Suite:
     """
     path = _path(name, Path())
     suite = from_table(_table(path, ()), default_name=path.stem)
-    _check_settings(path, suite)
     if path.resolve().parent != FOLDER.resolve() and suite.name in suite_names():
         raise InputError(f"{path.name} is named as the suite {suite.name!r}, with whose board it would mix; rename it")
     return suite
@@ -63,16 +60,6 @@ def from_table(table: Mapping[str, Any], default_name: str) -> Suite:
             check_type(key, value, example)
         values[key] = value
     return Suite(**values)
-
-
-def _check_settings(path: Path, suite: Suite) -> None:
-    """Raise :class:`InputError` for hyper-parameters in the file itself of an attack that its suite does not run."""
-    for attack in toml_file.read(path).get("settings", {}):
-        if suite.attacks and attack in ATTACKS and not any(fnmatchcase(attack, pattern) for pattern in suite.attacks):
-            raise InputError(
-                f"suite file {path.name}: [settings.{attack}] is for an attack that the suite does not run; "
-                "add it to attacks, or leave the table out"
-            )
 
 
 def _path(name: str, folder: Path) -> Path:

@@ -109,7 +109,7 @@ def test_a_new_attack_on_other_images_stands_beside_no_row_and_no_ceiling_of_the
     run_all(folder, "--attacks", "gaussian")
     assert set(rates(folder)) == {"gaussian"}
     page = (folder / "r" / "LEADERBOARD.md").read_text(encoding="utf-8")
-    assert "as their data set has other images or labels by now: 1 stored cells." in page
+    assert "Left out: 1 stored cells on other images or labels than the newest." in page
     assert (
         "\n1 stored cells are of other images or labels of data set 'mine' and are left out; "
         in capsys.readouterr().out

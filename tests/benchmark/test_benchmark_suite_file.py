@@ -142,12 +142,3 @@ def test_a_file_does_not_take_the_name_of_a_suite(tmp_path: Path, file: str, con
     (tmp_path / file).write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=f"{file} is named as the suite '(digits|cifar10)', .* rename it"):
         load_suite(str(tmp_path / file))
-
-
-def test_hyper_parameters_of_an_attack_that_is_not_run_are_refused(tmp_path: Path):
-    file = tmp_path / "mine.toml"
-    file.write_text('extends = "digits"\nattacks = ["clean", "c*"]\n[settings.cw]\nsteps = 3\n', encoding="utf-8")
-    assert load_suite(str(file)).settings["cw"]["steps"] == 3
-    file.write_text('extends = "digits"\nattacks = ["clean"]\n[settings.cw]\nsteps = 3\n', encoding="utf-8")
-    with pytest.raises(InputError, match=r"mine.toml: \[settings.cw\] is for an attack that the suite does not run"):
-        load_suite(str(file))

@@ -33,7 +33,7 @@ def test_a_run_goes_on_from_a_published_board(published: Path, tmp_path: Path, c
     assert capsys.readouterr().out.splitlines() == [
         f"4 cells adopted, 0 stored already. Results: {tmp_path / 'r'}.",
         f"Continue with: python -m benchmark run --suite s.toml --results {tmp_path / 'r'}",
-        "To run only your own attack, add: --plugin FILE --attacks NAME",
+        "For your own attack only, put its file after --plugin, and its name after --attacks in place of the others.",
     ]
     assert run(tmp_path / "s.toml", tmp_path / "r") == 0
     out = capsys.readouterr().out

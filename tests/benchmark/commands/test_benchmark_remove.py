@@ -93,7 +93,7 @@ def test_damaged_cells(results: Path, capsys: pytest.CaptureFixture[str]):
     assert command("remove", "--results", results, "--damaged", "--yes") == 0
     out = capsys.readouterr().out
     assert f"cell {cell.key} (left, suite s, target {TARGET}) is damaged" in out
-    assert "1 cells." in out
+    assert "1 cell." in out
     assert not path.exists()
     assert len(Store.read(results).cells()) == 4
 
@@ -102,7 +102,7 @@ def test_damaged_cells(results: Path, capsys: pytest.CaptureFixture[str]):
     ("options", "message"),
     [
         ([], "say what to remove: --suite, --targets, --attacks, --images or --damaged"),
-        (["--attacks", "lefd"], "unknown attack 'lefd'; did you mean 'left'?"),
+        (["--attacks", "lefd"], "unknown attack 'lefd'; did you mean 'left'? A name that a plugin registers needs --plugin FILE"),
         (["--images", 3, "--yes"], "no rows are of 3 images; there are rows of 2, 4"),
     ],
 )
