@@ -34,7 +34,10 @@ def two_sets(tmp_path: Path) -> Path:
 
 def test_rows_of_two_image_sets_stand_apart_on_console_and_page(two_sets: Path, tmp_path: Path):
     said = (tmp_path / "said").read_text(encoding="utf-8")
-    assert f"{two_sets} has rows of 16 images, too. They do not compare with these of 24 and stand in groups of their own" in said
+    assert (
+        f"{two_sets} has rows of 16 images, too. They do not compare with these of 24 and stand in groups of their own"
+        in said
+    )
     assert said.count("lucky") == 1
     assert "· n = 12, α = 0.001 · 24 images\n" in said
     assert "16 images\n" not in said

@@ -98,11 +98,17 @@ def test_damaged_cells(results: Path, capsys: pytest.CaptureFixture[str]):
     assert len(Store.read(results).cells()) == 4
 
 
+PLUGINS = "A name that a plugin registers needs --plugin FILE"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ([], "say what to remove: --suite, --targets, --attacks, --images or --damaged"),
-        (["--attacks", "lefd"], "unknown attack 'lefd'; did you mean 'left'? A name that a plugin registers needs --plugin FILE"),
+        (
+            ["--attacks", "lefd"],
+            "unknown attack 'lefd'; did you mean 'left'? " + PLUGINS,
+        ),
         (["--images", 3, "--yes"], "no rows are of 3 images; there are rows of 2, 4"),
     ],
 )
