@@ -27,7 +27,7 @@ REQUEST = Request(images=1000, options=["--suite", "load.toml"])
 
 def load_suite(count: int) -> Suite:
     """A suite of `count` cells or a few more, of 1,000 images: every attack on every CIFAR-10 target at many ε."""
-    one = Suite("load", ("cifar10-*",), ("*",), (1.0,), REQUEST["images"], shard=REQUEST["images"])
+    one = Suite("load", ("cifar10-sigma*",), ("*",), (1.0,), REQUEST["images"], shard=REQUEST["images"])
     each = len(one.target_names()) * len(one.attack_names())
     epsilons = tuple(round(0.02 * step, 2) for step in range(1, 1 + -(-count // each)))
     return Suite(one.name, one.targets, one.attacks, epsilons, one.images, shard=one.shard)
@@ -61,7 +61,7 @@ def fill(folder: Path, count: int) -> Store:
 
 def made_up(cell: Cell):
     """Records of a cell. As in measured ones, attacks share the clean columns of a target, and its ceilings at an ε."""
-    place = TARGETS.match(("cifar10-*",)).index(cell.target.name), round(100 * cell.epsilon)
+    place = TARGETS.match(("cifar10-sigma*",)).index(cell.target.name), round(100 * cell.epsilon)
     clean, proven = np.random.default_rng(place[:1]), np.random.default_rng(place)
     own = np.random.default_rng([*bytes.fromhex(cell.key)])
     images = np.array(cell.images)
