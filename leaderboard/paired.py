@@ -92,17 +92,3 @@ def wilson(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     middle, half = k + z * z / 2, z * math.sqrt(k * (n - k) / n + z * z / 4)
     low, high = (middle - half) / (n + z * z), (middle + half) / (n + z * z)
     return (0.0 if k == 0 else low), (1.0 if k == n else high)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number, in the same order: below α, the chance of any false one is at most α.
-
-    Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6(2),
-    65–70, https://www.jstor.org/stable/4615733.
-    """
-    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for place, i in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[i]))
-        adjusted[i] = highest
-    return adjusted

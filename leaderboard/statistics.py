@@ -41,7 +41,7 @@ def mcnemar(b: int, c: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for their number, in the same order: all of those below a level hold together at that level.
+    """p-values adjusted for their number, in the same order: below α, the chance of any false one is at most α.
 
     Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure", https://www.jstor.org/stable/4615733.
     """

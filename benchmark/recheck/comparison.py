@@ -10,7 +10,8 @@ from typing import Any
 
 from benchmark.recheck.recorded import Recorded
 from leaderboard import StoredCell
-from leaderboard.paired import Paired, holm, paired
+from leaderboard.paired import Paired, paired
+from leaderboard.statistics import holm
 from leaderboard.stored.records import ABSTAIN
 from leaderboard.stored.source import LANDED_FOR
 from leaderboard.variants import Variant, variants

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from leaderboard.paired import Paired, holm, paired, wilson
+from leaderboard.paired import Paired, paired, wilson
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (3, 10), (10, 10), (17, 200)])
@@ -66,9 +66,3 @@ def test_pairs_are_counted():
     for a, b in ([], []), ([True], []):
         with pytest.raises(ValueError, match="outcomes"):
             paired(a, b)
-
-
-def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []

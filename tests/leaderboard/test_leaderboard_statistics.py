@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from scipy.stats import binom, binomtest, fisher_exact
 
-from leaderboard.statistics import binomial_quantile, clopper_pearson, exceeds, mcnemar, rate, sum_quantile
+from leaderboard.statistics import binomial_quantile, clopper_pearson, exceeds, holm, mcnemar, rate, sum_quantile
 
 
 def test_rate():
@@ -69,3 +69,9 @@ def test_exceeds_is_fishers_exact_test(k, n, other_k, other_n):
 
 def test_exceeds_tells_the_lady_who_tasted_tea():
     assert exceeds(3, 4, 1, 4) == pytest.approx(17 / 70)
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
