@@ -47,6 +47,13 @@ def turn(path: Path) -> Iterator[None]:
         yield
 
 
+def sweep(folder: Path) -> None:
+    """Remove the locks in `folder` that no process holds: a process that was killed leaves its own behind."""
+    for path in folder.glob(".*.lock"):
+        with suppress(StoreError, _Held), _lock_of(path.with_name(path.name.removeprefix(".").removesuffix(".lock"))):
+            pass  # taken and given back, which removes it
+
+
 @contextmanager
 def _lock_of(path: Path) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from leaderboard.errors import StoreError
-from leaderboard.stored import arrays, atomic, cells, files
+from leaderboard.stored import arrays, atomic, cells, files, lock
 
 PROJECT = "abstention-bench"
 MARK = "store.json"
@@ -48,6 +48,7 @@ class Store(cells.Cells, arrays.SharedArrays):
             for part in (folder, folder / cells.FOLDER, folder / arrays.FOLDER):
                 part.mkdir(exist_ok=True)
                 atomic.sweep(part)
+            lock.sweep(folder / arrays.FOLDER)
             for unfinished in (folder / arrays.FOLDER).glob("*.checkpoint"):
                 if unfinished.with_suffix(".json").exists():  # its arrays have been stored whole since
                     unfinished.unlink(missing_ok=True)

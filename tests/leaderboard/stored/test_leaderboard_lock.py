@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from leaderboard import StoreError
-from leaderboard.stored.lock import sole_writer
+from leaderboard.stored.lock import sole_writer, sweep
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from leaderboard.stored.lock import sole_writer
+from leaderboard.stored.lock import sole_writer, sweep
 with sole_writer(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -53,3 +53,11 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path):
         sole_writer(tmp_path / "none" / "t"),
     ):
         pass
+
+
+def test_a_sweep_removes_the_locks_of_the_dead_and_no_others(tmp_path):
+    (tmp_path / ".dead.npz.lock").write_text("process 1 on nowhere\n", encoding="utf-8")
+    (tmp_path / "kept.npz").write_bytes(b"")
+    with sole_writer(tmp_path / "t.tsv"):
+        sweep(tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".t.tsv.lock", "kept.npz"]
