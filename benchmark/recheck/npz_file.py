@@ -101,6 +101,8 @@ def _images(
                 f"{path}: images have shape {_short(found)}; give (N, {wanted}) with N from 1 to {available:,}"
             )
         values = _values(path, "images", stream, info, dtype, found, is_fortran)
+    if values.dtype != np.uint8 and 2 < values.max(initial=0) <= 255 and values.min(initial=0) >= 0:
+        raise InputError(f"{path}: images are {dtype} from 0 to {values.max():g}; divide them by 255, or give uint8")
     scale = np.float32(255) if values.dtype == np.uint8 else np.float32(1)
     with np.errstate(over="ignore"):  # becomes infinite, which the budget rule refuses
         return np.ascontiguousarray(values.astype(np.float32) / scale)

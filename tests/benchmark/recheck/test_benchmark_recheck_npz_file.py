@@ -71,6 +71,14 @@ def test_bytes_are_read_as_shares_of_255_and_column_order_does_not_matter(tmp_pa
     assert found.indices is None
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_floats_from_0_to_255_are_refused(tmp_path, dtype):
+    np.savez(tmp_path / "x.npz", images=np.round(255 * images()).astype(dtype))
+    assert "divide them by 255, or give uint8" in refused(tmp_path / "x.npz")
+    np.savez(tmp_path / "x.npz", images=images(dtype=dtype) + dtype(0.9))  # beyond the box: the budget rule's to judge
+    assert read_images(tmp_path / "x.npz", SHAPE, AVAILABLE).images.max() > 1.5
+
+
 def test_what_is_not_finite_is_left_to_the_budget_rule(tmp_path):
     values = images(dtype=np.float64)
     values[0, 0, 0, 0], values[1, 0, 0, 0] = np.nan, 1e300
