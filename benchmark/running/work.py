@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, Protocol, TextIO
 
 import numpy as np
@@ -134,7 +135,10 @@ class Work:
         return None
 
     def run(self, cell: Cell) -> Done:
-        """Run a cell and store it, or store why it failed."""
+        """Run a cell and store it, or store why it failed.
+
+        If another run on this results folder has stored it meanwhile, its cell stays.
+        """
         begun = time.perf_counter()
         surrogates = CellSurrogates(self._surrogates, Watch(self.limits, self.words))
         progress = self.progress
@@ -149,32 +153,35 @@ class Work:
                 reason += f"OutOfMemory: the attack wanted more than --cell-memory {self.limits.gigabytes:g}"
             return self.fail(cell, reason, time.perf_counter() - begun)
         seconds = time.perf_counter() - begun
-        self.store.write_cell(
-            cell.key,
-            cell.settings(),
-            frame(result.columns),
-            result.returned,
-            provenance=self._facts | ({"surrogates": sorted(surrogates.origins)} if surrogates.origins else {}),
+        origins = {"surrogates": sorted(surrogates.origins)} if surrogates.origins else {}
+        write = partial(
+            self.store.write_cell,
+            records=frame(result.columns),
+            images=result.returned,
+            provenance=self._facts | origins,
             seconds=seconds,
             surrogate_queries=self._surrogate_queries(cell, surrogates),
             observed=result.observed,
-            asked=self._asked(self.store.cell(cell.key)),
         )
+        if (done := self._put(cell, write)) is not None:
+            return done
         columns = result.columns
         rate, broken = np.mean(columns["outcome"] == ABSTAIN), broken_rules(columns["validity"])
         return self._done(cell, "ok", seconds, abstention_rate=float(rate), broken=broken)
 
     def fail(self, cell: Cell, reason: str, seconds: float) -> Done:
         """Store that a cell failed, and why; the next run tries it again."""
-        self.store.write_failure(
-            cell.key,
-            cell.settings(),
-            reason,
-            provenance=self._facts,
-            seconds=seconds,
-            asked=self._asked(self.store.cell(cell.key)),
-        )
-        return self._done(cell, "failed", seconds)
+        write = partial(self.store.write_failure, traceback=reason, provenance=self._facts, seconds=seconds)
+        return self._put(cell, write) or self._done(cell, "failed", seconds)
+
+    def _put(self, cell: Cell, write: Callable[..., None]) -> Done | None:
+        """Store a cell, unless another run on this results folder has stored it meanwhile: what became of it then."""
+        with self.store.writing(cell.key):
+            held = self.store.cell(cell.key)
+            if held is None or held.status != "ok":
+                write(cell.key, cell.settings(), asked=self._asked(held))
+                return None
+        return self.held(cell)
 
     def _asked(self, held: StoredCell | None) -> list[Request]:
         return [*([] if held is None else [one for one in held.asked if one != self.request]), self.request]

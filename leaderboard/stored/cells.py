@@ -16,13 +16,14 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaderboard.errors import StoreError
-from leaderboard.stored import atomic, digest, files
+from leaderboard.stored import atomic, digest, files, lock
 from leaderboard.stored.cell import Damage, Request, StoredCell
 from leaderboard.stored.plausible import check_cell, check_records
 
@@ -83,6 +84,15 @@ class Cells:
     def images(self, key: str) -> NDArray[Any]:
         """What the attack returned in a cell that has images, before the budget rule: float32, (N, C, H, W)."""
         return files.read_npz(self._file(key, "npz"))["images"]
+
+    @contextmanager
+    def writing(self, key: str) -> Iterator[None]:
+        """Hold a cell alone among the processes that write into this folder; wait while another holds it.
+
+        Raises StoreError where the folder cannot be written.
+        """
+        with lock.turn(self._file(key, "json")):
+            yield
 
     def write_cell(
         self,
@@ -151,18 +161,21 @@ class Cells:
         Its images, provenance and timings stay. Raises as `write_cell` does. Whenever the writer is killed, the cell is
         the old one or the new one.
         """
-        self._settle(cell.key)
         table = files.to_parquet(records)
-        atomic.write(self._file(cell.key, _NEXT), table)
-        contents = {**self._undigested(cell), "records": table}
-        self._write_json(replace(cell, settings={**cell.settings, **settings}), **contents)
-        self._settle(cell.key)
+        with self.writing(cell.key):
+            self._settle(cell.key)
+            atomic.write(self._file(cell.key, _NEXT), table)
+            contents = {**self._undigested(cell), "records": table}
+            self._write_json(replace(cell, settings={**cell.settings, **settings}), **contents)
+            self._settle(cell.key)
 
     def ask(self, cell: StoredCell, request: Request) -> StoredCell:
         """Record that one more run asks for a cell of this folder; returns the cell with that request."""
         if request in cell.asked:
             return cell
-        return self._with_requests(cell, [*cell.asked, request])
+        with self.writing(cell.key):
+            cell = self.cell(cell.key) or cell  # another run may have asked since
+            return cell if request in cell.asked else self._with_requests(cell, [*cell.asked, request])
 
     def forget(self, cell: StoredCell, images: int) -> StoredCell:
         """Remove the requests by runs on so many images; returns the cell without them."""
@@ -220,7 +233,12 @@ class Cells:
         found = self._look(key)
         if isinstance(found, StoredCell):
             return self._records_of(key, {digest.FIELD: found.digests})
-        return self._records_of(key, json.loads(self._file(key, "json").read_bytes()))
+        try:
+            return self._records_of(key, json.loads(self._file(key, "json").read_bytes()))
+        except FileNotFoundError:
+            raise StoreError(
+                f"{self.folder} has no cell {key} any more: another process removed it; run the command again"
+            ) from None
 
     def _records_of(self, key: str, content: Mapping[str, Any]) -> bytes:
         """The content of the Parquet file that a cell's JSON is of: the new one where a killed writer left both."""

@@ -48,7 +48,7 @@ class Store(cells.Cells, arrays.SharedArrays):
             for part in (folder, folder / cells.FOLDER, folder / arrays.FOLDER):
                 part.mkdir(exist_ok=True)
                 atomic.sweep(part)
-            lock.sweep(folder / arrays.FOLDER)
+                lock.sweep(part)
             for unfinished in (folder / arrays.FOLDER).glob("*.checkpoint"):
                 if unfinished.with_suffix(".json").exists():  # its arrays have been stored whole since
                     unfinished.unlink(missing_ok=True)

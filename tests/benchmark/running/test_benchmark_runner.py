@@ -58,6 +58,26 @@ def test_a_damaged_cell_is_run_again(tmp_path: Path):
     assert len(records(tmp_path / "r", "counted")) == 4
 
 
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_cell_that_another_run_stored_meanwhile_stays(
+    tmp_path: Path, raises: bool, capsys: pytest.CaptureFixture[str]
+):
+    def act(model: NoAccess, images: Tensor) -> None:
+        if len(calls) == 1:
+            assert run(suite, tmp_path / "r") == 0  # the other run, which begins later and ends first
+            stored.append({path.name: path.read_bytes() for path in (tmp_path / "r" / "cells").iterdir()})
+            if raises:
+                raise ValueError("no luck")
+
+    stored: list[dict[str, bytes]] = []
+    calls = define("overtaken", NoAccess, act)
+    suite = suite_file(tmp_path / "s.toml", attacks=["overtaken"])
+    assert run(suite, tmp_path / "r") == 0
+    assert "0 cells run, 1 stored already, 0 failed." in capsys.readouterr().out
+    assert stored == [{path.name: path.read_bytes() for path in (tmp_path / "r" / "cells").iterdir()}]
+    assert len(stored[0]) == 3
+
+
 def test_an_attack_that_raises_is_a_failed_cell_and_is_tried_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     broken = [True]
 
