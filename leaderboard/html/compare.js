@@ -53,7 +53,7 @@ function compared(data, picked, rows) {
   if (counts === null) {
     return [list, element("p", { class: "note" }, "Not comparable image by image: no records, or other images.")];
   }
-  const [low, high] = pairedInterval(counts.first, counts.second, counts.n);
+  const [low, high] = pairedInterval(counts);
   const points = (share) => `${share > 0 ? "+" : ""}${number(100 * share, 1)}`.replace("-", "−");
   const difference = (counts.first - counts.second) / counts.n;
   const p = mcnemar(counts.first, counts.second);

@@ -24,14 +24,35 @@ function mcnemar(b, c) {
   return b === c ? 1 : Math.min(1, 2 * binomialHalf(Math.min(b, c), b + c));
 }
 
+const NORMAL_97_5 = 1.959963984540054;
+
+/** Wilson's 95% score interval for the rate behind k hits in n trials. Wilson (1927), JASA 22(158). */
+function wilson(k, n) {
+  const z = NORMAL_97_5;
+  const middle = k + (z * z) / 2;
+  const half = z * Math.sqrt((k * (n - k)) / n + (z * z) / 4);
+  return [k === 0 ? 0 : (middle - half) / (n + z * z), k === n ? 1 : (middle + half) / (n + z * z)];
+}
+
+/** Correlation of two paired outcomes, corrected for continuity where above 0; 0 where one is fixed. */
+function correlation({ both, first, second, neither, n }) {
+  const margins = (both + first) * (second + neither) * (both + second) * (first + neither);
+  const excess = both * neither - first * second;
+  return margins === 0 ? 0 : (excess > 0 ? Math.max(0, excess - n / 2) : excess) / Math.sqrt(margins);
+}
+
 /**
- * 95% interval of the difference (b − c) / n of two paired rates, within [-1, 1]. Bonett and Price (2012), "Adjusted
- * Wald confidence interval for a difference of binomial proportions based on paired data", J. Educ. Behav. Stat. 37(4).
+ * 95% interval of the difference first − second of two paired rates, from the images that both hit, only the first,
+ * only the second or neither. Newcombe's method 10, as in `compare`: Newcombe (1998), "Improved confidence intervals for
+ * the difference between binomial proportions based on paired data", Statistics in Medicine 17(22).
  */
-function pairedInterval(b, c, n) {
-  const first = (b + 1) / (n + 2);
-  const second = (c + 1) / (n + 2);
-  const middle = first - second;
-  const reach = 1.959963984540054 * Math.sqrt((first + second - middle * middle) / (n + 2));
-  return [Math.max(-1, middle - reach), Math.min(1, middle + reach)];
+function pairedInterval(counts) {
+  const { both, first, second, n } = counts;
+  const rates = [(both + first) / n, (both + second) / n];
+  const [[low, high], [otherLow, otherHigh]] = [wilson(both + first, n), wilson(both + second, n)];
+  const phi = correlation(counts);
+  const length = (x, y) => Math.sqrt(Math.max(0, x * x - 2 * phi * x * y + y * y));
+  const difference = rates[0] - rates[1];
+  return [difference - length(rates[0] - low, otherHigh - rates[1]),
+    difference + length(high - rates[0], rates[1] - otherLow)];
 }

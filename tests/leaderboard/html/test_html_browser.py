@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from html_pages import QUOTED, SCRIPT, embedded
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest
 
 from leaderboard.html.columns import unpacked
+from leaderboard.paired import Paired
 from leaderboard.statistics import mcnemar
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: extra `browser`")
@@ -186,13 +187,10 @@ def test_the_comparison_is_that_of_scipy(visit, largest):
         assert p == pytest.approx(mcnemar(b, c), rel=1e-9, abs=1e-300)
         if b + c:
             assert p == pytest.approx(binomtest(b, b + c).pvalue, rel=1e-9)
-        n = max(200, b + c)
-        shares = [(count + 1) / (n + 2) for count in (b, c)]
-        middle = shares[0] - shares[1]
-        reach = norm.ppf(0.975) * ((sum(shares) - middle**2) / (n + 2)) ** 0.5
-        low, high = tab.evaluate(f"pairedInterval({b}, {c}, {n})")
-        assert (low, high) == pytest.approx((middle - reach, middle + reach), abs=1e-12)
-        assert low <= (b - c) / n <= high
+        for both, neither in [(0, 200), (13, 5), (90, 0)]:
+            pair = Paired(both, c, b, neither)  # its difference is B's rate minus A's, the page's A minus B
+            fields = f"both: {both}, first: {b}, second: {c}, neither: {neither}, n: {pair.images}"
+            assert tab.evaluate(f"pairedInterval({{{fields}}})") == pytest.approx(pair.interval(), abs=1e-12)
 
 
 def test_a_view_is_a_link(visit, largest, rows):
