@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmark.commands.signals import INTERRUPTED
 from benchmark.message import one_line
-from benchmark.option_hints import did_you_mean
-from benchmark.option_parser import parser
+from benchmark.options import parser
+from benchmark.options.hints import did_you_mean
 from benchmark.terminal.console import tolerant
 
 

@@ -51,7 +51,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def run_options(arguments: argparse.Namespace, suite: str) -> argparse.Namespace:
     """The options of the run that an audit is."""
-    from benchmark.option_parser import parser
+    from benchmark.options import parser
 
     options = parser().parse_args(["run", "--suite", suite, "--targets", arguments.target])
     for name in ("epsilons", "images", "samples", "device", "data", "plugin", "quiet"):

@@ -7,7 +7,7 @@ import shlex
 
 from benchmark.commands.plugins import load_plugins
 from benchmark.kit.writing import write
-from benchmark.option_parser import program
+from benchmark.options import program
 from targets import DATA, TARGETS, InputError
 
 

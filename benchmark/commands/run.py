@@ -15,7 +15,7 @@ from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import said_damage, write_board
 from benchmark.commands.run_options import asked_options, chosen_suite, engine_options
 from benchmark.commands.signals import INTERRUPTED, interrupt_on_sigterm
-from benchmark.option_parser import program
+from benchmark.options import program
 from benchmark.running.engines import EngineChoice
 from benchmark.running.limits import Limits
 from benchmark.running.plan import plan

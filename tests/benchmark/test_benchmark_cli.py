@@ -18,7 +18,7 @@ from benchmark_helpers import ROOT, TARGET, board, command, environment, error_l
 
 import targets.target
 from attacks import ATTACKS
-from benchmark.option_parser import parser
+from benchmark.options import parser
 from targets import TARGETS
 from targets.defences import Consistency
 from targets.digits import split

@@ -28,13 +28,12 @@ MAY_IMPORT = {
     "seed_paper": {"cell", "provenance", "running", "suite", "terminal"},
     "kit": {"cell", "plugins", "rooms", "running", "suite"},
     "commands": {
-        *("cell", "kit", "message", "numeral", "option_parser", "plugins", "provenance", "recheck"),
+        *("cell", "kit", "message", "numeral", "options", "plugins", "provenance", "recheck"),
         *("running", "seed_paper", "suite", "suite_file", "tables", "terminal"),
     },
     "api": {"cell", "commands", "plugins", "recheck", "running", "suite", "suite_file", "terminal"},
-    "option_hints": set(),
-    "option_parser": {"message", "numeral"},
-    "cli": {"commands", "message", "option_hints", "option_parser", "terminal"},
+    "options": {"message", "numeral"},
+    "cli": {"commands", "message", "options", "terminal"},
     "__main__": {"cli"},
     "__init__": {"api", "rooms"},
 }

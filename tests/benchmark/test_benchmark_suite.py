@@ -12,7 +12,7 @@ from benchmark_helpers import TARGET, suite_file
 import attacks
 from attacks import Attack, NoAccess
 from benchmark.commands.run import chosen_suite
-from benchmark.option_parser import parser
+from benchmark.options import parser
 from benchmark.suite import Suite
 from benchmark.suite_file import from_table, load_suite, suite_names
 from targets import InputError

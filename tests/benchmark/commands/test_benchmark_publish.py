@@ -12,7 +12,7 @@ import pytest
 from benchmark_helpers import ROOT, TARGET, board, command, error_line, program, suite_file
 
 from benchmark.commands.publish import run_command
-from benchmark.option_parser import parser
+from benchmark.options import parser
 from benchmark.suite_file import load_suite
 from leaderboard.machines import Asked
 
