@@ -6,11 +6,13 @@ import argparse
 import math
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.commands import run
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.run_options import chosen_suite
+from benchmark.commands.signals import INTERRUPTED
 from benchmark.suite import Suite
 from leaderboard.drawn.numbers import duration
 from targets import TARGETS, SmoothedClassifier, cifar10, load
@@ -36,26 +38,33 @@ def main(arguments: argparse.Namespace) -> int:
     load_plugins(arguments.plugin)
     name = TARGETS[arguments.target].name
     suite_name = "audit-cifar10" if TARGETS[name].data == "cifar10" else "audit"
-    options = run_options(arguments, suite_name)
-    chosen = chosen_suite(options)
+    runs = [run_options(arguments, suite_name, n) for n in sorted(set(arguments.samples or [None]))]
+    suites = [chosen_suite(options) for options in runs]
     target = load(name, arguments.device)
-    seconds = estimated(chosen, seconds_a_sample(target, chosen.samples))
-    epsilons = ", ".join(map(str, chosen.epsilons))
+    first = suites[0]
+    seconds = seconds_a_sample(target, first.samples)
     print(
-        f"{name}: {len(chosen.attack_names())} attacks at ε = {epsilons} on {chosen.images} images, "
-        f"n = {chosen.samples:,}. About {duration(seconds)} on one core, and the training of a surrogate.",
+        f"{name}: {len(first.attack_names())} attacks at ε = {', '.join(map(str, first.epsilons))} on {first.images} "
+        f"images, n = {', '.join(f'{suite.samples:,}' for suite in suites)}. "
+        f"About {duration(estimated(suites, seconds))} on one core, and the training of a surrogate.",
         file=sys.stderr,
     )
-    return run.run_suite(options, chosen)
+    codes = []
+    for options, suite in zip(runs, suites, strict=True):
+        codes.append(run.run_suite(options, suite))
+        if codes[-1] == INTERRUPTED:
+            break
+    return max(codes)
 
 
-def run_options(arguments: argparse.Namespace, suite: str) -> argparse.Namespace:
-    """The options of the run that an audit is."""
+def run_options(arguments: argparse.Namespace, suite: str, samples: int | None) -> argparse.Namespace:
+    """The options of the run that an audit is at one n; None for the suite's."""
     from benchmark.options import parser
 
     options = parser().parse_args(["run", "--suite", suite, "--targets", arguments.target])
-    for name in ("epsilons", "images", "samples", "device", "data", "plugin", "quiet"):
+    for name in ("epsilons", "images", "device", "data", "plugin", "quiet"):
         setattr(options, name, getattr(arguments, name))
+    options.samples = samples
     options.results = arguments.results or Path(f"audit-{arguments.target}")
     options.tables = True
     return options
@@ -70,7 +79,13 @@ def seconds_a_sample(target: SmoothedClassifier, n: int) -> float:
     return (time.perf_counter() - begun) / (n * len(images))
 
 
-def estimated(suite: Suite, seconds: float) -> float:
-    """Seconds that a suite takes, at so many seconds a sample: attacks, their evaluation, clean votes and ceilings."""
-    calls = sum(1 + COST[attack] for attack in suite.attack_names()) * len(suite.epsilons)
-    return math.ceil(suite.images * (suite.ceiling_samples + suite.samples * (1 + calls)) * seconds)
+def estimated(suites: Sequence[Suite], seconds: float) -> float:
+    """Seconds that suites on the same images take, at so many seconds a sample.
+
+    They share the evidence of the ceilings; attacks, their evaluation and clean votes are each suite's own.
+    """
+    samples = max(suite.ceiling_samples for suite in suites)
+    for suite in suites:
+        calls = sum(1 + COST[attack] for attack in suite.attack_names()) * len(suite.epsilons)
+        samples += suite.samples * (1 + calls)
+    return math.ceil(suites[0].images * samples * seconds)

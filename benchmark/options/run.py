@@ -75,7 +75,13 @@ def add_run(verbs: Verbs) -> None:
     audit.add_argument("target", metavar="TARGET")
     audit.add_argument("--epsilons", nargs="+", type=number, metavar="E", help="ℓ2 budgets (default: 0.5 1.0)")
     audit.add_argument("--images", type=int, metavar="N", help="number of evaluation images (default: 50)")
-    audit.add_argument("--samples", type=int, metavar="N", help="PREDICT's n (default: 1000)")
+    audit.add_argument(
+        "--samples",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help="PREDICT's n (default: 1000); several show how n buys availability",
+    )
     add_device(audit)
     audit.add_argument("--results", type=Path, metavar="DIR", help="default: audit-TARGET")
     add_data(audit)

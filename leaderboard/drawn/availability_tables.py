@@ -78,7 +78,7 @@ def _ranking(group: Sequence[Standing]) -> str:
                 f"**{_text(under['right_every'])}**",
                 percent(one["certified_answered"]),
                 percent(one["certified_right"]),
-                _behind(one["behind_first"]),
+                behind(one["behind_first"]),
                 p_value(one["behind_first"] and one["behind_first"]["mcnemar_p"]),
             ]
         )
@@ -110,10 +110,11 @@ def _text(rate: Rate) -> str:
     return percent_with_interval(rate["rate"], rate["low"], rate["high"], 0)
 
 
-def _behind(behind: Behind | None) -> str:
-    if behind is None:
+def behind(first: Behind | None) -> str:
+    """How far a target is behind the first, in points, with its interval."""
+    if first is None:
         return NONE
-    points = f"{100 * behind['difference']:.1f}"
-    if behind["low"] is None or behind["high"] is None:
+    points = f"{100 * first['difference']:.1f}"
+    if first["low"] is None or first["high"] is None:
         return points
-    return f"{points} [{100 * behind['low']:.1f}, {100 * behind['high']:.1f}]"
+    return f"{points} [{100 * first['low']:.1f}, {100 * first['high']:.1f}]"

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from leaderboard.audit import audit
 from leaderboard.availability import standings
+from leaderboard.availability_by_n import by_n
 from leaderboard.board import measured
 from leaderboard.checks import check
 from leaderboard.curves import epsilon_panels, query_panels
-from leaderboard.drawn import availability_picture, availability_tables
+from leaderboard.drawn import availability_picture, availability_tables, by_n_picture, by_n_table
 from leaderboard.drawn.curve_picture import epsilon_svg, query_svg
 from leaderboard.drawn.curve_tables import section
 from leaderboard.drawn.landed import landed_section
@@ -46,6 +47,8 @@ SCHEMA_VERSION = 4
   ceiling and curves, each a list of points. Against ε there is a panel a target with two or more ε, and every curve
   has a point at ε = 0, the clean rate; against queries one a target and ε at which an attack has two or more budgets;
 - standings: since version 4, the defender's side: each target at each ε, a list of `leaderboard.availability.Standing`;
+- availability_by_n: since version 4, the standings of a target at several n, a list of
+  `leaderboard.availability_by_n.ByN`; not in boards that were written before it was known;
 - audit: of every image in the results folder, also of rows that are not shown, see `leaderboard.audit.Audit`;
 - damaged: since version 3, the cells that are left out as damaged, see `leaderboard.stored.cell.Damage`.
 
@@ -53,7 +56,7 @@ Rates are in [0, 1], ε and norms in [0, 1] pixel units, null stands for what is
 """
 
 _PAGE, _DATA, _BOARD, _STANDINGS = "LEADERBOARD.md", "leaderboard.json", "board.svg", "standings.svg"
-_EPSILON, _QUERIES = "curves-epsilon.svg", "curves-queries.svg"
+_EPSILON, _QUERIES, _BY_N = "curves-epsilon.svg", "curves-queries.svg", "availability-n.svg"
 
 
 def publish(
@@ -94,6 +97,7 @@ def publish(
     by_epsilon, by_queries = epsilon_panels(rows), query_panels(rows)
     soundness, findings = audit(store, everything), check(rows)
     defended = standings(found)
+    defended_by_n = by_n(defended)
     counted = {cell.key: cell for variant in counting for cell in variant.cells}
     ran_on = machines(counted.values(), command)
     content = {
@@ -107,6 +111,7 @@ def publish(
         "checks": findings,
         "curves": {"epsilon": by_epsilon, "queries": by_queries},
         "standings": defended,
+        "availability_by_n": defended_by_n,
         "audit": soundness,
         "damaged": [asdict(cell) for cell in damaged],
     }
@@ -116,7 +121,10 @@ def publish(
         checks=findings,
         damaged=damaged,
         curves=[*section(by_epsilon, by_queries, _EPSILON, _QUERIES), *landed_section(every_row)],
-        standings=availability_tables.section(defended, _STANDINGS),
+        standings=[
+            *availability_tables.section(defended, _STANDINGS),
+            *by_n_table.section(defended_by_n, _BY_N),
+        ],
         machines=ran_on,
         commit=commit,
         version=version,
@@ -132,6 +140,8 @@ def publish(
     }
     if standing := availability_picture.svg(defended):
         files[_STANDINGS] = standing.encode()
+    if bought := by_n_picture.svg(defended_by_n):
+        files[_BY_N] = bought.encode()
     if by_epsilon:
         files[_EPSILON] = epsilon_svg(by_epsilon).encode()
     if by_queries:
@@ -159,7 +169,8 @@ def _left(output: Path) -> set[str]:
         board = json.loads((output / _DATA).read_bytes())
         curves = board["curves"]
         left = {name for name, of in ((_EPSILON, "epsilon"), (_QUERIES, "queries")) if curves[of]}
-        return left | {_STANDINGS} if board.get("standings") else left
+        left |= {_STANDINGS} if board.get("standings") else set()
+        return left | {_BY_N} if board.get("availability_by_n") else left
     except (OSError, ValueError, TypeError, KeyError):  # none of ours
         return set()
 

@@ -11,10 +11,12 @@ from typing import Any
 from leaderboard.access import CONTROL, spoken
 from leaderboard.board import is_best_of
 from leaderboard.curves import Panel
+from leaderboard.drawn.availability_tables import behind
 from leaderboard.drawn.groups import conditions
-from leaderboard.drawn.numbers import duration, number, percent
+from leaderboard.drawn.numbers import duration, number, p_value, percent
 from leaderboard.html.charts import over_epsilon, over_n, over_queries
 from leaderboard.html.columns import ALL, MAIN, MORE, filters, packed, row_id
+from leaderboard.html.defended import defended
 from leaderboard.html.details import Details, identity
 from leaderboard.html.overview import is_vacuous, overview
 from leaderboard.row import Row
@@ -61,6 +63,7 @@ def html(content: Mapping[str, Any], details: Details | None = None) -> str:
         rows=rows,
         ids=ids,
         glance=glance,
+        defended=defended(content),
         main=MAIN,
         more=MORE,
         filters=filters(rows),
@@ -101,6 +104,7 @@ def render(template: str, **values: Any) -> str:
         undefined=StrictUndefined,
     )
     environment.filters |= {"percent": percent, "number": number, "duration": duration, "spoken": spoken}
+    environment.filters |= {"behind": behind, "p_value": p_value}
     dumps = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     style = (_FOLDER / "style.css").read_text(encoding="utf-8")
     scripts = [(_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS]

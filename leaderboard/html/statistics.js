@@ -43,8 +43,8 @@ function correlation({ both, first, second, neither, n }) {
 
 /**
  * 95% interval of the difference first − second of two paired rates, from the images that both hit, only the first,
- * only the second or neither. Newcombe's method 10, as in `compare`: Newcombe (1998), "Improved confidence intervals for
- * the difference between binomial proportions based on paired data", Statistics in Medicine 17(22).
+ * only the second or neither. Newcombe's method 10, as in `compare`: Newcombe (1998), "Improved confidence intervals
+ * for the difference between binomial proportions based on paired data", Statistics in Medicine 17(22).
  */
 function pairedInterval(counts) {
   const { both, first, second, n } = counts;

@@ -29,6 +29,17 @@ def test_it_attacks_with_each_access_and_writes_a_page(tmp_path: Path, capsys: p
     assert "## Who keeps answering" in (tmp_path / "r" / "LEADERBOARD.md").read_text(encoding="utf-8")
 
 
+def test_several_n_show_how_n_buys_availability(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert command("audit", TARGET, *SMALL, "--samples", 300, 100, "--results", tmp_path / "r") == 0
+    assert "on 2 images, n = 100, 300. About " in capsys.readouterr().err
+    board = json.loads((tmp_path / "r" / "leaderboard.json").read_text(encoding="utf-8"))
+    [series] = board["availability_by_n"]
+    assert [point["n"] for point in series["points"]] == [100, 300]
+    assert series["attacks"] == 6
+    for one, point in zip(board["standings"], series["points"], strict=True):
+        assert point["right"] == one["under_attack"][-1]["right_every"]
+
+
 def test_it_audits_a_target_of_a_plugin(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     plugin = tmp_path / "mine.py"
     plugin.write_text(
@@ -55,4 +66,4 @@ def test_the_estimate_knows_the_cost_of_every_attack(name: str):
     assert set(suite.attack_names()) == set(COST)
     # 50 images: ceilings and clean votes, and at each ε six attacks with their evaluation.
     calls = 2 * sum(1 + cost for cost in COST.values())
-    assert estimated(suite, 1e-3) == pytest.approx(50 * (suite.ceiling_samples + 1000 * (1 + calls)) * 1e-3, abs=1)
+    assert estimated([suite], 1e-3) == pytest.approx(50 * (suite.ceiling_samples + 1000 * (1 + calls)) * 1e-3, abs=1)

@@ -1,0 +1,49 @@
+"""The defender's side on the page: which target keeps answering, and what n buys."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from leaderboard.availability import Standing
+from leaderboard.availability_by_n import ByN
+from leaderboard.drawn import availability_picture, by_n_picture, by_n_table
+from leaderboard.drawn.availability_tables import by_table, title
+
+
+@dataclass(frozen=True)
+class Defended:
+    """What the section shows. Pictures are addresses that hold their SVG; None where there is nothing to draw.
+
+    Attributes:
+        tables: by title, the standings of each ε and n.
+        by_n: by title, the standings of each target that has several n.
+    """
+
+    picture: str | None
+    tables: list[tuple[str, list[Standing]]]
+    by_n_picture: str | None
+    by_n: list[tuple[str, ByN]]
+
+
+def defended(content: Mapping[str, Any]) -> Defended:
+    """The defender's side of a board.
+
+    Args:
+        content: what `leaderboard.json` holds; boards of earlier versions have no standings.
+    """
+    standings: list[Standing] = content.get("standings", [])
+    series: list[ByN] = content.get("availability_by_n", [])
+    return Defended(
+        picture=_address(availability_picture.svg(standings)),
+        tables=[(title(group[0]), group) for group in by_table(standings)],
+        by_n_picture=_address(by_n_picture.svg(series)),
+        by_n=[(by_n_table.title(one), one) for one in series],
+    )
+
+
+def _address(svg: str | None) -> str | None:
+    # As an image, since its style sheet would change the page's.
+    return svg and f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
