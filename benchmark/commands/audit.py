@@ -84,7 +84,7 @@ def estimated(suites: Sequence[Suite], seconds: float) -> float:
 
     They share the evidence of the ceilings; attacks, their evaluation and clean votes are each suite's own.
     """
-    samples = max(suite.ceiling_samples for suite in suites)
+    samples: float = max(suite.ceiling_samples for suite in suites)
     for suite in suites:
         calls = sum(1 + COST[attack] for attack in suite.attack_names()) * len(suite.epsilons)
         samples += suite.samples * (1 + calls)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from leaderboard.availability_by_n import AtN, ByN
 from leaderboard.drawn import drawing
@@ -66,19 +67,24 @@ def _panel(plot: _Plot, one: ByN) -> list[str]:
     return parts + _curves(plot, points, ANSWERED, "answered") + _curves(plot, points, RIGHT, "right")
 
 
-def _curves(plot: _Plot, points: Sequence[AtN], colour: str, what: str) -> list[str]:
+def _curves(plot: _Plot, points: Sequence[AtN], colour: str, what: Literal["answered", "right"]) -> list[str]:
     """Clean, under attack with its interval, and certified."""
-    rates = [dict(point) for point in points]
+    attacked = [point["answered"] if what == "answered" else point["right"] for point in points]
+    clean = [point["clean_answered"] if what == "answered" else point["clean_right"] for point in points]
+    certified = [point["certified_answered"] if what == "answered" else point["certified_right"] for point in points]
 
-    def places(name: str, end: str | None = None) -> list[tuple[float, float]]:
-        return [plot.at(rate["n"], rate[name] if end is None else rate[name][end]) for rate in rates]
+    def places(rates: Iterable[float]) -> list[tuple[float, float]]:
+        return [plot.at(point["n"], rate) for point, rate in zip(points, rates, strict=True)]
 
-    measured = places(what, "rate")
-    band = polygon([*places(what, "high"), *reversed(places(what, "low"))], f'fill="{colour}" opacity="0.12"')
-    clean = polyline(places(f"clean_{what}", "rate"), _style(colour, 1.4, "3 2.5"))
-    certified = polyline(places(f"certified_{what}"), _style(colour, 1.4, "8 3 1.5 3"))
-    dots = [rect(x - 2.5, y - 2.5, 5, 5, colour) for x, y in measured]
-    return [band, clean, certified, polyline(measured, _style(colour, 2.4)), *dots]
+    measured = places(rate["rate"] for rate in attacked)
+    low, high = places(rate["low"] for rate in attacked), places(rate["high"] for rate in attacked)
+    return [
+        polygon([*high, *reversed(low)], f'fill="{colour}" opacity="0.12"'),
+        polyline(places(rate["rate"] for rate in clean), _style(colour, 1.4, "3 2.5")),
+        polyline(places(certified), _style(colour, 1.4, "8 3 1.5 3")),
+        polyline(measured, _style(colour, 2.4)),
+        *(rect(x - 2.5, y - 2.5, 5, 5, colour) for x, y in measured),
+    ]
 
 
 def _style(colour: str, width: float, dashes: str = "") -> str:

@@ -39,9 +39,7 @@ def test_one_n_is_no_series_and_one_that_lacks_an_attack_is_no_point(store, add)
     assert found(store) == []
     add({"outcome": [0, 1]}, images=[0, 1], attack="margin", n=1000)
     assert [len(one["points"]) for one in found(store)] == [2]
-    add(
-        {"outcome": [0, 1]}, images=[0, 1], attack="apgd", n=1000
-    )  # which n = 100 lacks
+    add({"outcome": [0, 1]}, images=[0, 1], attack="apgd", n=1000)  # which n = 100 lacks
     assert found(store) == []
     assert (svg([]), section([], "x.svg")) == (None, [])
 
