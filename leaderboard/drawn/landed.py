@@ -15,7 +15,7 @@ from leaderboard.stored.source import LANDED_FOR
 Deployment = tuple[int, float, int]
 """n, alpha and seed."""
 
-_EXPLANATION = f"""\
+EXPLANATION = f"""\
 Each line is one run of an attack, which made its images for the settings in the second column; each further column is
 PREDICT on these same images, with fresh noise. **{MARKS["re-evaluated"]}** marks images that landed for another n, α or
 seed than that of the column: nobody attacked for it. An attack that knows the column's n may do better there, as a line
@@ -88,7 +88,7 @@ def landed_section(rows: Sequence[Row]) -> list[str]:
     tables = landed_tables(rows)
     if not tables:
         return []
-    parts = ["## Landed for this n, and for another", _EXPLANATION]
+    parts = ["## Landed for this n, and for another", EXPLANATION]
     for one in tables:
         lines = [[escape(line[0]), *line[1:]] for line in one.lines]
         parts += [f"### {escape(one.title)}", table(one.headers, lines, text_columns=2)]

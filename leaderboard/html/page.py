@@ -13,6 +13,7 @@ from leaderboard.board import is_best_of
 from leaderboard.curves import Panel
 from leaderboard.drawn.availability_tables import behind
 from leaderboard.drawn.groups import conditions
+from leaderboard.drawn.landed import landed_tables
 from leaderboard.drawn.numbers import duration, number, p_value, percent
 from leaderboard.html.charts import over_epsilon, over_n, over_queries
 from leaderboard.html.columns import ALL, MAIN, MORE, filters, packed, row_id
@@ -64,6 +65,7 @@ def html(content: Mapping[str, Any], details: Details | None = None) -> str:
         ids=ids,
         glance=glance,
         defended=defended(content),
+        landed=landed_tables(rows),
         main=MAIN,
         more=MORE,
         filters=filters(rows),

@@ -84,6 +84,16 @@ def test_the_page_has_the_section_and_its_other_tables_have_attacked_rows_alone(
     assert sorted(row["source"] for row in content["rows"]) == ["computed", "computed", "re-evaluated", "submitted"]
 
 
+def test_the_web_page_has_the_same_table(again, tmp_path):
+    page(again, tmp_path / "b")
+    text = (tmp_path / "b" / "index.html").read_text(encoding="utf-8")
+    [one] = landed_tables(rows(again))
+    section = text.partition('id="landed-title"')[2].partition("</section>")[0]
+    assert one.title in section
+    for cell in [cell for line in one.lines for cell in line if cell]:
+        assert f">{cell}<" in section
+
+
 def test_the_records_say_for_which_n_images_landed(again, tmp_path):
     page(again, tmp_path / "out")
     records = pd.read_parquet(tmp_path / "out" / "records.parquet")
