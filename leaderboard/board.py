@@ -131,6 +131,8 @@ def _row(store: HasRecords, variant: Variant) -> Measured:
         row["landed_for"] = settings[LANDED_FOR]
     if SUBMITTED in settings:
         row["submitted"] = settings[SUBMITTED]
+        if settings["parameters"].get("queries") is None:  # its author did not say; records must hold a number
+            row["queries_mean"] = None
     if origins := {origin for cell in done for origin in cell.provenance.get("surrogates", ())}:
         row["surrogates"] = sorted(origins)
     if names := {name for cell in done for name in cell.observed}:

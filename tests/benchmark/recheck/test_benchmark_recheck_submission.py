@@ -79,6 +79,7 @@ def test_the_seed_is_drawn_and_recorded_and_not_drawn_again(tmp_path, results, c
     export(tmp_path / "x.npz")
     assert submit(tmp_path / "x.npz", results) == 0
     (first,) = mine(results)
+    assert first["queries_mean"] is None  # nobody said
     capsys.readouterr()
     assert submit(tmp_path / "x.npz", results) == 0
     assert "nothing was scored again" in capsys.readouterr().out
