@@ -26,6 +26,8 @@ class Suite:
         alpha: PREDICT's error level.
         seed: of every random stream.
         ceiling_samples: noise samples an image behind its ceiling and certified radius.
+        ceiling_samples_max: the most noise samples an image behind its ceiling, where more than ``ceiling_samples`` may
+            decide (`targets.looks`); 0 for no more.
         shard: most images a cell.
         query_budgets: most queries an image, for attacks of metered access: they run once for each budget. Empty for
             one run without a limit.
@@ -42,6 +44,7 @@ class Suite:
     alpha: float = 0.001
     seed: int = 0
     ceiling_samples: int = 10_000
+    ceiling_samples_max: int = 0
     shard: int = 100
     query_budgets: tuple[int, ...] = ()
     best_of: bool = False
@@ -61,6 +64,8 @@ class Suite:
             check_whole("a query budget", budget, least=1)
         check_whole("seed", self.seed)
         check_samples("ceiling_samples", self.ceiling_samples, least=2)
+        if self.ceiling_samples_max:
+            check_samples("ceiling_samples_max", self.ceiling_samples_max, least=self.ceiling_samples + 1)
         check_test(self.samples, self.alpha)
         for name in self.settings:
             self.attack(name)

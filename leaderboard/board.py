@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
-from leaderboard.evidence import CLEAN, UNKNOWN, adjusted, evidence
+from leaderboard.evidence import CLEAN, UNKNOWN, adjusted, error_of, evidence
 from leaderboard.row import ANSWERS, UNDEFINED, Measured, Row, measure
 from leaderboard.sources import landed_for
 from leaderboard.stored.cell import StoredCell
@@ -117,6 +117,8 @@ def _row(store: HasRecords, variant: Variant) -> Measured:
         "images": images,
         "of_images": variant.size,
         "ceiling_samples": min(cell.settings.get("ceiling_samples") or 0 for cell in cells) or None,
+        "ceiling_samples_max": min(cell.settings.get("ceiling_samples_max") or 0 for cell in cells),
+        "ceiling_error": _ceiling_error(variant, counted),
         "status": status,
         **statistics,
         **UNKNOWN,  # type: ignore[typeddict-item] # mypy asks for the keys that may be absent
@@ -138,6 +140,13 @@ def _row(store: HasRecords, variant: Variant) -> Measured:
     if names := {name for cell in done for name in cell.observed}:
         row["observed"] = {name: sum(cell.observed.get(name, 0) for cell in done) for name in sorted(names)}
     return Measured(row, records)
+
+
+def _ceiling_error(variant: Variant, counted: Mapping[str, set[int]]) -> float | None:
+    """The sum of the errors of a row's ceilings, at most 1; None where it counts no image."""
+    versions = {cell.key: cell.settings.get("ceiling_version") for cell in variant.done}
+    total = math.fsum(error_of(versions[key]) * len(images) for key, images in counted.items())
+    return min(1.0, total) if counted else None
 
 
 def _last_line(traceback: str | None) -> str:

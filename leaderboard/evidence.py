@@ -38,6 +38,15 @@ class Evidence(TypedDict):
     vacuous: bool | None  # the ceiling is 100% on every image: nothing is proven
 
 
+def error_of(version: int | None) -> float:
+    """The probability with which the ceiling of one image may fail, by the version of its proof.
+
+    Args:
+        version: `benchmark.cell.CEILING_VERSION` when the ceiling was proven; None, which the first version left, is 1.
+    """
+    return 1e-3 if (version or 1) < 3 else 1e-6
+
+
 UNKNOWN = cast(Evidence, dict.fromkeys(Evidence.__annotations__))
 
 

@@ -67,6 +67,8 @@ class Row(Statistics, Evidence):
     ceiling_samples: (
         int | None
     )  # noise samples per image behind the ceiling, the fewest of its cells; None: not recorded
+    ceiling_samples_max: int  # the most where more may decide; 0: no more than these
+    ceiling_error: float | None  # all its ceilings hold at once, except with this probability at most; None: failed
     status: Literal["ok", "partial", "failed"]  # partial: fewer images than its set has
     surrogate_queries: int
     superseded_cells: int  # older cells of the same row, of other settings, that are left out

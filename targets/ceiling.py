@@ -7,6 +7,13 @@ classifier nor the noise is computed: see Voráček and Hein 2023, "Sound Random
 Arithmetics", https://arxiv.org/abs/2207.07209. Machines that round differently count a few votes differently. Their
 published ceilings differ by up to 0.006.
 
+**All images at once.** Each image of a board has the same fixed share of error, :data:`ERROR`. By the union bound all
+N images of a row hold at once with probability at least 1 - N · ERROR: 99.98% for 200 images, 99.9% for 1,000. The
+share does not depend on N, since one stored image may count in rows of 50 and of 200 images, in any shard, and may be
+proven before anybody knows of the others. It costs little, as a bound depends on the logarithm of the error: for images
+whose votes all agree, the limit on 1 - p_A rises by the factor log(ERROR / 40) / log(0.001 / 40) = 1.65 against an
+error of 0.001 an image, and by 1.1 against a share of exactly 0.001 / 200 (ten classes).
+
 **The bound.** For every class c the map x ↦ Φ⁻¹(p_c(x)) of a smoothed classifier is 1/σ-Lipschitz in ℓ2 (Salman et al.
 2019, "Provably Robust Deep Learning via Adversarially Trained Smoothed Classifiers", https://arxiv.org/abs/1906.04584,
 Lemma 1). So with confidence bounds on the class probabilities at the clean image, every x' with ‖x' - x‖₂ ≤ ε has
@@ -48,6 +55,9 @@ from targets.confidence import lower_confidence_bound, upper_confidence_bound
 from targets.gradient import Halves, after_shift, gradient_bounds
 
 FloatArray = NDArray[np.float64]
+
+ERROR = 1e-6
+"""The probability with which an image's ceilings on a board may fail."""
 
 
 def no_rejection(a: float, b: float, n: int, alpha: float) -> float:
@@ -100,8 +110,7 @@ def abstention_bound(
     a = 1.0 - after_shift(1.0 - p_low, gradient, shift)
     moved = [after_shift(float(p), float(g), shift) for p, g in zip(p_high, steepest, strict=True)]
     rivals = np.minimum(1.0 - a, moved)
-    loser = int(largest_loser(n, alpha)[n])
-    single = float(bdtr(n - loser - 1, n, a)) if loser >= 0 else 1.0
+    single = _most_votes(a, n, alpha)
     # Nearly equal rivals share one term. Rounding them up keeps the sum an upper bound.
     union = 0.0
     for b, times in zip(*np.unique(np.ceil(rivals * 1e9) / 1e9, return_counts=True), strict=True):
@@ -111,6 +120,23 @@ def abstention_bound(
         if union >= single:
             break
     return float(min(1.0, single, union))
+
+
+def one_rival(p_low: float, shift: float, n: int, alpha: float) -> float:
+    """The second bound on P[PREDICT abstains] within distance ``shift`` · σ, from a lower bound on p_A alone.
+
+    Args:
+        p_low: in [0, 1].
+        shift: distance in units of σ.
+        n, alpha: PREDICT's.
+    """
+    return _most_votes(1.0 - after_shift(1.0 - p_low, np.inf, shift), n, alpha)
+
+
+def _most_votes(a: float, n: int, alpha: float) -> float:
+    """P[Bin(n, a) < t], t the smallest count out of n that rejects; 1 where none does."""
+    loser = int(largest_loser(n, alpha)[n])
+    return float(bdtr(n - loser - 1, n, a)) if loser >= 0 else 1.0
 
 
 def ceilings(
@@ -125,7 +151,7 @@ def ceilings(
     """Upper bounds on P[abstain] within ``epsilon`` of each image.
 
     Each image's votes bound all its probabilities together with probability ``confidence``. So the bounds of one image
-    for several ``epsilon``, n or alpha hold together.
+    for several ``epsilon``, n or alpha hold together, and those of N images with probability 1 - N · (1 - confidence).
 
     Args:
         votes: counts at the clean images on noise that nothing else uses, shape (N, K).

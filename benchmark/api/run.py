@@ -49,6 +49,7 @@ def run(
     seed: SupportsIndex | None = None,
     query_budgets: SupportsIndex | Iterable[SupportsIndex] | None = None,
     ceiling_samples: SupportsIndex | None = None,
+    ceiling_samples_max: SupportsIndex | None = None,
     best_of: bool | None = None,
     suite: str = DEFAULT,
     results: str | Path | None = None,
@@ -73,6 +74,7 @@ def run(
         seed: of every random stream.
         query_budgets: most queries an image; attacks of metered access run once for each.
         ceiling_samples: noise samples an image behind its ceiling.
+        ceiling_samples_max: the most noise samples behind a ceiling, where more may decide; 0 for no more.
         best_of: whether each access class gets a row with the best of its attacks, image by image.
         suite: a suite's name, or a TOML file.
         results: a results folder, made if absent: cells that it holds are not run again, and the board is written to
@@ -95,6 +97,7 @@ def run(
         seed=seed,
         query_budgets=query_budgets,
         ceiling_samples=ceiling_samples,
+        ceiling_samples_max=ceiling_samples_max,
         best_of=best_of,
     )
     with _registered(targets, attacks, suite, given, images) as (wanted, options):

@@ -64,7 +64,15 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(entries, indent=2))
     else:
-        hidden = {"parameters", "settings", "ceiling_samples", "shard", "query_budgets", "best_of"}
+        hidden = {
+            "parameters",
+            "settings",
+            "ceiling_samples",
+            "ceiling_samples_max",
+            "shard",
+            "query_budgets",
+            "best_of",
+        }
         shown = [{k: _text(v) for k, v in entry.items() if k not in hidden} for entry in entries]
         print(tabulate(shown, headers="keys", disable_numparse=True))
         for line in left_out:

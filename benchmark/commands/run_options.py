@@ -25,6 +25,7 @@ OVERRIDES = (
     "seed",
     "query_budgets",
     "ceiling_samples",
+    "ceiling_samples_max",
     "best_of",
 )
 
@@ -104,6 +105,7 @@ WORDS = (
     "--alpha",
     "--seed",
     "--ceiling-samples",
+    "--ceiling-samples-max",
     "--set",
 )
 """The options that decide what is run, beside the suite, in the order in which a page shows them."""

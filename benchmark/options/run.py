@@ -35,6 +35,12 @@ def add_run(verbs: Verbs) -> None:
         help="noise samples behind a ceiling (default: the suite's)",
     )
     run.add_argument(
+        "--ceiling-samples-max",
+        type=int,
+        metavar="N",
+        help="most noise samples behind a ceiling, where they may decide; 0: no more (default: the suite's)",
+    )
+    run.add_argument(
         "--no-best-of",
         dest="best_of",
         action="store_false",

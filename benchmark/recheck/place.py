@@ -86,6 +86,7 @@ def place_of(store: Store, submission: Submission, file: ImageFile, available: i
         alpha=alpha,
         seed=known.get("seed", Suite.seed),
         ceiling_samples=known.get("ceiling_samples") or Suite.ceiling_samples,
+        ceiling_samples_max=known.get("ceiling_samples_max", 0),
     )
     indices = file.indices or evenly_spaced(available, len(file.images))
     if set(indices) == set(evenly_spaced(available, len(indices))):
@@ -108,5 +109,5 @@ def _only(suites: Sequence[str], target: str) -> str:
 
 def _most_frequent(cells: Sequence[StoredCell]) -> dict[str, Any]:
     """The settings of PREDICT that most cells have."""
-    groups = grouped(cells, ("n", "alpha", "seed", "ceiling_samples"))
+    groups = grouped(cells, ("n", "alpha", "seed", "ceiling_samples", "ceiling_samples_max"))
     return max(groups, key=len)[0].settings if groups else {}

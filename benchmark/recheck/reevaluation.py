@@ -83,8 +83,16 @@ def rescored(task: Task, target: SmoothedClassifier) -> MadeCell:
     settings = task.origin.settings
     known = {name: settings[name] for name in ("n", "alpha", "seed")}
     samples = settings.get("ceiling_samples") or Suite.ceiling_samples
+    most = settings.get("ceiling_samples_max", 0)
     return MadeCell(
-        suite=Suite(settings["suite"], samples=task.n, alpha=task.alpha, seed=task.seed, ceiling_samples=samples),
+        suite=Suite(
+            settings["suite"],
+            samples=task.n,
+            alpha=task.alpha,
+            seed=task.seed,
+            ceiling_samples=samples,
+            ceiling_samples_max=most,
+        ),
         target=target,
         attack_name=settings["attack"],
         attack=Made(),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attacks import Attack, NoAccess
-from benchmark.cell import CEILING_VERSION, Cell
+from benchmark.cell import Cell, ceiling_settings
 from benchmark.running.clean_columns import clean_columns
 from benchmark.running.evaluation import enforce, predicted, take
 from benchmark.running.resumable import Report, silent
@@ -64,8 +64,7 @@ class MadeCell(Cell):
             "n": suite.samples,
             "alpha": suite.alpha,
             "seed": suite.seed,
-            "ceiling_samples": suite.ceiling_samples,
-            "ceiling_version": CEILING_VERSION,
+            **ceiling_settings(suite),
             "query_budget": self.query_budget,
             "images": list(self.images),
         }

@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.cell import CEILING, CEILING_VERSION, PROTOCOL, Cell, key_of
+from attacks.budget import SLACK
+from benchmark.cell import CEILING, CEILING_VERSION, PROTOCOL, Cell, ceiling_settings, key_of
 from benchmark.running.clean_images import CleanImages
 from benchmark.running.evaluation import PREDICT_COLUMNS, predicted, take
 from benchmark.running.resumable import Report, silent
 from leaderboard import Store
 from leaderboard.stored.cell import StoredCell
 from targets import DATA
-from targets.ceiling import ceilings
+from targets.ceiling import ERROR, ceilings
 from targets.confidence import certificate
+from targets.looks import Looks
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -60,9 +62,10 @@ def adopt_clean_columns(store: Store, cell: StoredCell, records: DataFrame) -> N
 
 def proves_better(cell: Cell, stored: StoredCell) -> bool:
     """Whether a cell's suite proves better ceilings than the stored cell has."""
-    return _rank(dict(zip(CEILING, (CEILING_VERSION, cell.suite.ceiling_samples), strict=True))) > _rank(
-        stored.settings
-    )
+    (version, *samples), (held_version, *held_samples) = map(_proof, (ceiling_settings(cell.suite), stored.settings))
+    if version != held_version:
+        return version > held_version
+    return samples != held_samples and all(new >= held for new, held in zip(samples, held_samples, strict=True))
 
 
 def renew_ceilings(cell: Cell, stored: StoredCell, store: Store, report: Report = silent) -> bool:
@@ -88,12 +91,20 @@ def _proven(cell: Cell, clean: CleanImages, selected: NDArray[np.int64]) -> dict
     """The columns of `PROVEN`.
 
     Args:
-        selected: the class of each image that CERTIFY is to certify (N,), chosen on other noise.
+        selected: the class of each image that CERTIFY and the looks are to certify (N,), chosen on other noise.
     """
     suite, sigma = cell.suite, cell.target.sigma
     votes, halves = clean.evidence(suite.ceiling_samples)
     label, radius = certificate(selected, votes, sigma, suite.alpha)
-    bounds = ceilings(votes, cell.epsilon, sigma, suite.samples, suite.alpha, halves=halves)
+    reach = cell.epsilon * (1 + SLACK)  # what the budget rule accepts
+    error = ERROR / 2 if suite.ceiling_samples_max else ERROR
+    bounds = ceilings(votes, reach, sigma, suite.samples, suite.alpha, confidence=1 - error, halves=halves)
+    if suite.ceiling_samples_max:
+        looks = Looks(
+            suite.ceiling_samples, suite.ceiling_samples_max, reach / sigma, suite.samples, suite.alpha, ERROR
+        )
+        on = np.flatnonzero(looks.promising(votes, selected, bounds))
+        bounds[on] = np.minimum(bounds[on], looks.proven(clean.more_votes(looks, on.tolist()), selected[on]))
     return dict(zip(PROVEN, (bounds, label, radius), strict=True))
 
 
@@ -112,6 +123,6 @@ def _identity(settings: dict[str, Any]) -> dict[str, Any]:
     return identity
 
 
-def _rank(settings: dict[str, Any]) -> list[int]:
-    """Orders proofs of ceilings from worse to better. Cells of the first version do not name it."""
-    return [settings.get(name, 1) for name in CEILING]
+def _proof(settings: dict[str, Any]) -> list[int]:
+    """A cell's settings of `CEILING`. Those of the first version name none, those of the second no looks."""
+    return [settings.get(name, 0 if name == "ceiling_samples_max" else 1) for name in CEILING]

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.cell import CEILING_VERSION, PROTOCOL
+from benchmark.cell import PROTOCOL
 from benchmark.running.resumable import Arrays, Report, computed_once, silent
 from leaderboard import Store
 from targets import SmoothedClassifier
 from targets.digest import content
 from targets.gradient import Halves
+from targets.looks import Looks
 
-EVIDENCE = f"evidence, version {CEILING_VERSION}"
-"""What the store calls the evidence behind ceilings."""
+EVIDENCE = "evidence, version 2"
+"""What the store calls the evidence behind ceilings. Raise its version when other sums are kept (`targets.gradient`).
+What is proven from the same sums is a matter of `benchmark.cell.CEILING_VERSION`."""
+
+LOOKS = "votes at looks"
+"""What the store calls the votes of images that were sampled on (`targets.looks`)."""
 
 CLEAN, CEILING = "clean", "ceiling"
 """Purposes that key the noise of votes and of evidence."""
@@ -62,10 +68,33 @@ class CleanImages:
         found = self._once(EVIDENCE, CEILING, n, "ceilings", compute)
         return found["votes"], Halves(found["products"], found["lengths"])
 
+    def more_votes(self, looks: Looks, rows: Sequence[int]) -> NDArray[np.int64]:
+        """Votes (M, K) at these rows' images, on the evidence's noise, sampled on until the looks stop it."""
+        some = replace(self, images=self.images[list(rows)], indices=tuple(self.indices[row] for row in rows))
+
+        def compute(within: range) -> Arrays:
+            chosen, indices = some._rows(within)
+            most = looks.samples[-1]
+            tally = self.target.sample(chosen, most, seed=self.seed, purpose=CEILING, indices=indices, rule=looks)
+            return {"votes": tally.votes}
+
+        if not rows:
+            return np.zeros((0, self.target.num_classes), dtype=np.int64)
+        rule = {"looks": list(looks.samples), "sufficient": list(looks.sufficient), "useful": looks.useful}
+        return some._once(LOOKS, CEILING, looks.samples[-1], "ceilings, on", compute, rule)["votes"]
+
     def _rows(self, rows: range) -> tuple[Tensor, list[int]]:
         return self.images[rows.start : rows.stop], [self.indices[row] for row in rows]
 
-    def _once(self, what: str, purpose: str, n: int, title: str, compute: Callable[[range], Arrays]) -> Arrays:
+    def _once(
+        self,
+        what: str,
+        purpose: str,
+        n: int,
+        title: str,
+        compute: Callable[[range], Arrays],
+        rule: Mapping[str, Any] | None = None,
+    ) -> Arrays:
         settings = {
             "protocol": PROTOCOL,
             "what": what,
@@ -75,6 +104,7 @@ class CleanImages:
             "n": n,
             "seed": self.seed,
             "images": list(self.indices),
+            **(rule or {}),
         }
         total = len(self.indices)
         return computed_once(self.store, settings, total, compute, partial(self.report, title, "images", total=total))

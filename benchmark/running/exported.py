@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from benchmark.cell import key_of
-from benchmark.running.clean_images import EVIDENCE
+from benchmark.running.clean_images import EVIDENCE, LOOKS
 from benchmark.running.surrogates import OF_ANSWERS, OF_SAME_DATA
 
-EXPORTED = ("votes", EVIDENCE, "answers", OF_ANSWERS, OF_SAME_DATA)
+EXPORTED = ("votes", EVIDENCE, LOOKS, "answers", OF_ANSWERS, OF_SAME_DATA)
 """The kinds. What `reproduce` keeps in the same folder is none of them: it would publish the data set's pictures."""
 
 

@@ -48,7 +48,23 @@ def _extent(rows: Sequence[Row]) -> str:
     text = f"The rows of {escape(rows[0]['suite'])} at {conditions(rows[0])} are of {', '.join(parts)}, {images} images"
     text += f"; {len(ran):,} of the {whole:,} combinations were run." if len(ran) < whole else "."
     samples = ", ".join(f"{n:,}" for n in sorted({row["ceiling_samples"] or 0 for row in rows} - {0}))
-    return text + (f" Ceilings rest on {samples} noise samples per image." if samples else "")
+    most = max(row["ceiling_samples_max"] for row in rows)
+    samples += f", on up to {most:,} where these decide" if most else ""
+    return text + (f" Ceilings rest on {samples} noise samples per image." if samples else "") + _guarantee(rows)
+
+
+def _guarantee(rows: Sequence[Row]) -> str:
+    """With which probability the ceilings of these rows hold: one alone, and all of a row at once."""
+    found: dict[tuple[float, int], set[str]] = defaultdict(set)
+    for row in rows:
+        if row["ceiling_error"] is not None:
+            found[row["ceiling_error"], row["images"]].add(escape(row["target"]))
+    parts = []
+    for (error, images), targets in sorted(found.items()):
+        one, all_of_them = (f"{100 * (1 - e):.6g}%" for e in (error / images, error))
+        part = f"each with {one}, all {images:,} of a row at once with {all_of_them}"
+        parts.append(f"{part} ({', '.join(sorted(targets))})" if len(found) > 1 else part)
+    return f" The ceilings hold at least with these probabilities: {'; '.join(parts)}." if parts else ""
 
 
 def _count(things: Collection[object], name: str) -> str:

@@ -14,11 +14,12 @@ HOW_TO_READ = """\
   against that row, or, where the board is without it (†), against the clean column. **Holm** is the same p-value,
   adjusted for the other rows of its table. The controls are `clean` and `gaussian` (a random direction of norm ε).
 - **Ceiling** is a proven upper bound on the *expected* abstention rate within ε, for any attack. It rests on
-  confidence bounds at each clean image (99.9% an image) on the class probabilities and on the norms of their
-  gradients. An observed rate can exceed it slightly, by sampling. **Share** is abstain / ceiling. Clean images that
-  abstain anyway count, too: the share of the `clean` row is what doing nothing reaches. **Net share** leaves them out:
-  (abstain - clean) / (ceiling - clean), clean as in the paired test, with a 95% bootstrap interval over images.
-  **Vacuous**: the ceiling is 100% on every image. Nothing is proven there, and a share is the rate itself.
+  confidence bounds at each clean image, on the class probabilities and on the norms of their gradients. With which
+  probability they hold stands above, behind the commands. An observed rate can exceed it slightly, by sampling.
+  **Share** is abstain / ceiling. Clean images that abstain anyway count, too: the share of the `clean` row is what
+  doing nothing reaches. **Net share** leaves them out: (abstain - clean) / (ceiling - clean), clean as in the paired
+  test, with a 95% bootstrap interval over images. **Vacuous**: the ceiling is 100% on every image. Nothing is proven
+  there, and a share is the rate itself.
 - **Accuracy** is the rate of right answers, **wrong** that of confident wrong ones. Abstentions are the rest.
 - **Valid** images keep the budget rule. Where an attack's image is not finite, leaves [0, 1] or exceeds ε, the
   original is sent instead and counts in every rate. Minimum-norm attacks (`cw`, `tv` and their transfer forms) return

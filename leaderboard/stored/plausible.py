@@ -87,6 +87,7 @@ _SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
 _OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "query_budget": (lambda value: _is_count(value) and value >= 1, "a whole number of at least 1"),
     "ceiling_samples": (lambda value: _is_count(value) and value >= 1, "a whole number of at least 1"),
+    "ceiling_samples_max": (_is_count, "a whole number"),
     "members": (_are_texts, "a list of keys"),
 }
 _FACTS: dict[str, tuple[Callable[[Any], bool], str]] = {

@@ -90,6 +90,7 @@ def test_the_key_changes_with_the_attacks_version_and_not_with_its_words():
         {"suite": dataclasses.replace(SUITE, targets=("*",), attacks=("*",), epsilons=(0.1, 0.5))},
         {"suite": dataclasses.replace(SUITE, images=3, shard=2)},
         {"suite": dataclasses.replace(SUITE, ceiling_samples=99)},
+        {"suite": dataclasses.replace(SUITE, ceiling_samples_max=99_000)},
         {"suite": dataclasses.replace(SUITE, settings={"margin": {"steps": 3}})},
         {"target": target(batch=10)},
         {"target": target(device=torch.device("cpu"))},

@@ -44,7 +44,7 @@ def test_help_names_every_verb_and_option(capsys: pytest.CaptureFixture[str]):
     for verb, names in {
         (): "run list new check show publish adopt remove train certify predict reproduce",
         ("run",): "--all --suite --targets --attacks --epsilons --query-budgets --images --samples --alpha --seed "
-        "--ceiling-samples --no-best-of --set --device --workers --engine --scheduler "
+        "--ceiling-samples --ceiling-samples-max --no-best-of --set --device --workers --engine --scheduler "
         "--engine-options --cell-timeout --cell-memory --dry-run --results --data --plugin --tables --quiet",
         ("list",): "targets attacks suites --json",
         ("publish",): "--suite --results --output",

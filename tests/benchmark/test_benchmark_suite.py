@@ -27,6 +27,7 @@ BY_FILE: dict[str, Any] = {
     "alpha": 0.01,
     "seed": 7,
     "ceiling_samples": 300,
+    "ceiling_samples_max": 900,
     "shard": 2,
     "query_budgets": [9, 30],
     "best_of": True,
@@ -43,6 +44,7 @@ BY_HAND: dict[str, tuple[list[str], Any]] = {
     "seed": (["--seed", "11"], 11),
     "query_budgets": (["--query-budgets", "10", "30"], (10, 30)),
     "ceiling_samples": (["--ceiling-samples", "400"], 400),
+    "ceiling_samples_max": (["--ceiling-samples-max", "5000"], 5000),
     "best_of": (["--no-best-of"], False),
 }
 
@@ -160,6 +162,8 @@ def test_the_default_suite_is_the_one_promised():
         ({"images": 0}, ["images is 0", "at least 1"]),
         ({"images": 398}, ["398 images", "from 1 to 397"]),
         ({"ceiling_samples": 1}, ["ceiling_samples is 1", "at least 2"]),
+        ({"ceiling_samples": 400, "ceiling_samples_max": 400}, ["ceiling_samples_max is 400", "at least 401"]),
+        ({"ceiling_samples_max": -1}, ["ceiling_samples_max is -1", "at least"]),
         ({"shard": 0}, ["shard is 0", "at least 1"]),
         ({"query_budgets": [5, 0]}, ["a query budget is 0", "at least 1"]),
         ({"samples": 10}, ["n = 10", "always abstain", "at least 11"]),

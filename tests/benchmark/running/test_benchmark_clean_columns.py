@@ -14,9 +14,10 @@ from benchmark_helpers import TARGET, define, nothing, records, run, suite_file
 from attacks import NoAccess
 from benchmark.cell import CEILING_VERSION
 from benchmark.running.clean_columns import PROVEN
-from leaderboard import Store
+from leaderboard import Store, rows
+from leaderboard.evidence import error_of
 from targets import DATA, load
-from targets.ceiling import ceilings
+from targets.ceiling import ERROR, ceilings
 from targets.confidence import certificate
 
 
@@ -38,7 +39,9 @@ def test_a_cell_s_ceiling_is_of_the_evidence_at_the_originals(tmp_path: Path):
     found = records(tmp_path / "r", "clean")
     target, images = load(TARGET, "cpu"), DATA["digits"].split("evaluation").images[found.image.tolist()]
     votes, halves = target.evidence(images, 400, indices=found.image.tolist())
-    assert found.ceiling.tolist() == ceilings(votes, 0.5, target.sigma, 100, 0.001, halves=halves).tolist()
+    # At the largest ε that the budget rule accepts, and with the error that lets all images of a row hold at once.
+    bounds = ceilings(votes, 0.5 * (1 + 1e-6), target.sigma, 100, 0.001, confidence=1 - 1e-6, halves=halves)
+    assert found.ceiling.tolist() == bounds.tolist()
     clean = target.votes(images, 100, purpose="clean", indices=found.image.tolist())
     labels, radii = certificate(clean.argmax(1), votes, target.sigma, 0.001)
     assert found.certified_label.tolist() == labels.tolist()
@@ -90,3 +93,61 @@ def test_ceilings_of_an_older_version_are_renewed(held: Callable[..., int], tmp_
     assert held(500) == 0
     pd.testing.assert_frame_equal(store.records(key), proven)
     assert store.cells()[0].settings["ceiling_version"] == CEILING_VERSION
+
+
+def test_the_board_knows_the_error_of_today_s_ceilings(held: Callable[..., int], tmp_path: Path):
+    assert error_of(CEILING_VERSION) == ERROR
+    assert [error_of(version) for version in (None, 1, 2)] == [1e-3] * 3
+    assert held(200) == 0
+    (row,) = rows(Store.read(tmp_path / "r"))
+    assert row["ceiling_error"] == pytest.approx(4 * ERROR)
+
+
+STAGED: dict[str, Any] = {"targets": ["digits-sigma0.25"], "attacks": ["clean"], "epsilons": [0.4], "images": 6}
+"""At 1.6 σ, 200 votes prove nothing, and 3,200 that nearly all agree prove that PREDICT answers."""
+
+
+def run_staged(folder: Path, **values: Any) -> pd.DataFrame:
+    suite = suite_file(folder.with_suffix(".toml"), **(STAGED | values))
+    assert run(suite, folder) == 0
+    found = pd.concat(Store.read(folder).records(cell.key) for cell in Store.read(folder).cells())
+    return found.sort_values("image", ignore_index=True)
+
+
+def test_sampling_on_lowers_ceilings_and_is_the_same_in_shards_and_in_a_second_run(
+    tmp_path: Path, counted_votes: list[tuple[str, str, int]], capsys: pytest.CaptureFixture[str]
+):
+    most = {"ceiling_samples_max": 3200}
+    whole = run_staged(tmp_path / "whole", **most)
+    assert ("digits-sigma0.25", "ceiling", 6 + 3) in counted_votes  # three images are sampled on
+    pd.testing.assert_frame_equal(
+        *(found[list(PROVEN)] for found in (whole, run_staged(tmp_path / "s", shard=1, **most)))
+    )
+
+    # What is held gets the better ceilings, and keeps them when fewer samples are asked for.
+    counted_votes.clear()
+    single = run_staged(tmp_path / "later")
+    assert ("digits-sigma0.25", "ceiling", 6) in counted_votes
+    capsys.readouterr()
+    counted_votes.clear()
+    later = run_staged(tmp_path / "later", **most)
+    assert counted_votes == [("digits-sigma0.25", "ceiling", 3)]
+    assert "1 stored cells got new ceilings" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(later[list(PROVEN)], whole[list(PROVEN)])
+    pd.testing.assert_frame_equal(later.drop(columns=["ceiling"]), single.drop(columns=["ceiling"]))
+    for values in ({}, {"ceiling_samples": 300}, {"ceiling_samples": 100} | most):
+        pd.testing.assert_frame_equal(run_staged(tmp_path / "later", **values), later)
+    (row,) = rows(Store.read(tmp_path / "later"))
+    assert (row["ceiling_samples"], row["ceiling_samples_max"]) == (200, 3200)
+
+    # Never above the first stage at half of the error, and far below it on an image.
+    target, images = load("digits-sigma0.25", "cpu"), DATA["digits"].split("evaluation").images[whole.image.tolist()]
+    votes, halves = target.evidence(images, 200, indices=whole.image.tolist())
+    half = ceilings(votes, 0.4 * (1 + 1e-6), 0.25, 100, 0.001, confidence=1 - ERROR / 2, halves=halves)
+    assert (whole.ceiling <= half).all()
+    assert whole.ceiling.min() < 0.5 < half.min()
+
+
+def test_no_image_is_sampled_on_where_that_cannot_decide(tmp_path: Path, counted_votes: list[tuple[str, str, int]]):
+    run_staged(tmp_path / "r", epsilons=[0.01, 2.0], ceiling_samples_max=3200)
+    assert [images for _, purpose, images in counted_votes if purpose == "ceiling"] == [6]
