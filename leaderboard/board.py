@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from leaderboard.evidence import CLEAN, UNKNOWN, adjusted, error_of, evidence
 from leaderboard.row import ANSWERS, UNDEFINED, Measured, Row, measure
+from leaderboard.seeds import compare_seeds
 from leaderboard.sources import landed_for
 from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.records import HasRecords
@@ -50,6 +51,7 @@ def measured(store: HasRecords, variants: Iterable[Variant]) -> list[Measured]:
     for row, records in found:
         if records is not None:
             row.update(evidence(records, clean.get(_noise(row))))  # type: ignore[typeddict-item]
+    compare_seeds(found)
     found.sort(key=lambda one: _order(one.row))
     result = [one.row for one in found]
     tested = {i: (_place(row), row["mcnemar_p"]) for i, row in enumerate(result) if row["attack"] != CLEAN}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NotRequired, TypedDi
 
 from leaderboard.audit import count
 from leaderboard.evidence import Evidence
+from leaderboard.seeds import AcrossSeeds
 from leaderboard.statistics import clopper_pearson, rate
 from leaderboard.stored.records import ABSTAIN
 from leaderboard.stored.source import LandedFor, Source
@@ -78,6 +79,7 @@ class Row(Statistics, Evidence):
     surrogates: NotRequired[list[str]]  # where they were trained, or that they ship with the program
     landed_for: NotRequired[LandedFor]  # of a re-evaluated row: the n, alpha and seed that its images were made for
     submitted: NotRequired[str]  # of a submitted row: the SHA-256 of the file that its images came in
+    across_seeds: NotRequired[AcrossSeeds]  # where the board has the same row under other seeds
     observed: NotRequired[dict[str, int]]  # see `leaderboard.checks.OBSERVED`; absent where nothing was counted
 
 

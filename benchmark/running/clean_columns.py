@@ -77,9 +77,14 @@ def renew_ceilings(cell: Cell, stored: StoredCell, store: Store, report: Report 
         return False
     settings = cell.settings()
     records = store.records(stored.key)
-    images = take(DATA[cell.target.data].split("evaluation").images, cell.images).to(cell.target.device)
-    columns = _proven(cell, _clean_images(cell, store, images, report), records.clean_first.to_numpy())
-    store.renew_cell(stored, {name: settings[name] for name in CEILING}, records.assign(**columns))
+    known = store.shared(_key(settings))
+    if known is None:
+        images = take(DATA[cell.target.data].split("evaluation").images, cell.images).to(cell.target.device)
+        proven = _proven(cell, _clean_images(cell, store, images, report), records.clean_first.to_numpy())
+        known = {f"clean_{name}": records[f"clean_{name}"].to_numpy() for name in PREDICT_COLUMNS} | proven
+        _write(store, settings, known)  # many cells share them
+    renewed = records.assign(**{name: known[name] for name in PROVEN})
+    store.renew_cell(stored, {name: settings[name] for name in CEILING}, renewed)
     return True
 
 

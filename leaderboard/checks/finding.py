@@ -10,9 +10,9 @@ from leaderboard.access import CONTROL
 from leaderboard.board import is_best_of
 from leaderboard.row import Row
 
-Kind = Literal["gradients", "access", "epsilon", "queries", "unchanged", "controls"]
+Kind = Literal["gradients", "access", "epsilon", "queries", "seeds", "unchanged", "controls"]
 
-WARNINGS: tuple[Kind, ...] = ("gradients", "access", "epsilon", "queries")
+WARNINGS: tuple[Kind, ...] = ("gradients", "access", "epsilon", "queries", "seeds")
 """Kinds after which a rate is no evidence of robustness. The others are facts about an attack."""
 
 

@@ -13,11 +13,12 @@ MOST = 6
 
 _INTRODUCTION = """\
 A low rate can be the weakness of the attacks and not the strength of the target. A **warning** names rates that are
-no evidence of robustness: gradients were zero, a weaker access found more than a stronger one, or a larger ε or query
-budget found less than a smaller one. A **note** states a fact about an attack: it left the images as they were, or
-does not stand out from the controls though the ceiling leaves room. Rates are compared by exact one-sided tests
-(Fisher), each kind of finding at 5% divided by its number of comparisons. So at most one in twenty boards with
-nothing wrong shows a warning of a given kind by chance. What to do about each is in `docs/checks.md`.
+no evidence of robustness: gradients were zero, a weaker access found more than a stronger one, a larger ε or query
+budget found less than a smaller one, or the rate depends on the seed. A **note** states a fact about an attack: it left
+the images as they were, or does not stand out from the controls though the ceiling leaves room. Rates are compared by
+exact one-sided tests (Fisher), of several seeds by exact paired ones (McNemar), each kind of finding at 5% divided by
+its number of comparisons. So at most one in twenty boards with nothing wrong shows a warning of a given kind by chance.
+What to do about each is in `docs/checks.md`.
 """
 
 
