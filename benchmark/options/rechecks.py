@@ -16,6 +16,11 @@ def add_rechecks(verbs: Verbs) -> None:
     again.add_argument("--samples", nargs="+", type=int, metavar="N", help="PREDICT's n; rows for each")
     again.add_argument("--alpha", type=number, metavar="A", help="PREDICT's level (default: as it was)")
     again.add_argument("--seed", nargs="+", type=int, metavar="S", help="keys the noise; rows for each")
+    again.add_argument(
+        "--sequential",
+        action="store_true",
+        help="say what the images cost the sequential predictor, with N samples at most (default 10,000)",
+    )
     again.add_argument("--suite", nargs="+", metavar="PATTERN", help="rows of these suites (default: all)")
     again.add_argument("--targets", nargs="+", metavar="PATTERN", help="of these targets")
     again.add_argument("--attacks", nargs="+", metavar="PATTERN", help="of these attacks, best-of included")

@@ -82,6 +82,21 @@ def plan(store: Store, asked: Asked) -> Plan:
     Raises:
         InputError: a pattern that fits nothing, or settings under which PREDICT would always abstain.
     """
+    made = Plan()
+    for cell, sizes in origins(store, asked, made.left_out):
+        made.tasks += [Task(cell, sizes, *settings) for settings in asked.settings_of(cell)]
+    return made
+
+
+def origins(store: Store, asked: Asked, left_out: Counter[str]) -> Iterator[tuple[StoredCell, list[int]]]:
+    """The cells whose images can be scored again, each with the sizes of the image sets that it is a shard of.
+
+    Args:
+        left_out: is told how many cannot, by reason.
+
+    Raises:
+        InputError: a pattern that fits nothing.
+    """
     sizes: dict[str, list[int]] = defaultdict(list)
     counted: dict[str, StoredCell] = {}
     for variant in variants(store.cells()):
@@ -89,15 +104,11 @@ def plan(store: Store, asked: Asked) -> Plan:
             if LANDED_FOR not in cell.settings:
                 sizes[cell.key].append(variant.size)
                 counted[cell.key] = cell
-    chosen = _chosen(list(counted.values()), asked)
-    made = Plan()
-    for cell in sorted(chosen, key=_order):
-        reason = _hindrance(cell)
-        if reason:
-            made.left_out[reason] += 1
+    for cell in sorted(_chosen(list(counted.values()), asked), key=_order):
+        if reason := _hindrance(cell):
+            left_out[reason] += 1
         else:
-            made.tasks += [Task(cell, sorted(sizes[cell.key]), *settings) for settings in asked.settings_of(cell)]
-    return made
+            yield cell, sorted(sizes[cell.key])
 
 
 def _order(cell: StoredCell) -> tuple[Any, ...]:

@@ -56,7 +56,7 @@ def reevaluate(store: Store, made: Plan, device: str, progress: Progress, option
         with quick_threads(target):
             for task in tasks:
                 position += 1
-                if reason := _changed(task.origin, target):
+                if reason := changed(task.origin, target):
                     made.left_out[reason] += 1
                     continue
                 cell = rescored(task, target)
@@ -66,8 +66,8 @@ def reevaluate(store: Store, made: Plan, device: str, progress: Progress, option
     return summary
 
 
-def _changed(origin: StoredCell, target: SmoothedClassifier) -> str | None:
-    """Why a cell's images are none of today's target's."""
+def changed(origin: StoredCell, target: SmoothedClassifier) -> str | None:
+    """Why a cell's images are none of today's target's; None where they are."""
     for name in ("weights", "sigma", "data"):
         if origin.settings.get(name) != target.identity[name]:
             return f"are of other {name} than today's {target.name}"

@@ -23,8 +23,8 @@ which PREDICT does not abstain, **right** the share on which it answers rightly.
 - **Certified** is proven for every attack within ε, known or not. *Answered*: 1 - the mean ceiling. *Right*: the mean
   of 1 - ceiling over the images whose certified label is right, and 0 for the others. The bound behind a ceiling holds
   for wrong answers, too: PREDICT answers the certified label with probability at least 1 - ceiling, so α adds no
-  error. Both are expectations over PREDICT's noise. They rest on confidence bounds, which hold for all images of a target
-  at once with the probability that is said of the ceilings.
+  error. Both are expectations over PREDICT's noise. They rest on confidence bounds, which hold for all images of a
+  target at once with the probability that is said of the ceilings.
 - **Behind** is the difference in *right, every* to the first, with a paired 95% bootstrap interval over images and the
   exact McNemar p-value, which is not corrected for the number of targets.
 - A target without a rank lacks an attack that others of its table have.

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from targets_linear import image_at, linear
 
 from targets.binomial import decide
 from targets.stopping import ABSTAIN, PENDING, FixedN, Sequential, log_evidence
@@ -128,3 +129,21 @@ def test_clear_images_take_few_samples_and_unclear_ones_abstain():
     tied, used = simulate([0.5, 0.5], 3000, 0.001, 200, seed=4)
     assert (tied == ABSTAIN).mean() > 0.98
     assert (used < 3000).all()  # it sees that what is left cannot settle it
+
+
+def test_an_image_at_the_tie_costs_all_samples_and_a_clear_one_few():
+    """The slowdown that comes with forced abstention, on the linear classifier: p_A = Φ(margin / σ)."""
+    target, n = linear(0.5), 4000
+    images = image_at(0.0, 0.02, 0.1, 0.3, 1.5)
+    labels, drawn = target.predict_sequentially(images, n=n)
+    assert labels.tolist()[2:] == [0, 0, 0]
+    assert (labels[0], drawn[0]) == (ABSTAIN, n) or drawn[0] > n / 2  # it stops once no answer can come any more
+    assert drawn.tolist() == sorted(drawn, reverse=True)
+    assert drawn[-1] == 100
+    for row, (label, used) in enumerate(zip(labels, drawn, strict=True)):
+        rule, samples, decision = Sequential(n, 0.001), 0, PENDING
+        while decision == PENDING:  # the slow way: all votes so far, again and again
+            samples += 100
+            votes = target.votes(images[[row]], samples, indices=[row])
+            decision = int(rule(votes, votes.sum(1))[0])
+        assert (label, used) == (decision, samples)
