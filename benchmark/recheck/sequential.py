@@ -133,7 +133,8 @@ def as_text(found: Sequence[Cost]) -> str:
         for cost in found
     ]
     align = ["left"] * 3 + ["right"] * 5
-    return tabulate(lines, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+    text: str = tabulate(lines, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+    return text
 
 
 def as_json(found: Sequence[Cost]) -> list[dict[str, Any]]:
