@@ -81,7 +81,8 @@ def test_surrogates_answers_votes_and_evidence_are_found(
     assert run(FROZEN / "suite.toml", store, "--attacks", "margin-transfer", "same-data-transfer") == 0
     assert "3 cells run, 0 stored already, 0 failed." in capsys.readouterr().out
     assert {purpose for _, purpose, _ in counted_votes} == {"evaluation", "best-of"}
-    made = {path.name for path in (store / "shared").iterdir()} - before
+    # Ceilings are proven in another way since, so the columns at the originals have another key; their votes have not.
+    made = {path.name for path in (store / "shared").glob("*.json")} - before
     assert {json.loads((store / "shared" / name).read_bytes())["settings"]["what"] for name in made} <= {"originals"}
 
 
