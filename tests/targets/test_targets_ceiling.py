@@ -262,3 +262,29 @@ def test_ceilings_rise_with_epsilon_and_fall_with_sigma_and_n_and_the_votes():
 def test_ceilings_of_a_tie_and_of_no_images():
     assert ceilings(np.array([[500, 500]]), 0.1, 0.5, 1000, ALPHA).tolist() == [pytest.approx(1.0, abs=1e-6)]
     assert ceilings(np.zeros((0, 10), dtype=np.int64), 0.1, 0.5, 1000, ALPHA).shape == (0,)
+
+
+def test_all_images_of_a_row_hold_at_once_by_a_fixed_share_of_error_each():
+    """On the linear base classifier, whose optimum is exact. The shares are large here, to see a failure at all."""
+    images, error, rows = 20, 0.2, 150
+    margins = np.random.default_rng(5).uniform(0.2, 0.7, images)
+    p, there = norm.cdf(margins / 0.5), norm.cdf((margins - 0.15) / 0.5)
+    best = np.array([exact_abstention([q, 1 - q], 100, ALPHA) for q in there])
+    votes = np.random.default_rng(6).binomial(500, p, size=(rows, images))
+    counts = np.stack([votes, 500 - votes], axis=2)
+
+    def rows_that_fail(share: float) -> int:
+        found = [ceilings(row, 0.15, 0.5, 100, ALPHA, confidence=1 - share) for row in counts]
+        return int((np.array(found) < best - 1e-9).any(axis=1).sum())
+
+    assert rows_that_fail(error / images) <= binom.ppf(0.999, rows, error)
+    # With the whole error an image, as one is tempted to, most rows have an image whose ceiling is too low.
+    assert rows_that_fail(error) > binom.ppf(0.999, rows, error)
+
+
+def test_the_share_of_a_board_s_images_does_not_depend_on_the_others():
+    votes = np.array([[990, 10], [700, 300], [1000, 0]])
+    together = ceilings(votes, 0.3, 0.5, 1000, ALPHA, confidence=1 - ceiling.ERROR)
+    alone = [ceilings(votes[[row]], 0.3, 0.5, 1000, ALPHA, confidence=1 - ceiling.ERROR)[0] for row in range(3)]
+    assert together.tolist() == alone
+    assert (together >= ceilings(votes, 0.3, 0.5, 1000, ALPHA)).all()  # of 99.9% an image
