@@ -67,7 +67,7 @@ function described(row) {
     ["queries allowed", row.query_budget === null ? "no limit, or none made" : plain(row.query_budget)],
     ["ceiling from", row.ceiling_samples ? `${plain(row.ceiling_samples)} noise samples an image` : null],
     ["where they decide", row.ceiling_samples_max ? `up to ${plain(row.ceiling_samples_max)}` : null],
-    ["all ceilings hold with", row.ceiling_error == null ? null : `${number(100 * (1 - row.ceiling_error), 4)}%`],
+    ["all ceilings hold with", typeof row.ceiling_error === "number" ? `${number(100 * (1 - row.ceiling_error), 4)}%` : null],
     ["surrogates", row.surrogates ? row.surrogates.join("; ") : null],
     ["error", row.error],
   ];
