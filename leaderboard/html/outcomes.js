@@ -59,6 +59,7 @@ function section(title, ...content) {
 }
 
 function described(row) {
+  const sure = typeof row.ceiling_error === "number" ? 100 * (1 - row.ceiling_error) : null;
   const settings = Object.entries(row.parameters).map(([name, value]) => [name, JSON.stringify(value)]);
   const known = [
     ["target", `${row.target} (σ = ${row.sigma})`], ["ε", row.epsilon], ["n, α", `${plain(row.n)}, ${row.alpha}`],
@@ -67,7 +68,7 @@ function described(row) {
     ["queries allowed", row.query_budget === null ? "no limit, or none made" : plain(row.query_budget)],
     ["ceiling from", row.ceiling_samples ? `${plain(row.ceiling_samples)} noise samples an image` : null],
     ["where they decide", row.ceiling_samples_max ? `up to ${plain(row.ceiling_samples_max)}` : null],
-    ["all ceilings hold with", typeof row.ceiling_error === "number" ? `${number(100 * (1 - row.ceiling_error), 4)}%` : null],
+    ["all ceilings hold with", sure === null ? null : `${number(sure, 4)}%`],
     ["surrogates", row.surrogates ? row.surrogates.join("; ") : null],
     ["error", row.error],
   ];
