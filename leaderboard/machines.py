@@ -121,5 +121,5 @@ def _machine(cells: list[StoredCell], command: str) -> Machine:
         adopted=source_of(cells[0]) == "adopted",
         cells=len(cells),
         seconds=sum(cell.seconds for cell in cells),
-        commits=sorted({cell.provenance["commit"] for cell in cells if "commit" in cell.provenance}),
+        commits=sorted({commit for cell in cells if (commit := cell.provenance.get("commit")) is not None}),
     )

@@ -12,7 +12,7 @@ from benchmark.cell import key_of, settings_key
 from benchmark.running.exported import EXPORTED
 from leaderboard import Store, StoredCell
 from leaderboard.image_sets import TOGETHER, grouped, image_sets
-from leaderboard.stored import arrays, published_arrays
+from leaderboard.stored import arrays
 from leaderboard.stored.cell import Damage
 from targets import InputError
 from targets.registry import unknown
@@ -128,7 +128,7 @@ def _alone(store: Store, cells: Collection[StoredCell], removed: Collection[Stor
         name: {cell.settings[name] for cell in removed} - {c.settings[name] for c in cells if c.key not in gone}
         for name in ("target", "data")
     }
-    entries = published_arrays.entries(store.folder / arrays.FOLDER, "remove it, and what it held is computed again")
+    entries = arrays.entries(store.folder / arrays.FOLDER, "remove it, and what it held is computed again")
     return [
         key
         for key, settings in entries.items()

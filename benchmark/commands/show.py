@@ -9,6 +9,7 @@ from benchmark.cell import settings_key
 from benchmark.message import one_line
 from benchmark.terminal.failures import KEY, described, where
 from leaderboard import Store, StoredCell
+from leaderboard.stored.files import printable
 from targets import InputError
 
 
@@ -28,9 +29,12 @@ def main(arguments: argparse.Namespace) -> int:
     for title, values in (("settings", cell.settings), ("provenance", cell.provenance)):
         print(f"\n{title}")
         for name, value in sorted(values.items()):
-            print(f"  {name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            print(printable(f"  {name}: {text}"))
     if cell.error:
-        print(f"\n{cell.error.rstrip()}")
+        print()
+        for line in cell.error.rstrip().splitlines():
+            print(printable(line.expandtabs()))
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from benchmark.recheck import drawn_numbers
 from benchmark.recheck.clause import Clause, count, kept
@@ -16,10 +16,12 @@ from leaderboard.availability import standings
 from leaderboard.board import measured
 from leaderboard.checks import check
 from leaderboard.curves import epsilon_panels, query_panels
+from leaderboard.errors import StoreError
 from leaderboard.sources import attacked
+from leaderboard.stored import board_file, unfinished
 from leaderboard.variants import variants
 
-DATA_FILE = "leaderboard.json"
+DATA_FILE = board_file.NAME
 SAME = 1e-9
 """Relative, between a number in the JSON and the same computed here: libraries round the last digits differently."""
 
@@ -30,32 +32,40 @@ def contents(of: Recorded) -> Iterator[Clause]:
     """leaderboard.json, the page and the pictures against rows that are computed again."""
     found = measured(of.holder, variants(of.cells))
     rows = [row for row, _ in found]
+    if unfinished.is_marked(of.folder):
+        text = "files are of two boards: publish was stopped, or is at work; run the same command again"
+        yield Clause("FAIL", "whole", text)
     path = of.folder / DATA_FILE
     if not path.is_file():
         yield Clause("note", DATA_FILE, "there is none: only the records were checked")
         return
     try:
-        content = json.loads(path.read_bytes())
-        said: list[dict[str, Any]] = content["rows"]
-        suites = {row["suite"] for row in said}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        yield Clause("FAIL", DATA_FILE, f"it cannot be read: {type(error).__name__}: {error}")
+        content = board_file.read(of.folder)
+    except StoreError as error:
+        yield Clause("FAIL", DATA_FILE, str(error))
         return
+    said: list[dict[str, Any]] = content["rows"]
+    suites = {row.get("suite") for row in said}
     shown = [row for row in rows if row["suite"] in suites]
     yield _rows(said, shown, is_archived=of.store is None)
+    failed = [] if of.store is not None else [row for row in said if row.get("status") == "failed"]
     main = attacked(shown)
     yield _curves(content.get("curves", {}), main)
     standing = standings(one for one in found if one.row["suite"] in suites)
     if "standings" in content:
-        broken = [] if _equal(content["standings"], standing) else ["they are not what the records give"]
-        yield kept("standings", f"{count(len(standing), 'standing')}, each number the same", broken)
+        same = _equal(content["standings"], standing)
+        if failed and not same:
+            yield Clause("note", "standings", "not compared: some rows failed, and have no records")
+        else:
+            broken = [] if same else ["they are not what the records give"]
+            yield kept("standings", f"{count(len(standing), 'standing')}, each number the same", broken)
     yield from _audit(content.get("audit", {}), of, said)
     if "checks" in content:
         texts = [[finding["text"] for finding in found] for found in (content["checks"], check(main))]
         same = texts[0] == texts[1]
         yield Clause("ok" if same else "note", "checks", "the findings follow from the rows" if same else _OTHER_CHECKS)
     if main:
-        yield drawn_numbers.page(of.folder, [row for row in shown if row["status"] != "failed" or not of.store])
+        yield drawn_numbers.page(of.folder, [*shown, *cast(list[Row], failed)])
         yield from drawn_numbers.landed(of.folder, shown)
         yield from drawn_numbers.pictures(of.folder, main, standing if "standings" in content else ())
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from leaderboard.stored.files import printable
+
 Verdict = Literal["ok", "FAIL", "note"]
 
 
@@ -23,7 +25,7 @@ class Clause:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.verdict:<5} {self.name + ':':<19} {self.text}"
+        return f"{self.verdict:<5} {self.name + ':':<19} {printable(self.text)}"
 
 
 def kept(name: str, text: str, broken: list[str]) -> Clause:

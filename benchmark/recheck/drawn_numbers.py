@@ -35,7 +35,7 @@ def pictures(folder: Path, rows: Sequence[Row], standings: Sequence[Standing] = 
     drawn |= {"curves-epsilon.svg": epsilon_svg(by_epsilon)} if by_epsilon else {}
     drawn |= {"curves-queries.svg": query_svg(by_queries)} if by_queries else {}
     drawn |= {"standings.svg": standing} if (standing := availability_picture.svg(standings)) else {}
-    return [_picture(folder / name, text) for name, text in drawn.items() if (folder / name).exists()]
+    return [_picture(folder / name, text) for name, text in drawn.items() if (folder / name).is_file()]
 
 
 def _picture(path: Path, drawn: str) -> Clause:
@@ -62,7 +62,7 @@ def _figures(picture: str) -> Counter[str]:
 def page(folder: Path, rows: Sequence[Row]) -> Clause:
     """Whether each row stands on the page with its numbers, and no other row does."""
     path = folder / PAGE
-    if not path.exists():
+    if not path.is_file():
         return Clause("note", PAGE, "there is no page")
     said = Counter(_said(path.read_text(encoding="utf-8", errors="replace")))
     wanted = Counter(map(_numbers, attacked(rows)))
@@ -104,7 +104,7 @@ def _line(numbers: tuple[str, ...]) -> str:
 def landed(folder: Path, rows: Sequence[Row]) -> list[Clause]:
     """Whether the page shows the re-evaluated rows as the records say; nothing where there are none."""
     tables, path = landed_tables(rows), folder / PAGE
-    if not tables or not path.exists():
+    if not tables or not path.is_file():
         return []
     text = path.read_text(encoding="utf-8", errors="replace").replace("\\", "")
     broken = [

@@ -77,9 +77,10 @@ def read_images(path: Path, shape: tuple[int, int, int], available: int) -> Imag
 def _content(path: Path, most: int) -> bytes:
     """A regular file's bytes, read once, so that what is digested is what is scored."""
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to open a pipe would wait for its writer
+            raise InputError(f"{path} is no file; give an NPZ file")
         with path.open("rb") as file:
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise InputError(f"{path} is no file; give an NPZ file")
             content = file.read(most + 1)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; give an NPZ file") from error

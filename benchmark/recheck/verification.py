@@ -17,6 +17,7 @@ from leaderboard import StoredCell
 from leaderboard.errors import StoreError
 from leaderboard.stored import arrays, published_arrays
 from leaderboard.stored.archive import RECORDS
+from leaderboard.stored.files import in_one_line
 from leaderboard.stored.plausible import check_records
 from leaderboard.stored.source import ORIGIN, source_of
 
@@ -37,14 +38,18 @@ def verify(path: Path) -> Iterator[Clause]:
             raise
         yield Clause("FAIL", "records", str(error))
         return
-    yield from _cells(of)
+    yield from _whatever("cells", "a cell is none that a run wrote", _cells(of))
+    yield from _whatever(DATA_FILE, "it, the page or a picture is none that `publish` wrote", contents(of))
+    yield from _whatever("shared", "what cells share is none that a run wrote", _shared(of))
+    yield from _whatever("origin", "a cell is none that a run wrote", traces(of))
+
+
+def _whatever(name: str, broken: str, clauses: Iterator[Clause]) -> Iterator[Clause]:
+    """The clauses, and a broken one where checking ends in an error: what somebody else wrote may lack anything."""
     try:
-        yield from contents(of)
-    except Exception as error:  # what somebody else wrote may lack anything
-        reason = f"{type(error).__name__}: {error}"
-        yield Clause("FAIL", DATA_FILE, f"it, the page or a picture is none that `publish` wrote ({reason:.100})")
-    yield from _shared(of)
-    yield from traces(of)
+        yield from clauses
+    except Exception as error:
+        yield Clause("FAIL", name, f"{broken} ({in_one_line(error):.100})")
 
 
 def _cells(of: Recorded) -> Iterator[Clause]:

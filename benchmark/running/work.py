@@ -24,6 +24,7 @@ from benchmark.running.sample_cache import SampleCache
 from benchmark.running.surrogates import Surrogates
 from benchmark.suite import Suite
 from leaderboard import Store
+from leaderboard.errors import StoreError
 from leaderboard.stored.cell import Request, StoredCell
 from leaderboard.stored.records import frame
 from targets import ABSTAIN, DATA, SmoothedClassifier
@@ -145,6 +146,8 @@ class Work:
         try:
             with isolated():  # also from what a base classifier does to the process's state
                 result = run_cell(cell, self.store, surrogates, self._cache, progress.tick, progress.stage)
+        except StoreError:  # no room, or no permission: no attack's fault, and no other cell can be stored
+            raise
         except BaseException as error:  # whatever a plugin raises: its traceback is stored, the next run tries again
             if isinstance(error, KeyboardInterrupt) and self.words is None:
                 raise  # a worker process ignores Ctrl-C, so there the attack raised it

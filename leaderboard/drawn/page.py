@@ -25,14 +25,15 @@ from leaderboard.html.page import INDEX, html
 from leaderboard.html.strip import Strips
 from leaderboard.machines import Asked, machines
 from leaderboard.sources import attacked
-from leaderboard.stored import atomic
+from leaderboard.stored import atomic, board_file, unfinished
 from leaderboard.stored.archive import RECORDS, keys
 from leaderboard.stored.archive_writer import write_archive
 from leaderboard.stored.cell import StoredCell
+from leaderboard.stored.files import read_json
 from leaderboard.stored.store import FIRST_RUN, PROJECT, Store
 from leaderboard.variants import counted_in, outdated, variants
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = board_file.SCHEMA_VERSION
 """Of `leaderboard.json`, an object with these keys:
 
 - schema_version, project, version, commit, created (ISO 8601): of this file and of the program that wrote it;
@@ -152,21 +153,22 @@ def publish(
         raise StoreError(f"{output} {reason}; --force replaces it, another --output leaves it")
     try:
         output.mkdir(parents=True, exist_ok=True)
-        for name in left - files.keys():
-            (output / name).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"cannot write into {output}: it is not a folder, choose another one") from error
-    with atomic.writing(output / RECORDS) as file:  # by far the largest: first, in case there is no room for it
-        write_archive(file, store, cells, counted_in(counting))
-    for name, data in files.items():
-        atomic.write(output / name, data)
+    with unfinished.together(output):
+        for name in left - files.keys():
+            (output / name).unlink(missing_ok=True)
+        with atomic.writing(output / RECORDS) as file:  # by far the largest: first, in case there is no room for it
+            write_archive(file, store, cells, counted_in(counting))
+        for name, data in files.items():
+            atomic.write(output / name, data)
     return [output / name for name in names]
 
 
 def _left(output: Path) -> set[str]:
     """The names of the pictures that not every board has, of the board in `output`, if there is one."""
     try:
-        board = json.loads((output / _DATA).read_bytes())
+        board = read_json(output / _DATA)
         curves = board["curves"]
         left = {name for name, of in ((_EPSILON, "epsilon"), (_QUERIES, "queries")) if curves[of]}
         left |= {_STANDINGS} if board.get("standings") else set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,11 @@ from leaderboard.html.overview import Overview, overview
 from leaderboard.html.page import INDEX, complete, html, render
 from leaderboard.machines import Asked
 from leaderboard.sources import attacked
-from leaderboard.stored import atomic
+from leaderboard.stored import atomic, board_file, unfinished
 from leaderboard.stored.archive import RECORDS, read
+from leaderboard.stored.files import in_one_line
 from leaderboard.stored.store import PROJECT
 from leaderboard.variants import variants
-
-_DATA = "leaderboard.json"
 
 
 @dataclass(frozen=True)
@@ -63,31 +61,41 @@ def site(
     entries = []
     for name, board in zip(names, boards, strict=True):
         content = _content(board)
-        entries.append(Entry(name, content, overview(attacked([complete(row) for row in content["rows"]]))))
         page = board / INDEX
-        text = page.read_bytes() if page.exists() else html(content, _details(board, key_of, command)).encode()
+        try:
+            entries.append(Entry(name, content, overview(attacked([complete(row) for row in content["rows"]]))))
+            text = page.read_bytes() if page.is_file() else html(content, _details(board, key_of, command)).encode()
+        except StoreError:
+            raise
+        except Exception as error:  # what somebody else wrote may lack anything
+            reason = in_one_line(error)
+            raise StoreError(
+                f"{board / board_file.NAME} is none that publish wrote ({reason:.100}); get the board again"
+            ) from error
         files[output / name / INDEX] = text
-        for other in (_DATA, RECORDS):
-            if (board / other).exists():
+        for other in (board_file.NAME, RECORDS):
+            if (board / other).is_file():
                 files[output / name / other] = (board / other).read_bytes()
     index = render("site.html.j2", entries=entries, project=PROJECT).encode()
     files = {output / INDEX: index, **files}
     try:
-        for path, data in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            atomic.write(path, data)
+        for folder in {path.parent for path in files}:
+            folder.mkdir(parents=True, exist_ok=True)
+            atomic.sweep(folder)
     except OSError as error:
         raise StoreError(f"cannot write into {output}: {error.strerror or error}; choose another folder") from error
+    with unfinished.together(output):
+        for path, data in files.items():
+            atomic.write(path, data)
     return [path for path in files if path.name == INDEX]
 
 
 def _content(board: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads((board / _DATA).read_bytes())
-        if content["project"] != PROJECT or not content["rows"]:
-            raise ValueError("no rows")
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StoreError(f"{board} has no published board; name a folder with {_DATA}") from error
+    content = board_file.read(board)
+    if unfinished.is_marked(board):
+        raise StoreError(f"{board} holds files of two boards: publish was stopped, or is at work; run it again")
+    if not content["rows"]:
+        raise StoreError(f"{board} has no published board; name a folder with {board_file.NAME} that has rows")
     return content
 
 

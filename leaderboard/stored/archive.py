@@ -14,12 +14,12 @@ pandas reads it: `pd.read_parquet("records.parquet")`. Each line is a record. It
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from leaderboard.errors import StoreError
+from leaderboard.stored import bounds, files
 from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.plausible import check_cell, check_records
 from leaderboard.stored.records import COLUMNS, frame
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
     from pyarrow import Table
+    from pyarrow.parquet import ParquetFile
 
 SCHEMA_VERSION = 2
 """Version 1 had no `of_images`; it is read all the same."""
@@ -65,37 +66,61 @@ def read(path: Path, key_of: Callable[[dict[str, Any]], str]) -> list[tuple[Stor
         StoreError: the file is no archive, or holds a cell of other rules, or one that no run can have written.
     """
     cells = _cells(path)
+    for cell, _ in cells:
+        try:
+            check_cell(cell)
+        except Exception as error:  # what is not checked yet may raise anything
+            raise StoreError(_not_ours(path, cell, error)) from error
     strange = [cell.key for cell, _ in cells if key_of(cell.settings) != cell.key]
     if strange:
         raise StoreError(
             f"{path}: {len(strange)} of {len(cells)} cells were not computed by this version's rules, "
             f"{strange[0]} for one; use the version that published them, or run the suite anew"
         )
+    if len({cell.key for cell, _ in cells}) < len(cells):
+        raise StoreError(f"{path} holds a cell twice; get the file again")
     for cell, records in cells:
+        if records.image.tolist() != cell.settings["images"]:
+            raise StoreError(f"{path}: the records are not those of its cells; get the file again")
         try:
-            check_cell(cell)
             check_records(cell.settings, records)
-        except Exception as error:  # what is not checked yet may raise anything
-            raise StoreError(
-                f"{path}: cell {cell.key} is none that a run wrote: {error}; get the file again"
-            ) from error
+        except Exception as error:  # as above
+            raise StoreError(_not_ours(path, cell, error)) from error
     return cells
+
+
+def _not_ours(path: Path, cell: StoredCell, error: Exception) -> str:
+    return f"{path}: cell {cell.key!s:.40} is none that a run wrote: {error}; get the file again"
 
 
 def keys(path: Path) -> set[str] | None:
     """The keys of all cells in the archive at `path`, of whatever version; None if it is no archive."""
-    from pyarrow.parquet import ParquetFile
-
     found = set()
     try:
-        with path.open("rb") as file:
-            held = ParquetFile(file, read_dictionary=[CELL])
+        with _opened(path) as file:
+            held = _checked(file, path.stat().st_size)
             for number in range(held.num_row_groups):
                 _, texts = _indexed(held.read_row_group(number, columns=[CELL], use_threads=False))
-                found |= {json.loads(text)["key"] for text in texts}
+                found |= {files.parsed(text)["key"] for text in texts}
     except Exception:  # as in `_cells`
         return None
     return found
+
+
+def _opened(path: Path) -> BinaryIO:
+    if path.exists() and not path.is_dir() and not path.is_file():  # to open a pipe would wait for its writer
+        raise ValueError("it is no file")
+    return path.open("rb")
+
+
+def _checked(file: BinaryIO, size: int) -> ParquetFile:
+    """The Parquet file, once it is known what it unpacks to. Columns of texts are read as an index for each record."""
+    from pyarrow.parquet import ParquetFile
+
+    # The JSON of a cell is read once with an index for each record: copies for all could fill the memory.
+    held = ParquetFile(file, read_dictionary=[CELL, files.VALIDITY], page_checksum_verification=True)
+    bounds.check_parquet(file, held.metadata, size)
+    return held
 
 
 def _indexed(table: Table) -> tuple[NDArray[Any], list[str]]:
@@ -113,27 +138,38 @@ def _indexed(table: Table) -> tuple[NDArray[Any], list[str]]:
 
 
 def _cells(path: Path) -> list[tuple[StoredCell, DataFrame]]:
-    from pyarrow.parquet import ParquetFile
-
     try:
-        with path.open("rb") as file:
-            # The JSON of a cell is read once with an index for each record: copies for all could fill the memory.
-            held = ParquetFile(file, read_dictionary=[CELL], page_checksum_verification=True)
+        with _opened(path) as file:
+            held = _checked(file, path.stat().st_size)
             version = int(held.schema_arrow.metadata[PROJECT.encode()])
             cells = []
             if 1 <= version <= SCHEMA_VERSION:
-                table = held.read(use_threads=False)
+                # Only these: another column could repeat a long text for each record.
+                table = held.read(columns=[CELL, *COLUMNS], use_threads=False)
                 numbers, texts = _indexed(table)
-                groups = table.drop_columns([CELL]).to_pandas().groupby(numbers, sort=True)
-                cells = [(StoredCell(**json.loads(texts[n])), frame(part[list(COLUMNS)])) for n, part in groups]
+                groups = files.with_texts(table.drop_columns([CELL])).to_pandas().groupby(numbers, sort=True)
+                cells = [(_cell(texts[n], len(part)), frame(part[list(COLUMNS)])) for n, part in groups]
     except OSError as error:
         raise StoreError(
             f"{path}: {error.strerror or error}; name the folder of a published board that has records, or the file"
         ) from error
+    except bounds.TooLarge as error:
+        raise StoreError(f"{path} is not read: {error}; get the file again") from error
     except Exception as error:  # a damaged file may raise anything
         raise StoreError(f"{path} holds no records of {PROJECT}; name a published board's records.parquet") from error
     if not 1 <= version <= SCHEMA_VERSION:
-        raise StoreError(f"{path} has schema version {version}, this program reads 1 to {SCHEMA_VERSION}")
-    if any(part.image.tolist() != cell.settings["images"] for cell, part in cells):
-        raise StoreError(f"{path}: the records are not those of its cells; get the file again")
+        raise StoreError(
+            f"{path} has schema version {version}, this program reads 1 to {SCHEMA_VERSION}; "
+            f"use the version of {PROJECT} that wrote it"
+        )
     return cells
+
+
+LONGEST = 2**18
+"""Characters of a cell's JSON, at most, beside 16 for each of its records."""
+
+
+def _cell(text: str, records: int) -> StoredCell:
+    if len(text) > LONGEST + 16 * records:
+        raise bounds.TooLarge(f"a cell of {records:,} records has {len(text):,} characters of settings")
+    return StoredCell(**files.parsed(text))

@@ -9,7 +9,6 @@ The JSON is written last, and the arrays exist only if their JSON does.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -17,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leaderboard.stored import atomic, digest, files, lock
+from leaderboard.errors import StoreError
+from leaderboard.stored import atomic, bounds, digest, files, lock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,13 +30,27 @@ _log = logging.getLogger("abstention_bench")
 
 def read(folder: Path, key: str) -> dict[str, NDArray[Any]]:
     """The arrays under a key in a folder of shared arrays. Where they are absent or damaged this may raise anything."""
-    content = json.loads(files.place(folder, key, "json").read_bytes())
+    content = files.read_json(files.place(folder, key, "json"))
     digest.check(content)
     if content["key"] != key:
         raise digest.Changed(f"it is the JSON of {content['key']}")
     path = files.place(folder, key, "npz")
-    digest.check_file(content, "arrays", path.read_bytes())
+    digest.check_file(content, "arrays", bounds.content(path, bounds.ARRAYS))
     return files.read_npz(path)
+
+
+def entries(folder: Path, advice: str) -> dict[str, dict[str, Any]]:
+    """By key, the settings of all arrays in a folder of shared arrays.
+
+    Raises StoreError, which ends in `advice`, for a JSON that is not one of ours.
+    """
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found[path.stem] = dict(files.read_json(path)["settings"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise StoreError(f"{path} is damaged or none of ours; {advice}") from error
+    return found
 
 
 @dataclass(frozen=True)
@@ -56,14 +70,12 @@ class SharedArrays:
             return None
 
     def shared_settings(self) -> dict[str, dict[str, Any]]:
-        """By key, the settings of all that `write_shared` stored."""
-        paths = sorted((self.folder / FOLDER).glob("*.json"))
-        return {path.stem: json.loads(path.read_bytes())["settings"] for path in paths}
+        """By key, the settings of all that `write_shared` stored. Raises StoreError for a JSON that is none of ours."""
+        return entries(self.folder / FOLDER, "remove it, and what it held is computed again")
 
     def made_by(self, key: str) -> str:
         """What trained or computed the arrays under `key`, as far as it was recorded."""
-        found: str = json.loads(self._array_file(key, "json").read_bytes()).get("made_by", NOT_RECORDED)
-        return found
+        return str(files.read_json(self._array_file(key, "json")).get("made_by", NOT_RECORDED))
 
     def write_shared(
         self, key: str, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], made_by: str | None = None

@@ -13,7 +13,6 @@ it holds what no run writes. A damaged cell counts as not run, and every board s
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaderboard.errors import StoreError
-from leaderboard.stored import atomic, digest, files, lock
+from leaderboard.stored import atomic, bounds, digest, files, lock
 from leaderboard.stored.cell import Damage, Request, StoredCell
 from leaderboard.stored.plausible import check_cell, check_records
 
@@ -200,7 +199,7 @@ class Cells:
     def _read(self, key: str) -> StoredCell | Damage:
         content: Any = {}
         try:
-            content = json.loads(self._file(key, "json").read_bytes())
+            content = files.read_json(self._file(key, "json"))
             digest.check(content)
             cell = StoredCell(**content)
             check_cell(cell)
@@ -224,7 +223,7 @@ class Cells:
         if cell.has_images:
             path = self._file(cell.key, "npz")
             if cell.digests:
-                digest.check_file(content, "images", path.read_bytes())
+                digest.check_file(content, "images", bounds.content(path, bounds.ARRAYS))
             elif len(self.images(cell.key)) != len(cell.settings["images"]):
                 raise digest.Changed("its images are not as many as its records")
 
@@ -234,7 +233,7 @@ class Cells:
         if isinstance(found, StoredCell):
             return self._records_of(key, {digest.FIELD: found.digests})
         try:
-            return self._records_of(key, json.loads(self._file(key, "json").read_bytes()))
+            return self._records_of(key, files.read_json(self._file(key, "json")))
         except FileNotFoundError:
             raise StoreError(
                 f"{self.folder} has no cell {key} any more: another process removed it; run the command again"
@@ -242,14 +241,14 @@ class Cells:
 
     def _records_of(self, key: str, content: Mapping[str, Any]) -> bytes:
         """The content of the Parquet file that a cell's JSON is of: the new one where a killed writer left both."""
-        data = self._file(key, "parquet").read_bytes()
+        data = bounds.content(self._file(key, "parquet"), bounds.ARRAYS)
         following = self._file(key, _NEXT)
         try:
             digest.check_file(content, "records", data)
         except digest.Changed:
             if not following.exists():
                 raise
-            data = following.read_bytes()
+            data = bounds.content(following, bounds.ARRAYS)
             digest.check_file(content, "records", data)
         return data
 
@@ -270,7 +269,7 @@ class Cells:
         following, path = self._file(key, _NEXT), self._file(key, "parquet")
         if following.exists():
             try:
-                content = json.loads(self._file(key, "json").read_bytes())
+                content = files.read_json(self._file(key, "json"))
                 if content.get(digest.FIELD, {}).get("records") == digest.of(following.read_bytes()):
                     os.replace(following, path)
             except OSError as error:
@@ -295,7 +294,7 @@ def _place(content: Any) -> tuple[str | None, str | None, str | None]:
     """Suite, target and attack, as far as a cell's JSON says them."""
     settings = content.get("settings") if isinstance(content, dict) else None
     found = [settings.get(name) if isinstance(settings, dict) else None for name in ("suite", "target", "attack")]
-    suite, target, attack = (value if isinstance(value, str) else None for value in found)
+    suite, target, attack = (files.printable(value)[:100] if isinstance(value, str) else None for value in found)
     return suite, target, attack
 
 

@@ -83,15 +83,23 @@ def _taken(lock: Path) -> int:
             if not _lock(file):
                 holder = os.pread(file, 200, 0).decode(errors="replace") if hasattr(os, "pread") else ""
                 raise _Held(" ".join(holder.split()) or "another process")
-            with suppress(OSError):  # who held it before may have removed it between our two calls
-                if os.path.samestat(os.fstat(file), os.stat(lock)):
+            if _is_named(file, lock):
+                with suppress(OSError):  # a full disk: then nobody learns who holds it
                     os.ftruncate(file, 0)
                     os.write(file, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-                    return file
+                return file
         except BaseException:
             os.close(file)
             raise
         os.close(file)
+
+
+def _is_named(file: int, lock: Path) -> bool:
+    """Whether an open file still lies there: who held it before may have removed it between our two calls."""
+    try:
+        return os.path.samestat(os.fstat(file), os.stat(lock))
+    except OSError:
+        return False
 
 
 if sys.platform == "win32":

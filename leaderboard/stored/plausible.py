@@ -25,6 +25,13 @@ SAME = 1e-6
 """Relative, between a p-value in the records and the same one computed here: libraries round differently."""
 
 
+LARGEST = 2**63
+"""No count and no seed is as large: columns hold no such numbers."""
+
+LONGEST_NAME = 300
+"""Characters of a name. Registered ones have a third of it; best-of rows add to them."""
+
+
 class Implausible(ValueError):
     """A cell contradicts itself, or lacks what every cell has; says in words how."""
 
@@ -38,7 +45,11 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and -LARGEST <= value < LARGEST
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_NAME and value.isprintable()
 
 
 def _is_absent(value: Any) -> bool:
@@ -67,6 +78,20 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
 
+def _are_digests(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+def _is_landed_for(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and {*value} == {"n", "alpha", "seed"}
+        and _is_count(value["n"])
+        and _is_count(value["seed"])
+        and _is_number(value["alpha"])
+    )
+
+
 def _is_time(value: Any) -> bool:
     try:
         return datetime.fromisoformat(value).tzinfo is not None
@@ -75,7 +100,10 @@ def _is_time(value: Any) -> bool:
 
 
 _SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys(("suite", "target", "data", "attack", "access", "description"), (_is_text, "a text")),
+    **dict.fromkeys(
+        ("suite", "target", "data", "attack", "access"), (_is_name, f"a name of {LONGEST_NAME} printable characters")
+    ),
+    "description": (_is_text, "a text"),
     "sigma": (lambda value: _is_number(value) and value >= 0, "a number of at least 0"),
     "epsilon": (lambda value: _is_number(value) and value > 0, "a number above 0"),
     "alpha": (lambda value: _is_number(value) and 0 < value < 1, "a number between 0 and 1"),
@@ -89,10 +117,15 @@ _OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "ceiling_samples": (lambda value: _is_count(value) and value >= 1, "a whole number of at least 1"),
     "ceiling_samples_max": (_is_count, "a whole number"),
     "members": (_are_texts, "a list of keys"),
+    "content": (_are_digests, "digests by name"),
+    "landed_for": (_is_landed_for, "n, alpha and seed"),
+    **dict.fromkeys(("origin", "submitted", "weights", "arithmetic"), (_is_text, "a text")),
+    **dict.fromkeys(("ceiling_version", "evaluation_seed"), (_is_count, "a whole number")),
 }
 _FACTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(("commit", "device", "torch", "python"), (_is_text, "a text")),
     "threads": (_is_count, "a whole number"),
+    "surrogates": (_are_texts, "a list of texts"),
 }
 
 
@@ -114,7 +147,17 @@ def check_cell(cell: StoredCell) -> None:
     _check("created", cell.created, _is_time, "a time with its zone")
     _check("seconds", cell.seconds, lambda value: _is_number(value) and value >= 0, "a number of at least 0")
     _check("surrogate_queries", cell.surrogate_queries, lambda value: _is_count(value) and value >= 0, "a count")
+    if "landed_for" in cell.settings and not _is_text(cell.settings.get("origin")):
+        raise Implausible("it is re-evaluated, and its origin is missing")
+    if "submitted" in cell.settings and not _is_count(cell.settings.get("evaluation_seed")):
+        raise Implausible("it is submitted, and the seed of its evaluation is missing")
+    _check("digests", cell.digests, _are_digests, "digests by name")
+    _check("observed", cell.observed, _are_counts, "counts by name")
     _check("asked", cell.asked, _are_requests, "a list of requests")
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_count, value.values()))
 
 
 def _are_requests(value: Any) -> bool:
@@ -126,7 +169,14 @@ def _are_requests(value: Any) -> bool:
 
 def _check(name: str, value: Any, fits: Callable[[Any], bool], what: str) -> None:
     if not fits(value):
-        raise Implausible(f"{name} is {value!r:.60}, not {what}")
+        raise Implausible(f"{name} is {_spoken(value)}, not {what}")
+
+
+def _spoken(value: Any) -> str:
+    try:
+        return f"{value!r:.60}"
+    except (ValueError, RecursionError):  # a number of 5,000 digits, or what is nested too deep
+        return f"a {type(value).__name__}"
 
 
 def check_records(settings: Mapping[str, Any], records: DataFrame) -> None:

@@ -5,7 +5,6 @@ They lie in the board's folder `shared`, in the files of a results folder (see `
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -31,11 +30,12 @@ def export(store: Store, cells: Collection[StoredCell], output: Path, wanted: Wa
     source, folder = store.folder / FOLDER, output / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        atomic.sweep(folder)
     except OSError as error:
         raise StoreError(f"cannot write into {folder}: {error.strerror or error}; choose another folder") from error
     chosen = [
         key
-        for key, settings in entries(source, "remove it, and what it held is computed again").items()
+        for key, settings in arrays.entries(source, "remove it, and what it held is computed again").items()
         if (settings["target"] in targets if "target" in settings else settings.get("data") in data)
         if wanted(key, settings) and not _is_whole(folder, key) and store.shared(key) is not None
     ]
@@ -50,7 +50,7 @@ def read(board: Path, wanted: Wanted) -> tuple[list[str], int]:
     Raises:
         StoreError: a wanted file is not whole, or any JSON is not one of ours.
     """
-    found = entries(board / FOLDER, "get it again")
+    found = arrays.entries(board / FOLDER, "get it again")
     keys = [key for key, settings in found.items() if wanted(key, settings)]
     for key in keys:
         if not _is_whole(board / FOLDER, key):
@@ -62,20 +62,6 @@ def adopt(store: Store, board: Path, keys: Collection[str]) -> int:
     """Put the arrays with these keys (see `read`) into `store`, unless it holds them; returns how many were new."""
     folder = store.folder / FOLDER
     return _copy(board / FOLDER, folder, [key for key in keys if not _is_whole(folder, key)])
-
-
-def entries(folder: Path, advice: str) -> dict[str, Settings]:
-    """By key, the settings of all arrays in a folder of shared arrays.
-
-    Raises StoreError, which ends in `advice`, for a JSON that is not one of ours.
-    """
-    found = {}
-    for path in sorted(folder.glob("*.json")):
-        try:
-            found[path.stem] = dict(json.loads(path.read_bytes())["settings"])
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"{path} is damaged or none of ours; {advice}") from error
-    return found
 
 
 def _is_whole(folder: Path, key: str) -> bool:

@@ -7,7 +7,6 @@ shared/         arrays that cells share: see `leaderboard.stored.arrays`
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,15 +83,17 @@ def _version(folder: Path) -> int | None:
             raise StoreError(f"{folder} holds other files and no results of {PROJECT}; choose another folder")
         return None
     try:
-        content = json.loads(mark.read_bytes())
+        content = files.read_json(mark)
         project, version = content["project"], content["schema_version"]
-    except (ValueError, TypeError, KeyError) as error:
+        if isinstance(version, bool) or not isinstance(version, int):
+            raise TypeError
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(f"{mark} is not one of {PROJECT}'s; choose another folder") from error
     if project != PROJECT:
-        raise StoreError(f"{folder} belongs to {project!r}, not to {PROJECT!r}; choose another folder")
-    if version not in range(1, SCHEMA_VERSION + 1):
+        raise StoreError(f"{folder} belongs to {project!r:.100}, not to {PROJECT!r}; choose another folder")
+    if not 1 <= version <= SCHEMA_VERSION:
         raise StoreError(
             f"{folder} has schema version {version}, this program reads 1 to {SCHEMA_VERSION}; "
             f"choose another folder or the version of {PROJECT} that wrote it"
         )
-    return int(version)
+    return version
