@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmark.options.shared import add_results
+from benchmark.options.shared import add_data, add_device, add_plugin, add_results
 from benchmark.options.verb import Verbs
 
 
@@ -36,6 +36,12 @@ def add_boards(verbs: Verbs) -> None:
     )
     adopt.add_argument("board", type=Path, metavar="BOARD", help="a published board's folder, or its records.parquet")
     add_results(adopt)
+    adopt.add_argument(
+        "--recheck", type=int, metavar="K", help="first compute K records again, drawn at random; refuse if one differs"
+    )
+    add_device(adopt)
+    add_data(adopt)
+    add_plugin(adopt)
     adopt.set_defaults(command="benchmark.commands.adopt", parser=adopt)
 
     remove = verbs.add_parser("remove", help="remove cells from a results folder", allow_abbrev=False)
