@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from benchmark_helpers import by_attack, command, run
+from benchmark_helpers import by_attack, command, error_line, run
 
+from benchmark.cell import settings_key
 from benchmark.running.exported import is_exported
 from leaderboard import Store
+from leaderboard.stored.store import SCHEMA_VERSION
 
 FROZEN = Path(__file__).parent / "frozen"
 PLUGIN = ("--plugin", FROZEN / "plugin.py")
@@ -100,3 +102,83 @@ def test_a_board_of_it_can_be_published_and_adopted(store: Path, tmp_path: Path,
     assert "8 new in" in capsys.readouterr().out
     assert command("adopt", tmp_path / "board", "--results", tmp_path / "r") == 0
     assert "8 cells adopted, 0 stored already." in capsys.readouterr().out
+
+
+STORES = {1: "store", 2: "store2"}
+"""By schema version, a results folder of it."""
+
+BOARDS = [1, 2, 3, 4]
+"""Schema versions of leaderboard.json. The first has no records."""
+
+
+@pytest.mark.parametrize("version", STORES)
+def test_a_results_folder_of_every_schema_is_read_as_it_is_and_becomes_one_of_today(version: int, tmp_path: Path):
+    folder = Path(shutil.copytree(FROZEN / STORES[version], tmp_path / "r"))
+    assert json.loads((folder / "store.json").read_bytes())["schema_version"] == version
+    cells, damaged = Store.read(folder, settings_key).survey()
+    assert damaged == []
+    assert all(settings_key(cell.settings) == cell.key for cell in cells)
+    assert [cell.settings["images"] for cell in cells if cell.status == "ok"] == [
+        Store.read(folder).records(cell.key).image.tolist() for cell in cells if cell.status == "ok"
+    ]
+    assert json.loads((folder / "store.json").read_bytes())["schema_version"] == version
+    assert len(Store.open(folder, settings_key).cells()) == len(cells)
+    assert json.loads((folder / "store.json").read_bytes())["schema_version"] == SCHEMA_VERSION
+    assert [cell.key for cell in Store.read(folder, settings_key).cells()] == [cell.key for cell in cells]
+
+
+def test_the_second_folder_is_held_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = Path(shutil.copytree(FROZEN / "store2", tmp_path / "r"))
+    assert run(FROZEN / "suite2.toml", folder) == 0
+    assert "0 cells run, 3 stored already, 0 failed." in capsys.readouterr().out
+    again = ("reevaluate", "--results", folder, "--attacks", "margin", "--samples", 200, "--device", "cpu", "--quiet")
+    assert command(*again) == 0
+    assert "0 cells scored again, 1 stored already" in capsys.readouterr().out
+    assert command("verify", folder) == 0
+
+
+@pytest.mark.parametrize("version", BOARDS)
+def test_a_board_of_every_schema_is_shown_and_adopted(version: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = FROZEN / "boards" / str(version)
+    assert json.loads((folder / "leaderboard.json").read_bytes())["schema_version"] == version
+    assert command("publish", "--site", tmp_path / "site", folder) == 0
+    assert (tmp_path / "site" / str(version) / "index.html").exists()
+    if version == 1:
+        assert command("adopt", folder, "--results", tmp_path / "r") == 2
+        assert "No such file or directory" in error_line(capsys.readouterr().err)
+        return
+    assert command("adopt", folder, "--results", tmp_path / "r") == 0
+    assert command("publish", "--results", tmp_path / "r") == 0
+    rates = [
+        {(row["attack"], row["epsilon"]): row["abstention_rate"] for row in json.loads(path.read_bytes())["rows"]}
+        for path in (folder / "leaderboard.json", tmp_path / "r" / "leaderboard.json")
+    ]
+    assert rates[0] == rates[1]
+
+
+def newer(path: Path, version: int) -> None:
+    content = json.loads(path.read_bytes())
+    path.write_text(json.dumps(content | {"schema_version": version}), encoding="utf-8")
+
+
+def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    from pyarrow import parquet
+
+    results = Path(shutil.copytree(FROZEN / "store2", tmp_path / "r"))
+    board = Path(shutil.copytree(FROZEN / "boards" / "4", tmp_path / "board"))
+    newer(results / "store.json", 3)
+    newer(board / "leaderboard.json", 5)
+    for words in (["run", "--all"], ["publish"], ["show"], ["remove", "--damaged"], ["adopt", board]):
+        assert command(*words, "--results", results) == 2
+        line = error_line(capsys.readouterr().err)
+        assert "has schema version 3, this program reads 1 to 2; choose another folder or the version of" in line
+    assert command("publish", "--site", tmp_path / "site", board) == 2
+    said = "has schema version 5, this program reads 1 to 4; use the version of abstention-bench that wrote it"
+    assert said in error_line(capsys.readouterr().err)
+    assert command("verify", board) == 1
+    assert f"FAIL  leaderboard.json:   {board / 'leaderboard.json'} {said}" in capsys.readouterr().out
+    records = board / "records.parquet"
+    parquet.write_table(parquet.read_table(records).replace_schema_metadata({b"abstention-bench": b"3"}), records)
+    assert command("adopt", board, "--results", tmp_path / "new") == 2
+    assert "has schema version 3, this program reads 1 to 2; use the version of" in error_line(capsys.readouterr().err)
+    assert not (tmp_path / "new").exists()
