@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from benchmark_cases import cases
 from benchmark_helpers import TARGET, command
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from attacks import ATTACKS
@@ -17,8 +18,6 @@ from benchmark.message import LONGEST
 from benchmark.plugins.loading import load_file
 from benchmark.suite_file import load_suite
 from targets import TARGETS, InputError
-
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def refused(arguments: Sequence[object], folder: Path) -> str:
@@ -136,7 +135,7 @@ def registered(path: Path) -> None:
         TARGETS.remove(name)
 
 
-@FEW
+@cases(60)
 @given(st.dictionaries(st.sampled_from(SUITE_KEYS), values, max_size=3))
 def test_any_suite_of_toml_is_a_suite_or_one_line(tmp_path: Path, table: dict[str, object]):
     whole = {"targets": [TARGET], "attacks": ["margin", "nes", "cw-transfer"], "images": 3, **table}
@@ -145,7 +144,7 @@ def test_any_suite_of_toml_is_a_suite_or_one_line(tmp_path: Path, table: dict[st
     sound(path, checked)
 
 
-@FEW
+@cases(60)
 @given(st.sampled_from(["margin", "cw", "nes", "cw-transfer"]), st.data())
 def test_any_hyper_parameter_is_one_or_one_line(tmp_path: Path, name: str, data: st.DataObject):
     key = data.draw(st.sampled_from(sorted(ATTACKS[name]().parameters())))
@@ -157,7 +156,7 @@ def test_any_hyper_parameter_is_one_or_one_line(tmp_path: Path, name: str, data:
     sound(path, checked)
 
 
-@FEW
+@cases(60)
 @given(st.dictionaries(st.sampled_from(TARGET_KEYS), values, max_size=3), st.text(max_size=20))
 def test_any_table_of_a_target_is_a_target_or_one_line(tmp_path: Path, table: dict[str, object], name: str):
     (tmp_path / "c.pth").touch()
@@ -167,7 +166,7 @@ def test_any_table_of_a_target_is_a_target_or_one_line(tmp_path: Path, table: di
     sound(path, registered)
 
 
-@FEW
+@cases(60)
 @given(st.binary(max_size=60) | st.text(alphabet="[]{}=\"'#.,\n abet019-:\\u", max_size=60).map(str.encode))
 def test_any_bytes_are_a_suite_and_a_target_file_or_one_line(tmp_path: Path, content: bytes):
     path = tmp_path / "s.toml"

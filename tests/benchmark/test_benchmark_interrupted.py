@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from benchmark_cases import TIMES
 from benchmark_helpers import PATIENCE, ROOT, SLOW_PLUGIN, board, environment, records, run, start, suite_file
 
 from leaderboard import Store
@@ -102,6 +103,37 @@ def test_killed_at_any_moment_of_writing_and_run_to_the_end(folder: Path):
     results = folder / "killed"
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, "1 2 3 5 6 16 41", *arguments(folder, results)],
+        capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=PATIENCE,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert_as_if_never_stopped(folder, results)
+
+
+# The same, but each child is killed from outside, after a time that is drawn, and the next goes on in its folder.
+AT_RANDOM = """
+import os, random, signal, sys, time
+import benchmark.commands.run
+from benchmark.cli import main
+
+chance = random.Random(0)
+for _ in range(int(sys.argv[1])):
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os._exit(main(sys.argv[3:]))
+    time.sleep(chance.expovariate(float(sys.argv[2])))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+def test_killed_at_random_instants_and_run_to_the_end(folder: Path):
+    """50 instants in the long form. Where a kill falls is luck; what follows is the same wherever it falls."""
+    results = folder / "random"
+    instants, a_second = (3, 1.0) if TIMES == 1 else (50, 0.3)
+    done = subprocess.run(
+        [sys.executable, "-c", AT_RANDOM, str(instants), str(a_second), *arguments(folder, results)],
         capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
