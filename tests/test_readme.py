@@ -70,8 +70,8 @@ OTHERS = {
     'python -m pip install -e ".[slurm]"': "a network; .ci/run installs both engines",
     "python -m pytest": "these tests",
     "python -m pytest -n 0 tests/attacks": "among these tests",
-    "ABSTENTION_BENCH_CASES=7 python -m pytest -n 0 tests/benchmark/faults tests/benchmark/test_benchmark_fuzz.py": (
-        "these tests, with seven times as many cases"
+    "ABSTENTION_BENCH_CASES=8 python -m pytest -n 0 tests/benchmark/faults tests/benchmark/test_benchmark_fuzz.py": (
+        "these tests, with eight times as many cases"
     ),
     "ruff check . && ruff format --check . && mypy": "run by .ci/run",
     ".ci/run": "runs these tests",

@@ -65,7 +65,7 @@ def with_texts(table: pa.Table, edit: Edit, is_rekeyed: bool) -> pa.Table:
     return table.set_column(0, "cell", pa.array(changed, pa.large_string()))
 
 
-@cases(80)
+@cases(60)
 @given(edits(), st.booleans())
 def test_edited_settings(made: Path, folder: Path, edit: Edit, is_rekeyed: bool):
     fresh(made / "p", folder / "p")
@@ -127,7 +127,7 @@ def test_shared_files_that_are_sealed_again(
     adopted(folder)
 
 
-@cases(80)
+@cases(40)
 @given(edits(), damages(), st.booleans())
 def test_an_edited_json_of_a_board(made: Path, folder: Path, edit: Edit, damage: Damage, is_edited: bool):
     fresh(made / "p", folder / "p")

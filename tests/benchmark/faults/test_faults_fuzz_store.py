@@ -48,7 +48,7 @@ def some_file(folder: Path, number: int) -> Path:
     return found[number % len(found)]
 
 
-@cases(100)
+@cases(80)
 @given(commands, damages(), st.integers(0, 100))
 def test_any_file_damaged(made: Path, folder: Path, asked: Command, damage: Callable[[bytes], bytes], number: int):
     fresh(made / "r", folder / "r")
@@ -57,7 +57,7 @@ def test_any_file_damaged(made: Path, folder: Path, asked: Command, damage: Call
     kept(*asked[0], folder=folder, writes=asked[1])
 
 
-@cases(100)
+@cases(80)
 @given(commands, edits(), st.integers(0, 100), st.booleans())
 def test_any_json_edited_and_sealed_again(
     made: Path, folder: Path, asked: Command, edit: Callable[[Any], Any], number: int, is_renamed: bool
