@@ -30,20 +30,27 @@ CELLS = {
 """By the names that the program gives them, the cells of its board."""
 
 
-def test_killed_at_each_file_operation(tmp_path: Path):
+@pytest.mark.parametrize("scenarios", [[name for name in LEAST if name != "board"], ["board"]], ids=["cells", "board"])
+def test_killed_at_each_file_operation(scenarios: list[str], tmp_path: Path):
     here = Path(__file__).parent
     path = os.pathsep.join(map(str, (ROOT, here, here.parent)))
     keys = {name: settings_key(cell_settings(**changed)) for name, changed in CELLS.items()}
     keys |= {"votes": key_of(VOTES)}
     given = environment(PYTHONPATH=path, KEYS=json.dumps(keys))
     done = subprocess.run(
-        [sys.executable, here / "faults_killed.py", tmp_path, *LEAST],
+        [sys.executable, here / "faults_killed.py", tmp_path, *scenarios],
         capture_output=True, text=True, cwd=tmp_path, env=given, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     operations = {name: int(number) for name, number in (line.split() for line in done.stdout.splitlines())}
-    assert operations.keys() == LEAST.keys()
-    assert all(operations[name] >= least for name, least in LEAST.items()), operations
+    assert list(operations) == scenarios
+    assert all(operations[name] >= LEAST[name] for name in scenarios), operations
+    if scenarios == ["board"]:
+        assert_told(tmp_path)
+
+
+def assert_told(tmp_path: Path) -> None:
+    """`verify` says of each folder that was left whether it is of one board."""
     told = 0
     for left in sorted((tmp_path / "board" / "left").iterdir()):
         is_told = left.name.endswith("told")
