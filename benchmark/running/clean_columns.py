@@ -45,7 +45,7 @@ def clean_columns(cell: Cell, store: Store, images: Tensor, report: Report = sil
     clean = _clean_images(cell, store, images, report)
     votes = clean.votes(cell.suite.samples)
     predictions = {f"clean_{name}": column for name, column in predicted(votes, cell.suite.alpha).items()}
-    columns = predictions | _proven(cell, clean, votes.argmax(1))
+    columns = predictions | proven(cell, clean, votes.argmax(1))
     _write(store, cell.settings(), columns)
     return columns
 
@@ -80,8 +80,8 @@ def renew_ceilings(cell: Cell, stored: StoredCell, store: Store, report: Report 
     known = store.shared(_key(settings))
     if known is None:
         images = take(DATA[cell.target.data].split("evaluation").images, cell.images).to(cell.target.device)
-        proven = _proven(cell, _clean_images(cell, store, images, report), records.clean_first.to_numpy())
-        known = {f"clean_{name}": records[f"clean_{name}"].to_numpy() for name in PREDICT_COLUMNS} | proven
+        found = proven(cell, _clean_images(cell, store, images, report), records.clean_first.to_numpy())
+        known = {f"clean_{name}": records[f"clean_{name}"].to_numpy() for name in PREDICT_COLUMNS} | found
         _write(store, settings, known)  # many cells share them
     renewed = records.assign(**{name: known[name] for name in PROVEN})
     store.renew_cell(stored, {name: settings[name] for name in CEILING}, renewed)
@@ -92,7 +92,7 @@ def _clean_images(cell: Cell, store: Store, images: Tensor, report: Report) -> C
     return CleanImages(store, cell.target, images, cell.images, cell.suite.seed, report)
 
 
-def _proven(cell: Cell, clean: CleanImages, selected: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+def proven(cell: Cell, clean: CleanImages, selected: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
     """The columns of `PROVEN`.
 
     Args:

@@ -63,7 +63,7 @@ def test_what_was_really_sampled_passes_and_what_was_not_checked_is_said(publish
     out = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
         r"Rechecked 12 records of 12, drawn at random: 12 labels, 12 answers at the original, 6 at what was sent, "
-        r"12 certificates and ceilings\. 0 differ within floating-point ties\.",
+        r"12 certificates, 12 ceilings\. 0 differ within floating-point ties\.",
         out[0],
     )
     assert out[1] == "Not checked: the answers to 6 adversarial images, which a board does not hold."
@@ -83,7 +83,7 @@ def test_as_many_as_asked_are_drawn(published, capsys):
             "votes at the original 60, here",
         ),
         ({"first_votes": lambda votes: 51, "second_votes": lambda votes: 49}, "votes at what was sent 51, here"),
-        ({"ceiling": lambda bound: 0.001}, "and ceiling 0.001, here"),
+        ({"ceiling": lambda bound: 0.001}, "ceiling 0.001, here"),
         ({"certified_radius": lambda radius: radius + 0.5}, "radius"),
         ({"label": lambda label: (label + 1) % 10}, "true label"),
     ],
