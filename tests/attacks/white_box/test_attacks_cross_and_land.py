@@ -10,7 +10,7 @@ from scipy.special import ndtr
 from attacks import ATTACKS, Deployment, Meter, WhiteBox
 from targets.abstention import abstention_probability
 
-LANDING = ["cross-and-land", "fmn", "apgd"]
+LANDING = ["cross-and-land", "fmn", "apgd", "ddn"]
 
 
 @pytest.mark.parametrize("name", LANDING)
