@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from torch import nn
@@ -9,6 +11,7 @@ from torch import nn
 from attacks.access import Fit, SameDataFit
 from benchmark.running.limits import Watch
 from benchmark.running.surrogates import Build, Surrogates, Trained
+from leaderboard.stored.lock import Busy
 
 
 @dataclass
@@ -19,6 +22,8 @@ class CellSurrogates:
         queries: decision queries behind the answers that its surrogates were trained on. Several share the answers.
         seconds: that loading and training took during the cell. It is no cost of the cell: others use them too.
         origins: where its surrogates come from.
+        busy: whether another process is at work on one of them, and this one was not to wait. Then nothing that the
+            attack returns counts, should it have caught that.
         watch: keeps the attack within its limits. Loading and training are not in them.
     """
 
@@ -27,17 +32,27 @@ class CellSurrogates:
     queries: int = 0
     seconds: float = 0.0
     origins: set[str] = field(default_factory=set)
+    busy: bool = False
 
     def of_answers(self, recipe: str, build: Build, fit: Fit) -> nn.Module:
         """A surrogate that is trained on the target's answers."""
         self.queries = len(self.surrogates.answers.images)
-        with self.watch.paused():
+        with self._asked():
             return self._recorded(self.surrogates.of_answers(recipe, build, fit))
 
     def of_same_data(self, recipe: str, build: Build, fit: SameDataFit) -> nn.Module:
         """A surrogate that is trained on the target's training set; it needs no query."""
-        with self.watch.paused():
+        with self._asked():
             return self._recorded(self.surrogates.of_same_data(recipe, build, fit))
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        try:
+            with self.watch.paused():
+                yield
+        except Busy:
+            self.busy = True
+            raise
 
     def _recorded(self, trained: Trained) -> nn.Module:
         self.seconds += trained.seconds

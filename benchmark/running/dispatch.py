@@ -1,6 +1,7 @@
 """Hands a run's missing cells to an engine, and takes what became of them.
 
-What cells share is computed by the worker that needs it first, under a lock of the store; the others wait for it.
+What cells share is computed by the worker that needs it first, under a lock of the store. Another cell that needs it
+meanwhile comes back, and is sent again once there is nothing else to do. Only then may it wait in its worker.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ class _Dispatch:
             if taken is None:
                 return
             work, cells = taken[0], self._group(*taken, places)
-            ordered = [(work.cells.index(cell), cell.settings()) for cell in cells]
+            put_off = self.queue.put_off
+            ordered = [(work.cells.index(cell), cell.settings(), cell.key in put_off) for cell in cells]
             future = self.engine.submit(run_hosted, self.settings, work.target.name, ordered)
             self.jobs[place], self.last[place] = _Job(work, cells, future, time.perf_counter()), work
             self.progress.start(cells[0], self.finished + 1)
@@ -136,7 +138,11 @@ class _Dispatch:
             for cell, result in zip(job.cells, results, strict=True):
                 if isinstance(result, Death):
                     result = job.work.fail(cell, result.reason, result.seconds)
-                self.finish(cell, result)
+                if result.status == "put off":
+                    self.queue.put_off.add(cell.key)
+                    self.queue.add(cell)
+                else:
+                    self.finish(cell, result)
 
     def _died(self, job: _Job, error: BaseException) -> None:
         """What had the cells has ended, and nobody knows at which of them: each that is not stored is tried alone."""

@@ -25,8 +25,8 @@ from benchmark.running.worker_process import WorkerSettings, begin, run_in_worke
 TRIES = 2
 """How often a cell is tried whose worker dies. The first death may have been for want of memory, beside other cells."""
 
-Ordered = tuple[int, dict[str, Any]]
-"""A cell that is to be run: its position among its target's cells, and its settings."""
+Ordered = tuple[int, dict[str, Any], bool]
+"""A cell that is to be run: its position among its target's cells, its settings, and whether it may wait for others."""
 
 
 @dataclass(frozen=True)

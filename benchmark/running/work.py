@@ -6,6 +6,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Literal, Protocol, TextIO
@@ -26,6 +27,7 @@ from benchmark.suite import Suite
 from leaderboard import Store
 from leaderboard.errors import StoreError
 from leaderboard.stored.cell import Request, StoredCell
+from leaderboard.stored.lock import Busy, without_waiting
 from leaderboard.stored.records import frame
 from targets import ABSTAIN, DATA, SmoothedClassifier
 from targets.arithmetic import SMALL
@@ -59,7 +61,7 @@ class Progress(Protocol):
         """
 
 
-Status = Literal["ok", "failed", "stored", "left out"]
+Status = Literal["ok", "failed", "stored", "left out", "put off"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class Done:
     """What became of a cell.
 
     Attributes:
-        status: "ok" or "failed" if it was run, "stored" if the store had it, "left out" if it cannot be run.
+        status: "ok" or "failed" if it was run, "stored" if the store had it, "left out" if it cannot be run,
+            "put off" if another process is computing what it needs.
         renewed: whether a stored cell got new ceilings.
         abstention_rate: in [0, 1]; None unless it was run.
         broken: how many images broke which part of the budget rule, in words.
@@ -135,20 +138,28 @@ class Work:
             return self._done(cell, "left out")
         return None
 
-    def run(self, cell: Cell) -> Done:
+    def run(self, cell: Cell, waits: bool = True) -> Done:
         """Run a cell and store it, or store why it failed.
 
         If another run on this results folder has stored it meanwhile, its cell stays.
+
+        Args:
+            waits: for what cells share, while another process computes it. If not, the cell is put off instead.
         """
         begun = time.perf_counter()
         surrogates = CellSurrogates(self._surrogates, Watch(self.limits, self.words))
         progress = self.progress
         try:
-            with isolated():  # also from what a base classifier does to the process's state
+            # Isolated also from what a base classifier does to the process's state.
+            with isolated(), nullcontext() if waits else without_waiting():
                 result = run_cell(cell, self.store, surrogates, self._cache, progress.tick, progress.stage)
+            if surrogates.busy:
+                raise Busy
         except StoreError:  # no room, or no permission: no attack's fault, and no other cell can be stored
             raise
         except BaseException as error:  # whatever a plugin raises: its traceback is stored, the next run tries again
+            if surrogates.busy or isinstance(error, Busy):
+                return self._done(cell, "put off")
             if isinstance(error, KeyboardInterrupt) and self.words is None:
                 raise  # a worker process ignores Ctrl-C, so there the attack raised it
             reason = traceback.format_exc()

@@ -109,11 +109,12 @@ def _watch(parent: int) -> None:
     os._exit(1)
 
 
-def run_in_worker(target: str, number: int, theirs: dict[str, Any]) -> Done:
+def run_in_worker(target: str, number: int, theirs: dict[str, Any], waits: bool = True) -> Done:
     """In a worker: run a target's cell, given by its position among the target's cells.
 
     Args:
         theirs: the cell's settings in the process that started the run.
+        waits: see :meth:`Work.run`.
 
     Raises:
         InputError: the cell has other settings here, so that each worker would run another experiment.
@@ -132,7 +133,7 @@ def run_in_worker(target: str, number: int, theirs: dict[str, Any]) -> Done:
     cell = work.cells[number]
     check_same(theirs, cell.settings())
     work.progress.start(cell, number + 1)
-    return work.run(cell)
+    return work.run(cell, waits)
 
 
 def check_same(theirs: dict[str, Any], ours: dict[str, Any]) -> None:

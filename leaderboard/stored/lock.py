@@ -8,12 +8,29 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from leaderboard.errors import StoreError
 
 PATIENCE = 0.1
 """Seconds between two tries to take a lock that another holds."""
+
+_WAITS = ContextVar("waits", default=True)
+
+
+class Busy(BaseException):
+    """Another process has the turn, and whoever asks has other things to do. No error: nothing should catch it."""
+
+
+@contextmanager
+def without_waiting() -> Iterator[None]:
+    """Inside, `turn` raises `Busy` where it would wait."""
+    token = _WAITS.set(False)
+    try:
+        yield
+    finally:
+        _WAITS.reset(token)
 
 
 @contextmanager
@@ -35,7 +52,7 @@ def sole_writer(path: Path) -> Iterator[None]:
 def turn(path: Path) -> Iterator[None]:
     """Wait for the lock of `path` and hold it, so that two processes do not compute what is written there at once.
 
-    Raises StoreError where the folder cannot be written.
+    Raises StoreError where the folder cannot be written, and `Busy` instead of waiting inside `without_waiting`.
     """
     with ExitStack() as held:
         while True:
@@ -43,6 +60,8 @@ def turn(path: Path) -> Iterator[None]:
                 held.enter_context(_lock_of(path))
                 break
             except _Held:
+                if not _WAITS.get():
+                    raise Busy from None
                 time.sleep(PATIENCE)
         yield
 

@@ -55,6 +55,18 @@ def test_a_worker_stays_on_its_target_and_others_take_one_that_nobody_works_on()
 
 
 @pytest.mark.usefixtures("keys")
+def test_a_cell_that_was_put_off_comes_after_those_of_all_targets():
+    made = Made(a=["1", "2"], b=["3"])
+    first = made.queue.take(None, [])
+    assert first is not None
+    assert first[1].key == "1"
+    made.queue.put_off.add("1")
+    made.queue.add(first[1], first=True)
+    assert [made.queue.take(first[0], [])[1].key for _ in range(3)] == ["2", "3", "1"]  # type: ignore[index]
+    assert made.queue.take(first[0], []) is None
+
+
+@pytest.mark.usefixtures("keys")
 def test_the_best_of_some_waits_for_them():
     made = Made(a=["1", "2", "best:1+2"])
     assert [made.queue.take(None, [])[1].key for _ in range(2)] == ["1", "2"]  # type: ignore[index]

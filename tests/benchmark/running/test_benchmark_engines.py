@@ -107,6 +107,38 @@ class Uses(Step):
     def __call__(self, model, images, labels, epsilon, generator):
         made = model.surrogate("its-own", lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3)), fit)
         return (images + made(images).detach().mean().tanh() * 0.01).clamp(0, 1)
+
+
+def fit_beside_others(module, images, answers, seed):
+    told("fit")
+    begun = time.monotonic()
+    while not (HERE / "went-on").exists():  # the other cells go on while this one trains
+        if time.monotonic() - begun > 300:
+            raise TimeoutError("nobody else went on")
+        time.sleep(0.05)
+
+
+@register("needs")
+class Needs(Step):
+    """Trains a surrogate that another cell needs, too; catches whatever that raises."""
+
+    access = Transfer
+
+    def __call__(self, model, images, labels, epsilon, generator):
+        build = lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))
+        try:
+            model.surrogate("of-both", build, fit_beside_others)
+        except BaseException:
+            told("caught")
+        return super().__call__(model, images, labels, epsilon, generator)
+
+
+@register("went-on")
+class WentOn(Step):
+    """Says that it has been run."""
+
+    def fault(self):
+        (HERE / "went-on").touch()
 '''
 
 needs_dask = pytest.mark.skipif(find_spec("distributed") is None, reason="dask.distributed is not installed")
@@ -192,6 +224,24 @@ def test_whatever_an_attack_does_only_its_own_cell_fails_with_the_reason(
         assert (cells[name].error or "").strip().splitlines()[-1].startswith(reason), cells[name].error
     assert "in in_a_c_loop" in (cells["loops"].error or "")  # where it was when its time was up
     assert sorted(path.name for path in (tmp_path / "r" / "shared").glob(".*")) == []
+
+
+@pytest.mark.parametrize("engine", [ENGINES[1], ENGINES[3]])
+def test_no_worker_waits_for_what_another_computes_while_there_are_other_cells(
+    plugin: Path, tmp_path: Path, engine: list[Any]
+):
+    """The surrogate's training ends when the last cell has been run. So whoever waits for it first, waits for ever."""
+    told = plugin.parent / "told.txt"
+    for path in (told, plugin.parent / "went-on"):
+        path.unlink(missing_ok=True)
+    asks = asked(plugin, tmp_path / "r", ["needs", "went-on"], *engine, shard=2, epsilons=[0.25, 0.5])
+    assert command(*asks) == 0
+    cells = Store.read(tmp_path / "r").cells()
+    assert len(cells) == 8
+    assert all(cell.status == "ok" and cell.error is None for cell in cells)
+    words = [line.split()[0] for line in told.read_text().splitlines()]
+    assert words.count("fit") == 1
+    assert words.count("caught") >= 1
 
 
 @needs_dask
