@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from attacks import Access, Attack, Decision, Transfer
+from benchmark.key import CEILING as CEILING
+from benchmark.key import CEILING_VERSION as CEILING_VERSION
+from benchmark.key import PROTOCOL as PROTOCOL
+from benchmark.key import key_of as key_of
+from benchmark.key import settings_key as settings_key
 from benchmark.suite import Suite
 from leaderboard import Store
 from leaderboard.stored.cell import StoredCell
@@ -16,20 +19,6 @@ from targets import SmoothedClassifier
 from targets.arithmetic import elsewhere
 from targets.digest import Part, content
 from targets.models import VERSIONS
-
-PROTOCOL = 1
-"""Part of every key; raise it when evaluation, noise streams or the budget rule change."""
-
-CEILING_VERSION = 3
-"""Raise it when ceilings or certificates are proven differently: stored cells get new ones.
-
-1 used no gradients. 1 and 2 hold with 99.9% an image. Since 3 an image may fail with `targets.ceiling.ERROR`, so that
-all images of a row hold at once (`leaderboard.evidence.error_of`), and at the ε that the budget rule's slack allows.
-"""
-
-CEILING = ("ceiling_version", "ceiling_samples", "ceiling_samples_max")
-"""Settings of how a ceiling is proven. They are in no key. A later version is the better proof; of one version, that
-with more samples, if it has no fewer of either kind."""
 
 
 @dataclass(frozen=True)
@@ -111,19 +100,6 @@ def _architectures(parameters: dict[str, Any]) -> dict[str, dict[str, str]]:
     """Versions of the plugin architectures that an attack's hyper-parameters name; empty if they name none."""
     named = {value: VERSIONS[value] for value in parameters.values() if value in VERSIONS}
     return {"architectures": named} if named else {}
-
-
-def settings_key(settings: dict[str, Any]) -> str:
-    """The key of the cell with these settings: a hash of those that can change what the attack does."""
-    decisive = {name: value for name, value in settings.items() if name not in ("description", *CEILING)}
-    # The number of ceiling samples was part of the first release's keys, always with this value.
-    return key_of({"protocol": PROTOCOL, **decisive, "ceiling_samples": 10_000})
-
-
-def key_of(identity: dict[str, Any]) -> str:
-    """A hash of JSON-able settings, the same on every machine."""
-    content = json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def cells(suite: Suite, target: SmoothedClassifier, indices: list[int]) -> Iterator[Cell]:

@@ -44,17 +44,16 @@ def _main(arguments: Sequence[str] | None) -> int:
     from leaderboard.errors import StoreError
 
     try:
-        command = import_module(chosen.command)
-        from targets.errors import InputError, TargetError
+        code: int = import_module(chosen.command).main(chosen)
     except KeyboardInterrupt:
         return INTERRUPTED
-    try:
-        code: int = command.main(chosen)
-    except (InputError, TargetError, StoreError) as error:
+    except Exception as error:
+        from targets.errors import InputError, TargetError  # they load torch, which not every command needs
+
+        if not isinstance(error, InputError | TargetError | StoreError):
+            raise
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return INTERRUPTED
     return code
 
 

@@ -11,7 +11,10 @@ from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.records import ABSTAIN, HasRecords
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from leaderboard.stored.records import Columns
+
+USED = ("image", "validity", "changed", "l2", "outcome", "certified_label", "certified_radius")
+"""The columns of records that are looked at."""
 
 
 class Count(TypedDict):
@@ -38,8 +41,8 @@ class Audit(Count):
     targets: list[TargetCount]
 
 
-def count(records: DataFrame, alpha: float) -> Count:
-    """The audit of some records of one alpha (columns: `leaderboard.stored.records.COLUMNS`)."""
+def count(records: Columns, alpha: float) -> Count:
+    """The audit of some records of one alpha (columns: `USED`)."""
     return _total({alpha: [_found(records)]})
 
 
@@ -49,10 +52,10 @@ def audit(store: HasRecords, cells: Iterable[StoredCell]) -> Audit:
     certified: dict[tuple[Any, ...], set[int]] = defaultdict(set)
     ran = [cell for cell in cells if cell.status == "ok"]
     for cell in ran:
-        settings, records = cell.settings, store.records(cell.key)
+        settings, records = cell.settings, store.columns(cell.key, USED)
         counts[settings["target"]][settings["alpha"]].append(_found(records))
         names = ("target", "data", "weights", "seed", "ceiling_samples", "n", "alpha")
-        images = records.image.to_numpy()[records.certified_label.to_numpy() != ABSTAIN]
+        images = records["image"][records["certified_label"] != ABSTAIN]
         certified[tuple(settings.get(name) for name in names)].update(images.tolist())
     whole: dict[float, list[_Found]] = defaultdict(list)
     for by_alpha in counts.values():
@@ -72,16 +75,15 @@ class _Found(NamedTuple):
     flips: int
 
 
-def _found(records: DataFrame) -> _Found:
+def _found(records: Columns) -> _Found:
     import numpy as np
 
-    columns = {name: records[name].to_numpy() for name in ("changed", "certified_label", "certified_radius", "outcome")}
-    label, outcome = columns["certified_label"], columns["outcome"]
-    sent = (records.validity.to_numpy(dtype=object) == "valid") & columns["changed"]
+    label, outcome = records["certified_label"], records["outcome"]
+    sent = (records["validity"] == "valid") & records["changed"]
     certified = label != ABSTAIN
-    inside = certified & (np.where(sent, records.l2.to_numpy(), 0.0) < columns["certified_radius"])
+    inside = certified & (np.where(sent, records["l2"], 0.0) < records["certified_radius"])
     flips = inside & (outcome != ABSTAIN) & (outcome != label)
-    return _Found(len(records), int(certified.sum()), int(inside.sum()), int(flips.sum()))
+    return _Found(len(label), int(certified.sum()), int(inside.sum()), int(flips.sum()))
 
 
 def _total(counts: Mapping[float, Iterable[_Found]]) -> Count:

@@ -30,7 +30,8 @@ from leaderboard.stored.records import ABSTAIN
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from pandas import DataFrame
+
+    from leaderboard.stored.records import Columns
 
     Flags = NDArray[np.bool_]
 
@@ -132,18 +133,18 @@ def _table(row: Row) -> tuple[Any, ...]:
     return (row["suite"], row["data"], row["n"], row["alpha"], row["seed"], row["of_images"], row["epsilon"])
 
 
-def _standing(whole: Sequence[tuple[Row, DataFrame]], wanted: set[str]) -> tuple[Standing, Flags, list[int]]:
+def _standing(whole: Sequence[tuple[Row, Columns]], wanted: set[str]) -> tuple[Standing, Flags, list[int]]:
     """The unranked standing, the images that are answered rightly under every attack, and the images' indices."""
     attacks = [_outcomes(row, records) for row, records in whole]
     first, records = min(whole, key=lambda one: one[0]["ceiling"] or 0.0)  # the lowest proven one holds for all rows
     clean = next((one for one in attacks if one.row["attack"] == CLEAN), None)
-    clean_answer = (records.clean_outcome != ABSTAIN).to_numpy()
+    clean_answer = records["clean_outcome"] != ABSTAIN
     answered = clean.answered if clean else clean_answer
-    right = clean.right if clean else clean_answer & (records.clean_outcome == records.label).to_numpy()
+    right = clean.right if clean else clean_answer & (records["clean_outcome"] == records["label"])
     accesses = [name for name in ordered(one.row["access"] for one in attacks) if name != CONTROL]
     groups = [(name, [one for one in attacks if one.row["access"] in (name, CONTROL)]) for name in accesses]
-    certain: NDArray[np.float64] = 1 - records.ceiling.to_numpy()
-    leads = (records.certified_label == records.label).to_numpy()
+    certain: NDArray[np.float64] = 1 - records["ceiling"]
+    leads = records["certified_label"] == records["label"]
     standing = Standing(
         rank=None,
         suite=first["suite"],
@@ -164,12 +165,12 @@ def _standing(whole: Sequence[tuple[Row, DataFrame]], wanted: set[str]) -> tuple
         missing=sorted(wanted - {row["attack"] for row, _ in whole}),
         behind_first=None,
     )
-    return standing, _every([one.right for one in attacks]), records.image.tolist()
+    return standing, _every([one.right for one in attacks]), records["image"].tolist()
 
 
-def _outcomes(row: Row, records: DataFrame) -> _Attack:
-    answered = (records.outcome != ABSTAIN).to_numpy()
-    return _Attack(row, answered, answered & (records.outcome == records.label).to_numpy())
+def _outcomes(row: Row, records: Columns) -> _Attack:
+    answered = records["outcome"] != ABSTAIN
+    return _Attack(row, answered, answered & (records["outcome"] == records["label"]))
 
 
 def _under(access: str, attacks: Sequence[_Attack]) -> UnderAttack:

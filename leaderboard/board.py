@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from leaderboard.evidence import CLEAN, UNKNOWN, adjusted, error_of, evidence
-from leaderboard.row import ANSWERS, UNDEFINED, Measured, Row, measure
+from leaderboard.row import ANSWERS, UNDEFINED, USED, Measured, Row, measure
 from leaderboard.seeds import compare_seeds
 from leaderboard.sources import landed_for
 from leaderboard.stored.cell import StoredCell
@@ -16,6 +17,13 @@ from leaderboard.stored.records import HasRecords
 from leaderboard.stored.source import LANDED_FOR, SUBMITTED, source_of_all
 from leaderboard.stored.store import Store
 from leaderboard.variants import Variant, joined, variants
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from leaderboard.stored.records import Columns
+
+    _Known = dict[tuple[str, bytes], NDArray[Any]]
 
 
 def rows(store: Store, keys: Collection[str] | None = None) -> list[Row]:
@@ -45,7 +53,8 @@ def ranked(store: HasRecords, variants: Iterable[Variant]) -> list[Row]:
 
 def measured(store: HasRecords, variants: Iterable[Variant]) -> list[Measured]:
     """The rows of these variants, as `board` has them, each with what its records say of answers."""
-    found = [_row(store, variant) for variant in variants]
+    known: _Known = {}
+    found = [_row(store, variant, known) for variant in variants]
     # A re-evaluated row has the noise of the other rows of its n, alpha and seed: their clean row is its, too.
     clean = {_noise(row): records for row, records in found if row["attack"] == CLEAN}
     for row, records in found:
@@ -89,16 +98,17 @@ def is_best_of(attack: str) -> bool:
     return attack.startswith("best-of ")
 
 
-def _row(store: HasRecords, variant: Variant) -> Measured:
-    """The row of a variant; its rank and evidence come later."""
+def _row(store: HasRecords, variant: Variant, known: _Known) -> Measured:
+    """The row of a variant; its rank and evidence come later. ``known``: see `_answers`."""
     cells, done, failed, counted = variant.cells, variant.done, variant.failed, variant.counted()
     statistics, images = UNDEFINED, len({image for cell in done for image in cell.settings["images"]})
     status: Literal["ok", "partial", "failed"] = "failed"
     error: str | None = _last_line(failed[-1].error) if failed else "no images"
     records = None
     if counted:
-        whole = joined(counted, store.records)
-        statistics, records = measure(whole, cells[-1].settings["alpha"]), whole[[*ANSWERS]].astype(ANSWERS)
+        whole = joined(counted, store.columns, USED)
+        statistics = measure(whole, cells[-1].settings["alpha"])
+        records = _answers(whole, known)
         status, error = "ok" if images == variant.size else "partial", None
 
     settings: dict[str, Any] = cells[-1].settings
@@ -149,6 +159,19 @@ def _ceiling_error(variant: Variant, counted: Mapping[str, set[int]]) -> float |
     versions = {cell.key: cell.settings.get("ceiling_version") for cell in variant.done}
     total = math.fsum(error_of(versions[key]) * len(images) for key, images in counted.items())
     return min(1.0, total) if counted else None
+
+
+def _answers(records: Columns, known: _Known) -> Columns:
+    """The columns `ANSWERS`. Those that rows of a target have in common are held once.
+
+    Args:
+        known: by name and digest, the columns that earlier rows have; gets these.
+    """
+    found = {}
+    for name, dtype in ANSWERS.items():
+        values = records[name].astype(dtype)
+        found[name] = known.setdefault((name, hashlib.blake2b(values.tobytes(), digest_size=16).digest()), values)
+    return found
 
 
 def _last_line(traceback: str | None) -> str:

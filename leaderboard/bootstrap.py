@@ -29,10 +29,12 @@ def counts(images: int) -> Array:
     """
     import numpy as np
 
-    raw = np.random.PCG64(SEED).random_raw(RESAMPLES * images)
-    drawn = ((raw >> np.uint64(32)) * np.uint64(images)) >> np.uint64(32)  # uniform in 0 … images - 1
-    flat = drawn.astype(np.int64) + images * np.repeat(np.arange(RESAMPLES), images)
-    result: Array = np.bincount(flat, minlength=RESAMPLES * images).reshape(RESAMPLES, images).astype(np.float64)
+    generator = np.random.PCG64(SEED)
+    result: Array = np.empty((RESAMPLES, images))
+    for resample in result:  # one at a time: of 10,000 images all raw numbers would take 160 MB
+        raw = generator.random_raw(images)
+        drawn = ((raw >> np.uint64(32)) * np.uint64(images)) >> np.uint64(32)  # uniform in 0 … images - 1
+        resample[:] = np.bincount(drawn.astype(np.int64), minlength=images)
     result.flags.writeable = False
     return result
 

@@ -13,7 +13,8 @@ from leaderboard.stored.records import ABSTAIN
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from pandas import DataFrame
+
+    from leaderboard.stored.records import Columns
 
 CLEAN = "clean"
 """The control that sends the original images. Its records are on the noise of every other attack's evaluation."""
@@ -50,7 +51,7 @@ def error_of(version: int | None) -> float:
 UNKNOWN = cast(Evidence, dict.fromkeys(Evidence.__annotations__))
 
 
-def evidence(records: DataFrame, clean: DataFrame | None) -> Evidence:
+def evidence(records: Columns, clean: Columns | None) -> Evidence:
     """The evidence of a row's records, without Holm's adjustment, which needs the other rows.
 
     Args:
@@ -58,9 +59,9 @@ def evidence(records: DataFrame, clean: DataFrame | None) -> Evidence:
     """
     without = clean_outcomes(records, clean)
     against: Literal["clean row", "clean columns"] = "clean columns" if without is None else "clean row"
-    before = (records.clean_outcome.to_numpy() if without is None else without) == ABSTAIN
-    after = (records.outcome == ABSTAIN).to_numpy()
-    ceiling = records.ceiling.to_numpy()
+    before = (records["clean_outcome"] if without is None else without) == ABSTAIN
+    after = records["outcome"] == ABSTAIN
+    ceiling = records["ceiling"]
     vacuous = bool((ceiling > CERTAIN).all())
     room = ceiling.mean() - before.mean()
     share = bounds = None
@@ -78,14 +79,20 @@ def evidence(records: DataFrame, clean: DataFrame | None) -> Evidence:
     )
 
 
-def clean_outcomes(records: DataFrame, clean: DataFrame | None) -> NDArray[np.int64] | None:
-    """The clean row's outcomes at the images of some records (N,); None where it is without one of them."""
+def clean_outcomes(records: Columns, clean: Columns | None) -> NDArray[np.int64] | None:
+    """The clean row's outcomes at the images of some records (N,); None where it is without one of them.
+
+    Both are in the order of their images.
+    """
+    import numpy as np
+
     if clean is None or clean is records:
         return None
-    known = clean.set_index("image").outcome
-    if not set(records.image) <= set(known.index):
+    images, known = records["image"], clean["image"]
+    places = np.searchsorted(known, images)
+    if places.max() == len(known) or (known[places] != images).any():
         return None
-    outcomes: NDArray[np.int64] = known.loc[records.image].to_numpy()
+    outcomes: NDArray[np.int64] = clean["outcome"][places]
     return outcomes
 
 

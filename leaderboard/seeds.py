@@ -43,10 +43,8 @@ def compare_seeds(found: Iterable[Measured]) -> None:
         row, records = one
         if records is None or row["status"] != "ok" or LANDED_FOR in row:
             continue
-        ordered = records.sort_values("image")
         same = tuple(dict(row)[name] for name in SAME), json.dumps(row["parameters"], sort_keys=True)
-        abstains = ordered.outcome.to_numpy() == ABSTAIN
-        groups[*same, tuple(ordered.image.tolist())].append((one, abstains))
+        groups[*same, records["image"].tobytes()].append((one, records["outcome"] == ABSTAIN))
     for group in groups.values():
         group.sort(key=lambda member: member[0].row["seed"])
         seeds = [one.row["seed"] for one, _ in group]

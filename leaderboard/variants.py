@@ -12,7 +12,7 @@ from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.source import LANDED_FOR, ORIGIN
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from leaderboard.stored.records import Columns
 
 IDENTITY = ("suite", "target", "attack", "query_budget", "epsilon", "n", "alpha", "seed", LANDED_FOR)
 """The settings that tell rows on the same images apart."""
@@ -83,20 +83,28 @@ def variants(cells: Iterable[StoredCell]) -> list[Variant]:
     return found
 
 
-def joined(counted: Mapping[str, set[int]], records: Callable[[str], DataFrame]) -> DataFrame:
-    """The records that a row counts, in the order of their images.
+def joined(
+    counted: Mapping[str, set[int]], columns: Callable[[str, Sequence[str]], Columns], names: Sequence[str]
+) -> Columns:
+    """Some columns of the records that a row counts, in the order of their images.
 
     Args:
         counted: see `Variant.counted`; not empty.
-        records: those of the cell with a key.
+        columns: those of the cell with a key.
+        names: of the columns; "image" is among them.
     """
-    import pandas as pd
+    import numpy as np
 
-    frames = {key: records(key) for key in counted}
-    parts = [
-        part if len(part) == len(counted[key]) else part[part.image.isin(counted[key])] for key, part in frames.items()
-    ]
-    return pd.concat(parts).sort_values("image", ignore_index=True)
+    parts = []
+    for key, images in counted.items():
+        part = columns(key, names)
+        if len(part["image"]) != len(images):
+            counts = np.isin(part["image"], [*images])
+            part = {name: values[counts] for name, values in part.items()}
+        parts.append(part)
+    whole = parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in names}
+    order = np.argsort(whole["image"])
+    return {name: values[order] for name, values in whole.items()}
 
 
 def counted_in(variants: Iterable[Variant]) -> dict[str, list[tuple[int, Sequence[int]]]]:

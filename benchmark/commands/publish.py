@@ -1,4 +1,4 @@
-"""``publish``: the board as a page, JSON and pictures."""
+"""``publish``: the board as a page, JSON and pictures. Without torch, which takes longer to load than most boards."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmark.cell import settings_key
+from benchmark.key import settings_key
 from benchmark.provenance import DISTRIBUTION, commit
-from benchmark.suite_file import load_suite, suite_names
 from leaderboard import Store
 from leaderboard import publish as publish_board
 from leaderboard.machines import Asked
 from leaderboard.stored import arrays, cells, published_arrays
-from targets import InputError
-from targets.registry import unknown
 
 OTHER_VERBS = (["reevaluate"], ["submit"])
 """The first word of requests that are none of ``run``."""
@@ -49,6 +46,8 @@ def run_command(asked: Asked) -> str:
         # What `run` is asked for begins with an option; what other commands are, with their name.
         verb = "" if asked["options"][:1] in OTHER_VERBS else "run "
         return f"python -m benchmark {verb}{shlex.join(asked['options'])}"
+    from benchmark.suite_file import load_suite, suite_names
+
     if asked["suite"] not in suite_names():
         return f"python -m benchmark run --suite {asked['suite']}.toml"
     suite = load_suite(asked["suite"])
@@ -80,11 +79,15 @@ def main(arguments: argparse.Namespace) -> int:
     output = arguments.output or arguments.results
     for part in (cells.FOLDER, arrays.FOLDER):
         if output.resolve().is_relative_to((arguments.results / part).resolve()):
+            from targets import InputError
+
             raise InputError(f"{output} is where the results folder keeps its own files; choose another --output")
     if arguments.suite:
         held = store.suites()
         for name in arguments.suite:
             if held and name not in held:
+                from targets.registry import unknown
+
                 raise unknown("suite", name, held)
     for path in write_board(store, output, arguments.suite, arguments.force):
         print(path)
@@ -101,6 +104,8 @@ def _site(output: Path | None, boards: Collection[Path]) -> int:
     from leaderboard.html.site import site
 
     if output is None or not boards:
+        from targets import InputError
+
         raise InputError("a site needs its folder and boards: publish --site DIR BOARD...")
     for path in site(list(boards), output, key_of=settings_key, command=run_command):
         print(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +11,13 @@ from benchmark.cell import settings_key
 from leaderboard import Store, StoredCell
 from leaderboard.errors import StoreError
 from leaderboard.stored import archive
+from leaderboard.stored.records import arrays
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from leaderboard.stored.cell import Damage
-    from leaderboard.stored.records import HasRecords
+    from leaderboard.stored.records import Columns, HasRecords
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ class _Archived:
     def records(self, key: str) -> DataFrame:
         """The records of a cell."""
         return self.by_key[key]
+
+    def columns(self, key: str, names: Iterable[str]) -> Columns:
+        """Some columns of the same."""
+        return arrays(self.by_key[key], names)
 
 
 def is_recorded(path: Path) -> bool:

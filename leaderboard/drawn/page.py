@@ -137,7 +137,7 @@ def publish(
         _PAGE: page.encode(),
         _DATA: (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(),
         _BOARD: svg(rows).encode(),
-        INDEX: html(content, details(counting, store.records, command, Strips(store, counting))).encode(),
+        INDEX: html(content, details(counting, store.columns, command, Strips(store, counting))).encode(),
     }
     if standing := availability_picture.svg(defended):
         files[_STANDINGS] = standing.encode()

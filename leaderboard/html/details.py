@@ -19,7 +19,10 @@ from leaderboard.variants import Variant, joined
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from pandas import DataFrame
+
+    from leaderboard.stored.records import Columns
+
+Read = Callable[[str, Sequence[str]], "Columns"]
 
 BINS = 20
 """Of a histogram of ℓ2 norms, from 0 to ε."""
@@ -32,7 +35,7 @@ _SENT = {"valid": "v", "not-finite": "f", "out-of-range": "r", "over-budget": "b
 UNCHANGED = "u"
 """One character an image: what of it was sent. All but "v" say that it is the original, or as good as that."""
 
-Records = Callable[[str], "DataFrame"]
+_USED = ("image", "label", "clean_outcome", "outcome", "validity", "changed", "l2")
 
 
 @dataclass
@@ -60,7 +63,7 @@ def identity(of: Mapping[str, Any], size: int | None = None) -> str:
 
 def details(
     variants: Sequence[Variant],
-    records: Records,
+    columns: Read,
     command: Callable[[Asked], str],
     strips: Strips | None = None,
     *,
@@ -70,7 +73,7 @@ def details(
 
     Args:
         variants: what the rows count, see `leaderboard.board.variants`.
-        records: those of the cell with a key.
+        columns: some of the cell with a key, see `leaderboard.stored.records.HasRecords`.
         command: says how what was asked for is run.
         strips: the embedded images, where the cells' images are at hand.
         is_own: whether a cell without images was adopted. In an archive none has any.
@@ -85,31 +88,31 @@ def details(
         }
         counted = variant.counted()
         if counted:
-            whole = joined(counted, records)
+            whole = joined(counted, columns, _USED)
             common = {
-                "images": whole.image.tolist(),
-                "labels": _answers(whole.label.to_numpy()),
-                "clean": _answers(whole.clean_outcome.to_numpy()),
+                "images": whole["image"].tolist(),
+                "labels": _answers(whole["label"]),
+                "clean": _answers(whole["clean_outcome"]),
             }
             row |= {"set": sets.place(common), **_outcomes(whole, last.settings["epsilon"])}
-            if strips is not None and (strip := strips.of(variant, whole)):
+            if strips is not None and (strip := strips.of(variant)):
                 row["strip"] = strip
         found.rows[identity(last.settings, variant.size)] = row
     return found
 
 
-def _outcomes(records: DataFrame, epsilon: float) -> dict[str, Any]:
+def _outcomes(records: Columns, epsilon: float) -> dict[str, Any]:
     import numpy as np
 
-    l2, validity = records.l2.to_numpy(), records.validity.to_numpy(dtype=object)
-    is_sent = (validity == "valid") & records.changed.to_numpy() & (l2 > ROUNDING)
-    sent = np.full(len(records), UNCHANGED)
+    l2, validity = records["l2"], records["validity"]
+    is_sent = (validity == "valid") & records["changed"] & (l2 > ROUNDING)
+    sent = np.full(len(l2), UNCHANGED)
     for what, letter in _SENT.items():
         sent[is_sent if what == "valid" else validity == what] = letter
     # A norm may exceed ε by rounding.
     norms = np.minimum(l2[is_sent], epsilon)
     counts, _ = np.histogram(norms, BINS, (0.0, epsilon)) if epsilon > 0 else (np.zeros(BINS, int), None)
-    return {"answers": _answers(records.outcome.to_numpy()), "sent": "".join(sent), "norms": counts.tolist()}
+    return {"answers": _answers(records["outcome"]), "sent": "".join(sent), "norms": counts.tolist()}
 
 
 def _answers(outcomes: NDArray[np.int64]) -> str | list[int]:

@@ -16,6 +16,7 @@ from leaderboard.sources import attacked
 from leaderboard.stored import atomic, board_file, unfinished
 from leaderboard.stored.archive import RECORDS, read
 from leaderboard.stored.files import in_one_line
+from leaderboard.stored.records import arrays
 from leaderboard.stored.store import PROJECT
 from leaderboard.variants import variants
 
@@ -105,4 +106,6 @@ def _details(board: Path, key_of: Callable[[dict[str, Any]], str], command: Call
         return None
     held = read(board / RECORDS, key_of)
     records = {cell.key: part for cell, part in held}
-    return details(variants(cell for cell, _ in held), records.__getitem__, command, is_own=False)
+    return details(
+        variants(cell for cell, _ in held), lambda key, names: arrays(records[key], names), command, is_own=False
+    )

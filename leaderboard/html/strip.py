@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from leaderboard.stored.records import ABSTAIN
+from leaderboard.variants import Variant, joined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pandas import DataFrame
 
     from leaderboard.stored.store import Store
-    from leaderboard.variants import Variant
 
 EMBEDDED = ("digits",)
 """Data sets whose images a page shows. scikit-learn distributes the digits under a licence that lets it."""
@@ -21,6 +20,9 @@ MOST = 8
 
 LEVELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 """One character a pixel, by its grey level: 0 is A, 1 is _."""
+
+_VOTES = ("first", "first_votes", "second", "second_votes")
+_USED = ("image", "outcome", "clean_outcome", "changed", *_VOTES, *(f"clean_{name}" for name in _VOTES))
 
 
 class Strips:
@@ -41,7 +43,7 @@ class Strips:
                 for image, pixels in self._images(variant).items():
                     self._clean.setdefault((settings["data"], image), pixels)
 
-    def of(self, variant: Variant, records: DataFrame) -> list[dict[str, Any]]:
+    def of(self, variant: Variant) -> list[dict[str, Any]]:
         """The first of a row's images that the attack silenced, then others it changed; none where none are at hand.
 
         Each with its place in the row's records, its pixels, and the two classes with the most votes, before and after.
@@ -52,26 +54,27 @@ class Strips:
         images = self._images(variant)
         if not images:
             return []
-        fell = ((records.outcome == ABSTAIN) & (records.clean_outcome != ABSTAIN)).tolist()
-        changed = records.changed.tolist()
-        order = sorted(range(len(records)), key=lambda place: (not fell[place], not changed[place], place))
+        records = joined(variant.counted(), self._store.columns, _USED)
+        fell = ((records["outcome"] == ABSTAIN) & (records["clean_outcome"] != ABSTAIN)).tolist()
+        changed = records["changed"].tolist()
+        order = sorted(range(len(fell)), key=lambda place: (not fell[place], not changed[place], place))
         shown: list[dict[str, Any]] = []
         for place in order:
             if len(shown) == MOST:
                 break
-            record = records.iloc[place]
-            original = self._clean.get((settings["data"], int(record.image)))
-            pixels = images.get(int(record.image))
+            image = int(records["image"][place])
+            original = self._clean.get((settings["data"], image))
+            pixels = images.get(image)
             if original is None or pixels is None or not is_grey(pixels):
                 continue
-            self.originals[str(int(record.image))] = encoded(original)
+            self.originals[str(image)] = encoded(original)
             shown.append(
                 {
                     "at": place,
                     "pixels": encoded(pixels),
                     "width": int(pixels.shape[-1]),
-                    "clean": _votes(record, "clean_"),
-                    "votes": _votes(record, ""),
+                    "clean": [int(records["clean_" + name][place]) for name in _VOTES],
+                    "votes": [int(records[name][place]) for name in _VOTES],
                 }
             )
         return shown
@@ -99,8 +102,3 @@ def encoded(pixels: NDArray[Any]) -> str:
 
     levels = np.rint(np.clip(pixels, 0.0, 1.0) * (len(LEVELS) - 1)).astype(int)
     return "".join(LEVELS[level] for level in levels.ravel())
-
-
-def _votes(record: Any, prefix: str) -> list[int]:
-    names = ("first", "first_votes", "second", "second_votes")
-    return [int(record[prefix + name]) for name in names]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
     from pyarrow import Table
+
+    from leaderboard.stored.records import Columns
 
 KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]*")
 
@@ -167,6 +169,16 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "str": lambda found: str(found).startswith("dictionary<values="),
 }
 """By a column's dtype, whether a column of such an Arrow type is taken: none has more than 8 bytes a record."""
+
+
+def columns_from_parquet(data: bytes, names: Iterable[str]) -> Columns:
+    """Some columns of the same. What is in `data` is taken as it is: the caller has compared its digest."""
+    from pyarrow import BufferReader
+    from pyarrow.parquet import ParquetFile
+
+    names = [*names]
+    table = ParquetFile(BufferReader(data)).read(columns=names, use_threads=False)
+    return {name: table[name].to_numpy() for name in names}
 
 
 def in_one_line(error: Exception) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from pandas import DataFrame
+
+    Columns = Mapping[str, NDArray[Any]]
+    """Columns of records by name, each (N,): of the dtypes of `COLUMNS`, texts as objects."""
 
 ABSTAIN = -1
 """PREDICT's and CERTIFY's answer where the vote cannot be told from a tie (Cohen et al. 2019)."""
@@ -21,6 +25,9 @@ class HasRecords(Protocol):
 
     def records(self, key: str) -> DataFrame:
         """The records of the cell with that key (columns: `COLUMNS`)."""
+
+    def columns(self, key: str, names: Iterable[str]) -> Columns:
+        """Some columns of the same: a board is made of a few of them at a time."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,11 @@ COLUMNS: dict[str, Column] = {
     "certified_radius": Column("float64", "CERTIFY's ℓ2 radius at the original image, in [0,1] pixel units"),
 }
 """The single source of truth for what a record holds, in the order of the Parquet file."""
+
+
+def arrays(records: DataFrame, names: Iterable[str]) -> Columns:
+    """Some columns of records."""
+    return {name: records[name].to_numpy(dtype=object if COLUMNS[name].dtype == "str" else None) for name in names}
 
 
 def frame(columns: Mapping[str, Any]) -> DataFrame:

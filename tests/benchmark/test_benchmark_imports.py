@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "provenance": set(),
     "suite": set(),
     "suite_file": {"suite", "toml_file"},
-    "cell": {"suite"},
+    "key": set(),
+    "cell": {"key", "suite"},
     "terminal": {"cell", "message"},
     "plugins": {"rooms", "toml_file"},
     "running": {"cell", "plugins", "provenance", "suite", "terminal"},
@@ -28,7 +29,7 @@ MAY_IMPORT = {
     "seed_paper": {"cell", "provenance", "running", "suite", "terminal"},
     "kit": {"cell", "plugins", "rooms", "running", "suite"},
     "commands": {
-        *("cell", "kit", "message", "numeral", "options", "plugins", "provenance", "recheck"),
+        *("cell", "key", "kit", "message", "numeral", "options", "plugins", "provenance", "recheck"),
         *("running", "seed_paper", "suite", "suite_file", "tables", "terminal"),
     },
     "api": {"cell", "commands", "plugins", "recheck", "running", "suite", "suite_file", "terminal"},
