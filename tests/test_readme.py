@@ -68,6 +68,7 @@ OTHERS = {
     'python -m pip install -e ".[test,lint]"': "a network; .ci/run installs both extras",
     'python -m pip install -e ".[dask]"': "a network; .ci/run installs both engines",
     'python -m pip install -e ".[slurm]"': "a network; .ci/run installs both engines",
+    "python -m pip install -c constraints.txt -e .": "a network",
     "python -m pytest": "these tests",
     "python -m pytest -n 0 tests/attacks": "among these tests",
     "ABSTENTION_BENCH_CASES=8 python -m pytest -n 0 tests/benchmark/faults tests/benchmark/test_benchmark_fuzz.py": (
@@ -75,12 +76,14 @@ OTHERS = {
     ),
     "ruff check . && ruff format --check . && mypy": "run by .ci/run",
     ".ci/run": "runs these tests",
+    ".ci/lowest": "a network, and gigabytes",
     "python -m pytest tests/timings --benchmark-only --benchmark-json=timings.json": "half an hour, on idle cores",
     "python tests/timings/load.py make FOLDER 4000": "gigabytes, and half an hour",
     "python tests/timings/load.py measure FOLDER publish >> lines.jsonl": "reads what the command before it writes",
     "python tests/timings/load.py measure FOLDER plan >> lines.jsonl": "reads what the first of these writes",
     "python tests/timings/load.py plot lines.jsonl docs/load.svg": "reads what the two before it write",
     "python tests/timings/long_run.py FOLDER 10000": "a quarter of an hour",
+    "python tests/timings/overhead.py FOLDER": "minutes, on idle cores",
     "python tests/timings/summary.py timings.json growth.svg": "reads what the command before it writes",
 }
 """Commands of other programs, and why they are not run here. The files that they name exist."""

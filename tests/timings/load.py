@@ -2,7 +2,7 @@
 
 ``python tests/timings/load.py make FOLDER CELLS`` writes a folder of made-up records (see ``synthetic_store.py``).
 ``python tests/timings/load.py measure FOLDER publish|plan`` prints a line of JSON; each in a process of its own, since
-the memory is the most that the process ever held.
+the memory is the most that the process ever held. ``publish`` is the command itself, its start included.
 ``python tests/timings/load.py plot LINES.jsonl PLOT.svg`` prints the table of docs/performance.md and draws the plot.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,47 +18,48 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.cell import settings_key
-from benchmark.commands.publish import write_board
-from benchmark.running.work import Work
-from benchmark.terminal.progress import Quiet
-from leaderboard import Store
-
 Measured = dict[str, Any]
 
 
 def measure(folder: Path, what: str) -> Measured:
-    """Wall and CPU seconds, and the most memory in bytes. Importing PyTorch and the like is not in the seconds."""
-    import pandas  # noqa: F401
-    import pyarrow.parquet  # noqa: F401
-    import scipy.stats  # noqa: F401
-
+    """Wall and CPU seconds, and the most memory in bytes."""
     count = len(list((folder / "cells").glob("*.json")))
-    before = resource.getrusage(resource.RUSAGE_SELF)
     if what == "publish":
-        begun = time.perf_counter()
+        whose, before, begun = resource.RUSAGE_CHILDREN, 0.0, time.perf_counter()
         with tempfile.TemporaryDirectory() as output:
-            write_board(Store.read(folder, settings_key), Path(output) / "board")
+            command = ["publish", "--results", str(folder), "--output", str(Path(output) / "board")]
+            subprocess.run([sys.executable, "-m", "benchmark", *command], check=True, stdout=subprocess.DEVNULL)
             seconds = time.perf_counter() - begun
     else:
-        from synthetic_store import REQUEST, load_cells
-
-        cells = load_cells(count)
-        before, begun = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-        store = Store.open(folder, settings_key)
-        targets = {cell.target.name: cell.target for cell in cells}
-        works = {name: Work(cells[0].suite, target, store, REQUEST, Quiet()) for name, target in targets.items()}
-        assert all(works[cell.target.name].held(cell) for cell in cells)
-        seconds = time.perf_counter() - begun
-    after = resource.getrusage(resource.RUSAGE_SELF)
+        whose = resource.RUSAGE_SELF
+        before, seconds = _plan(folder, count)
+    after = resource.getrusage(whose)
+    cpu_seconds = after.ru_utime + after.ru_stime - before
     return {
         "what": what,
         "cells": count,
         "seconds": seconds,
-        "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "cpu_seconds": cpu_seconds,
         "bytes": 1024 * after.ru_maxrss,
-        "bytes_before": 1024 * before.ru_maxrss,
     }
+
+
+def _plan(folder: Path, count: int) -> tuple[float, float]:
+    """Look up each cell as a run does. CPU seconds before that, which importing and loading took; its wall seconds."""
+    from synthetic_store import REQUEST, load_cells
+
+    from benchmark.cell import settings_key
+    from benchmark.running.work import Work
+    from benchmark.terminal.progress import Quiet
+    from leaderboard import Store
+
+    cells = load_cells(count)
+    before, begun = time.process_time(), time.perf_counter()
+    store = Store.open(folder, settings_key)
+    targets = {cell.target.name: cell.target for cell in cells}
+    works = {name: Work(cells[0].suite, target, store, REQUEST, Quiet()) for name, target in targets.items()}
+    assert all(works[cell.target.name].held(cell) for cell in cells)
+    return before, time.perf_counter() - begun
 
 
 def table(measured: Sequence[Measured]) -> str:
