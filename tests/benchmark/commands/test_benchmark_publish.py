@@ -6,10 +6,11 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from benchmark_helpers import ROOT, TARGET, board, command, error_line, program, suite_file
+from benchmark_helpers import ROOT, TARGET, board, command, environment, error_line, program, suite_file
 
 from benchmark.commands.publish import run_command
 from benchmark.options import parser
@@ -50,6 +51,15 @@ def test_a_whole_run_prints_the_board_and_where_it_lies(
         rf"\[4/4\] {TARGET} × gaussian × ε 1: ok, abstention \d+\.\d% \(\d+\.\d s; 0 s left\)", lines[-1]
     )
     assert {row["attack"] for row in board(folder / "results")} == {"clean", "gaussian"}
+
+
+def test_publish_loads_no_torch(finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path):
+    code = "import sys; from benchmark.cli import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
+    words = ["publish", "--results", finished[0] / "results", "--output", tmp_path / "board"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, env=environment(), check=True
+    )
+    assert done.stdout.splitlines()[-1] == "0 False"
 
 
 def test_publish_writes_a_page_json_and_a_picture_of_the_rows_that_run_printed(
