@@ -60,7 +60,7 @@ def test_rows_are_safe_as_json_and_complete(store, add, fail):
     json.dumps(board, allow_nan=False)
     for row in board:
         assert set(row) == (set(Row.__annotations__) | set(UNDEFINED)) - {
-            *("observed", "surrogates", "landed_for", "submitted")
+            *("observed", "surrogates", "landed_for", "submitted", "across_seeds")
         }
     assert board[0]["share_of_ceiling"] is None
     assert board[0]["l2_mean"] is None
