@@ -162,7 +162,7 @@ def _new(settings: WorkerSettings, number: int) -> _Worker:
     executor = ProcessPoolExecutor(
         max_workers=1,
         initializer=begin,
-        initargs=(settings, Path(words)),
+        initargs=(settings, Path(words), os.getpid()),
         env={"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else None,
     )
     return _Worker(executor, number, Path(words))

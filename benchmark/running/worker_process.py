@@ -77,15 +77,16 @@ _OUTPUT = ExitStack()
 """Protects standard output and error from attacks as long as the process lives."""
 
 
-def begin(settings: WorkerSettings, words: Path) -> None:
+def begin(settings: WorkerSettings, words: Path, parent: int) -> None:
     """Make a fresh process ready.
 
     Args:
         words: the file in which it says what it was doing when it crashed or its time was up.
+        parent: the process that started this one; it may be gone already.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C also reaches the run, which ends its workers
     _OUTPUT.enter_context(tolerant())
-    _end_with_parent()
+    _end_with_parent(parent)
     file = open(words, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process lives
     faulthandler.enable(file)
     cifar10.use_folder(settings.data)
@@ -95,11 +96,12 @@ def begin(settings: WorkerSettings, words: Path) -> None:
     _PROCESS.append(_Process(settings, file))
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(parent: int) -> None:
     """End this process once the one that started it is gone, however that ended."""
-    parent = os.getppid()
     if sys.platform == "linux":  # there the system does it, whatever an attack does here
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before this process could ask to be told
+        os._exit(1)
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 

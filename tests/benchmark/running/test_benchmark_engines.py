@@ -147,7 +147,6 @@ needs_submitit = pytest.mark.skipif(find_spec("submitit") is None, reason="submi
 ENGINES = [
     pytest.param(["--workers", 1], id="local-1"),
     pytest.param(["--workers", 2], id="local-2"),
-    pytest.param(["--engine", "dask", "--workers", 1], id="dask-1", marks=needs_dask),
     pytest.param(["--engine", "dask", "--workers", 2], id="dask-2", marks=needs_dask),
     pytest.param(
         ["--engine", "submitit", "--workers", 2, "--engine-options", "cluster=local"],
@@ -186,10 +185,12 @@ def whole(plugin: Path) -> Path:
 def test_every_engine_and_worker_count_gives_the_same_records(
     plugin: Path, whole: Path, tmp_path: Path, engine: list[Any], capsys: pytest.CaptureFixture[str]
 ):
-    asks = asked(plugin, tmp_path / "r", SAME, *engine, shard=2, query_budgets=[3], best_of=True)
-    assert command(*asks) == 0
-    assert "10 cells run, 0 stored already, 0 failed." in capsys.readouterr().out
-    for name in [*SAME, "best-of score"]:
+    few = "submitit" in engine  # each of its jobs is a process that hosts another
+    attacks, cells = (["clean", "uses"], 4) if few else ([*SAME, "best-of score"], 10)
+    ran = [name for name in attacks if name in SAME]
+    assert command(*asked(plugin, tmp_path / "r", ran, *engine, shard=2, query_budgets=[3], best_of=not few)) == 0
+    assert f"{cells} cells run, 0 stored already, 0 failed." in capsys.readouterr().out
+    for name in attacks:
         order = ["image"]
         one, two = (records(results, name).sort_values(order, ignore_index=True) for results in (whole, tmp_path / "r"))
         assert len(one) == 4

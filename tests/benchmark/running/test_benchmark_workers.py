@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -274,6 +276,14 @@ def _alive(process: str) -> bool:
     return (
         "zombie" not in Path(f"/proc/{process}/status").read_text(encoding="utf-8") if Path("/proc").exists() else True
     )
+
+
+def test_a_worker_whose_run_ended_while_it_started_ends_too():
+    code = "from benchmark.running.worker_process import _end_with_parent as end; end(PARENT); print('lives')"
+    for parent, said in (("__import__('os').getppid()", "lives\n"), ("2 ** 22", "")):
+        asks = [sys.executable, "-c", code.replace("PARENT", parent)]
+        done = subprocess.run(asks, capture_output=True, text=True, timeout=120)
+        assert (done.stdout, done.returncode) == (said, 0 if said else 1), done.stderr
 
 
 @pytest.mark.parametrize("workers", ["-1", "99999999999"])
