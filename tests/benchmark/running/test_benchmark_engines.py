@@ -227,7 +227,7 @@ def test_whatever_an_attack_does_only_its_own_cell_fails_with_the_reason(
     assert sorted(path.name for path in (tmp_path / "r" / "shared").glob(".*")) == []
 
 
-@pytest.mark.parametrize("engine", [ENGINES[1], ENGINES[3]])
+@pytest.mark.parametrize("engine", ENGINES[1:3])
 def test_no_worker_waits_for_what_another_computes_while_there_are_other_cells(
     plugin: Path, tmp_path: Path, engine: list[Any]
 ):
