@@ -50,7 +50,7 @@ FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"# (\S+\.(?:py|toml))\n")
 
 PARSED = {
-    "python -m benchmark run --suite digits-defences": "half an hour",
+    "python -m benchmark run --suite digits-defences": "five minutes",
     "python -m benchmark reproduce": "hours, and CIFAR-10",
     "python -m benchmark reproduce --images 5 --query-samples 100 --samples 100 --epochs 1": "minutes, and CIFAR-10",
     "python -m benchmark run --suite cifar10-larger": "hours, and CIFAR-10",
