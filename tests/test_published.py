@@ -70,6 +70,7 @@ ROWS = {
     "digits": "6f86b2a96914740bd519583005419b6959f8b0ad68f98e0e4a7af99f1111a3a5",
     "digits-curves": "0cb3b7e58aca81a09183ac35b09a9b1c8434a6eea3f9a654a8504e775d1019c4",
     "digits-defences": "580a54414ec9e95c1edf5f9916e2214f9c1e5b3c6c31acbc18307e3428c32bb4",
+    "digits-samples": "395efea3b20f4ab6a853df7ef3d0fa96e855ed3d30a48842e35a86856ed57a2f",
 }
 """By folder, the SHA-256 of its rows without `Evidence` (see `digest_of_rows`). A board that is computed anew has
 another."""
@@ -82,6 +83,7 @@ EVIDENCE = {
     "digits": "c2a985c42391b7df2f53106f76bad2c5feec5c14628d75dd503ba4fa74d0cc73",
     "digits-curves": "dca3a6b92957b1a2da9942789a8c9b424502f61dc990f85c8e30ee6043c3be8c",
     "digits-defences": "3f1e5c959f123e3d73bd4f3302aad3465f49a1d8e7c0da80d4865021f5fe83be",
+    "digits-samples": "5201b65207136d5433cb0b581f812b93111ec422515c4a0cce92343d96f064b6",
 }
 """The same of `Evidence` alone: paired tests, net shares and which rows are vacuous."""
 
