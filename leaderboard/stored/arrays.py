@@ -47,7 +47,10 @@ def entries(folder: Path, advice: str) -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted(folder.glob("*.json")):
         try:
-            found[path.stem] = dict(files.read_json(path)["settings"])
+            settings = dict(files.read_json(path)["settings"])
+            if not all(isinstance(settings.get(name, ""), str) for name in ("what", "target", "data")):
+                raise ValueError("what it is of is no text")
+            found[path.stem] = settings
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise StoreError(f"{path} is damaged or none of ours; {advice}") from error
     return found

@@ -211,6 +211,19 @@ def test_json_that_is_nested_deep_is_refused(folder: Path, depth: int):
     assert kept("verify", "p", folder=folder) == 1
 
 
+@pytest.mark.parametrize("name", ["what", "target", "data"])
+@pytest.mark.parametrize("words", [["publish", "--shared"], ["remove", "--attacks", "clean", "--shared"]])
+def test_shared_settings_that_are_no_text_are_refused_under_their_right_key(folder: Path, name: str, words: list[str]):
+    path = sorted((folder / "r" / "shared").glob("*.json"))[0]
+    content = json.loads(path.read_bytes())
+    content["settings"][name] = {"a": 1}
+    content["key"] = key_of(content["settings"])
+    for old in path.parent.glob(f"{path.stem}.*"):
+        old.rename(old.with_name(f"{content['key']}{old.suffix}"))
+    path.with_stem(content["key"]).write_bytes(sealed(content))
+    assert kept(*words, "--results", "r", folder=folder, writes=["r"]) == 2
+
+
 def test_cells_of_which_some_do_not_say_their_commit_are_shown(folder: Path):
     path = folder / "p" / "records.parquet"
     texts = parquet.read_table(path)["cell"].to_pylist()
