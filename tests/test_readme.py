@@ -74,9 +74,8 @@ OTHERS = {
     "python -m pip install -c constraints.txt -e .": "a network",
     "python -m pytest": "these tests",
     "python -m pytest -n 0 tests/attacks": "among these tests",
-    "ABSTENTION_BENCH_CASES=8 python -m pytest -n 0 tests/benchmark/faults tests/benchmark/test_benchmark_fuzz.py": (
-        "these tests, with eight times as many cases"
-    ),
+    "ABSTENTION_BENCH_CASES=8 python -m pytest -n 0 tests/benchmark/faults tests/benchmark/test_benchmark_fuzz.py "
+    "tests/benchmark/test_benchmark_interrupted.py": "these tests, with eight times as many cases",
     "ruff check . && ruff format --check . && mypy": "run by .ci/run",
     ".ci/run": "runs these tests",
     ".ci/lowest": "a network, and gigabytes",

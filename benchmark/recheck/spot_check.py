@@ -75,7 +75,7 @@ class Found:
         parts = [f"{self.checked[name]:,} {name}" for name in _NAMES if self.checked[name]]
         found = [
             f"Rechecked {count(self.drawn, 'record')} of {self.total:,}, drawn at random: {', '.join(parts)}. "
-            f"{self.tied:,} differ within floating-point ties."
+            f"{self.tied:,} of these comparisons differ by no more than floating-point ties."
         ]
         unseen = self.drawn - self.checked[_SENT]
         if unseen:

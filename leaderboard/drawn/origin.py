@@ -49,8 +49,9 @@ def _extent(rows: Sequence[Row]) -> str:
     text += f"; {len(ran):,} of the {whole:,} combinations were run." if len(ran) < whole else "."
     samples = ", ".join(f"{n:,}" for n in sorted({row["ceiling_samples"] or 0 for row in rows} - {0}))
     most = max(row["ceiling_samples_max"] for row in rows)
-    samples += f", on up to {most:,} where these decide" if most else ""
-    return text + (f" Ceilings rest on {samples} noise samples per image." if samples else "") + _guarantee(rows)
+    more = f", and on up to {most:,} where more may decide" if most else ""
+    proofs = f" Ceilings rest on {samples} noise samples per image{more}." if samples else ""
+    return text + proofs + _guarantee(rows)
 
 
 def _guarantee(rows: Sequence[Row]) -> str:

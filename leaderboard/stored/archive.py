@@ -117,8 +117,9 @@ def _checked(file: BinaryIO, size: int) -> ParquetFile:
     """The Parquet file, once it is known what it unpacks to. Columns of texts are read as an index for each record."""
     from pyarrow.parquet import ParquetFile
 
-    # The JSON of a cell is read once with an index for each record: copies for all could fill the memory.
-    held = ParquetFile(file, read_dictionary=[CELL, files.VALIDITY], page_checksum_verification=True)
+    # The JSON of a cell is read once with an index for each record: copies for all could fill the memory. Read ahead,
+    # Arrow's threads would still hold Python's file when an error ends the program, and abort it.
+    held = ParquetFile(file, read_dictionary=[CELL, files.VALIDITY], pre_buffer=False, page_checksum_verification=True)
     bounds.check_parquet(file, held.metadata, size)
     return held
 

@@ -132,7 +132,9 @@ def table_from_parquet(data: bytes) -> Table:
 
     # From bytes: given a path, pyarrow would read "name=value" folders above it as columns. For tables as small as
     # these, threads, Python's files and pandas' own reader take longer than the reading.
-    file = ParquetFile(BufferReader(data), read_dictionary=[VALIDITY], page_checksum_verification=True)
+    file = ParquetFile(
+        BufferReader(data), read_dictionary=[VALIDITY], pre_buffer=False, page_checksum_verification=True
+    )
     bounds.check_records(file.metadata, len(data))
     if (names := file.schema_arrow.names) != list(COLUMNS):
         raise ValueError(f"the records have columns {names!r:.100}")
@@ -177,7 +179,7 @@ def columns_from_parquet(data: bytes, names: Iterable[str]) -> Columns:
     from pyarrow.parquet import ParquetFile
 
     names = [*names]
-    table = ParquetFile(BufferReader(data)).read(columns=names, use_threads=False)
+    table = ParquetFile(BufferReader(data), pre_buffer=False).read(columns=names, use_threads=False)
     return {name: table[name].to_numpy() for name in names}
 
 

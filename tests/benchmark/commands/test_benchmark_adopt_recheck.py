@@ -63,7 +63,7 @@ def test_what_was_really_sampled_passes_and_what_was_not_checked_is_said(publish
     out = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
         r"Rechecked 12 records of 12, drawn at random: 12 labels, 12 answers at the original, 6 at what was sent, "
-        r"12 certificates, 12 ceilings\. 0 differ within floating-point ties\.",
+        r"12 certificates, 12 ceilings\. 0 of these comparisons differ by no more than floating-point ties\.",
         out[0],
     )
     assert out[1] == "Not checked: the answers to 6 adversarial images, which a board does not hold."
@@ -107,7 +107,7 @@ def test_invented_records_are_refused_in_one_line_and_nothing_is_adopted(publish
 def test_a_few_votes_more_or_less_are_ties(published, capsys):
     edit(published, clean_first_votes=lambda votes: votes - 1)
     assert adopt(published, "--recheck", 12) == 0
-    assert "12 differ within floating-point ties" in capsys.readouterr().out
+    assert "12 of these comparisons differ by no more than floating-point ties" in capsys.readouterr().out
 
 
 def test_records_of_what_is_not_here_are_counted_and_none_at_all_is_refused(published, capsys):
