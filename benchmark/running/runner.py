@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,8 +128,12 @@ def run(
             threads=_threads(engine, works, workers),
             limits=limits,
         )
-        with started(engine, settings, workers) as running:
-            dispatch(works, running, settings, progress, summary.add)
+        try:
+            with started(engine, settings, workers) as running:
+                dispatch(works, running, settings, progress, summary.add)
+        finally:
+            with suppress(OSError):  # the next run sweeps, too
+                store.sweep()  # a worker that was ended may have been writing
         return summary
     threads = torch.get_num_threads()
     try:

@@ -44,10 +44,9 @@ class Store(cells.Cells, arrays.SharedArrays):
             if version != SCHEMA_VERSION:  # before anything else: a folder with content is always known as ours
                 mark = {"project": PROJECT, "schema_version": SCHEMA_VERSION}
                 atomic.write(folder / MARK, files.to_json(mark))
-            for part in (folder, folder / cells.FOLDER, folder / arrays.FOLDER):
+            for part in _parts(folder):
                 part.mkdir(exist_ok=True)
-                atomic.sweep(part)
-                lock.sweep(part)
+            cls(folder).sweep()
             for unfinished in (folder / arrays.FOLDER).glob("*.checkpoint"):
                 if unfinished.with_suffix(".json").exists():  # its arrays have been stored whole since
                     unfinished.unlink(missing_ok=True)
@@ -57,6 +56,12 @@ class Store(cells.Cells, arrays.SharedArrays):
             reason = error.strerror or error
             raise StoreError(f"results folder {folder}: {reason}; choose another one") from error
         return cls(folder, key_of)
+
+    def sweep(self) -> None:
+        """Remove what writers that are gone left behind: temporary files and locks. Those of living ones stay."""
+        for part in _parts(self.folder):
+            atomic.sweep(part)
+            lock.sweep(part)
 
     @classmethod
     def read(cls, folder: Path, key_of: Callable[[dict[str, Any]], str] | None = None) -> Store:
@@ -72,6 +77,10 @@ class Store(cells.Cells, arrays.SharedArrays):
         if version is None:
             raise StoreError(f"no results in {folder}: {FIRST_RUN}")
         return cls(folder, key_of)
+
+
+def _parts(folder: Path) -> tuple[Path, ...]:
+    return folder, folder / cells.FOLDER, folder / arrays.FOLDER
 
 
 def _version(folder: Path) -> int | None:
