@@ -99,7 +99,15 @@ def _is_writing(pid: int, token: str) -> bool:
         return False
     except (PermissionError, OverflowError):
         return True
-    return True
+    return not _has_ended(pid)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process is dead and only waits for its parent to take note, which may take a while. Linux tells."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(") ")[2][:1] == "Z"
+    except OSError:
+        return False
 
 
 def _sync_folder(folder: Path) -> None:
