@@ -22,6 +22,8 @@ class Suite:
         targets, attacks: shell-style patterns of registered names.
         epsilons: ℓ2 budgets in [0, 1] pixel units.
         images: number of evaluation images, evenly spaced over the split.
+        offset: index of the first of them. The name of a suite with an offset ends with it, so that its rows never mix
+            with those of other images.
         samples: PREDICT's n.
         alpha: PREDICT's error level.
         seed: of every random stream.
@@ -40,6 +42,7 @@ class Suite:
     attacks: tuple[str, ...] = ()
     epsilons: tuple[float, ...] = (0.25, 0.5, 1.0)
     images: int = 100
+    offset: int = 0
     samples: int = 1000
     alpha: float = 0.001
     seed: int = 0
@@ -60,6 +63,11 @@ class Suite:
             check_length("epsilon", epsilon)
         for name in ("images", "shard"):
             check_whole(name, getattr(self, name), least=1)
+        if self.offset and not self.name.endswith(f"-from-{self.offset}"):
+            raise InputError(
+                f"suite {self.name!r} starts at image {self.offset}; name it {self.name}-from-{self.offset}, so that "
+                "its rows do not mix with those of other images"
+            )
         for budget in self.query_budgets:
             check_whole("a query budget", budget, least=1)
         check_whole("seed", self.seed)
@@ -76,10 +84,11 @@ class Suite:
                 data.split("adversary")  # if it cannot be loaded, one error here and not one in every row
             if data.exposed(self.indices(name)) and owners:
                 available = len(data.split("evaluation").images)
+                multiple = f" and an offset that is a multiple of {data.held_back}" if self.offset else ""
                 raise InputError(
                     f"some of {self.images} evenly spaced images of {data.name} are among the adversary's own, which "
-                    f"{owners[0]} knows; give a number that divides {available // data.held_back}, or leave out "
-                    "attacks of transfer, hybrid and decision access"
+                    f"{owners[0]} knows; give a number that divides {available // data.held_back}{multiple}, or leave "
+                    "out attacks of transfer, hybrid and decision access"
                 )
 
     def target_names(self) -> list[str]:
@@ -89,7 +98,7 @@ class Suite:
     def indices(self, target: str) -> list[int]:
         """Indices of its images in the evaluation split of a target's data set."""
         available = len(DATA[TARGETS[target].data].split("evaluation").images)
-        return evenly_spaced(available, self.images)
+        return evenly_spaced(available, self.images, self.offset)
 
     def attack_names(self) -> list[str]:
         """Names of the attacks."""

@@ -93,12 +93,18 @@ class DataSets(Registry[DataSet]):
 DATA = DataSets("data set")
 
 
-def evenly_spaced(available: int, wanted: int) -> list[int]:
+def evenly_spaced(available: int, wanted: int, offset: int = 0) -> list[int]:
     """``wanted`` indices spread evenly over ``available``: every 50th of 10,000 for 200, as other papers do.
 
+    Args:
+        offset: the first index, from 0 to less than the distance between two.
+
     Raises:
-        InputError: ``wanted`` is not from 1 to ``available``.
+        InputError: ``wanted`` is not from 1 to ``available``, or ``offset`` leads past the last index.
     """
     if not 1 <= wanted <= available:
         raise InputError(f"{wanted} images asked for; give a number from 1 to {available}")
-    return [int(i) for i in np.arange(wanted) * available // wanted]
+    if not 0 <= offset < available / wanted:
+        most = -(-available // wanted) - 1
+        raise InputError(f"{wanted} of {available} images from index {offset} on; give an offset from 0 to {most}")
+    return [int(i) + offset for i in np.arange(wanted) * available // wanted]

@@ -67,6 +67,7 @@ def main(arguments: argparse.Namespace) -> int:
         hidden = {
             "parameters",
             "settings",
+            "offset",
             "ceiling_samples",
             "ceiling_samples_max",
             "shard",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def place_of(store: Store, submission: Submission, file: ImageFile, available: i
         return Place(suite, tuple(indices), len(indices))
     for together in grouped(beside, TOGETHER):
         for images in image_sets(together):
-            if set(indices) <= set(evenly_spaced(available, images.size)):
+            if set(indices) <= {*evenly_spaced(available, images.size), *chain.from_iterable(images.shards)}:
                 return Place(suite, tuple(indices), images.size)
     raise InputError(
         f"{submission.path}: its indices are neither {len(indices)} evenly spaced ones nor a part of a set that "

@@ -18,11 +18,12 @@ from benchmark.suite_file import from_table, load_suite, suite_names
 from targets import InputError
 
 BY_FILE: dict[str, Any] = {
-    "name": "mine",
+    "name": "mine-from-5",
     "targets": ["digits-sigma0.25"],
     "attacks": ["clean"],
     "epsilons": [0.125],
     "images": 3,
+    "offset": 5,
     "samples": 200,
     "alpha": 0.01,
     "seed": 7,
@@ -161,6 +162,10 @@ def test_the_default_suite_is_the_one_promised():
         ({"epsilons": (float("inf"),)}, ["epsilon is inf"]),
         ({"images": 0}, ["images is 0", "at least 1"]),
         ({"images": 398}, ["398 images", "from 1 to 397"]),
+        ({"offset": 3}, ["'x' starts at image 3", "name it x-from-3"]),
+        ({"name": "x-from-3", "offset": 4}, ["starts at image 4"]),
+        ({"name": "x-from--1", "offset": -1}, ["from index -1 on", "from 0 to 3"]),
+        ({"name": "x-from-8", "offset": 8, "images": 50}, ["50 of 397 images from index 8", "from 0 to 7"]),
         ({"ceiling_samples": 1}, ["ceiling_samples is 1", "at least 2"]),
         ({"ceiling_samples": 400, "ceiling_samples_max": 400}, ["ceiling_samples_max is 400", "at least 401"]),
         ({"ceiling_samples_max": -1}, ["ceiling_samples_max is -1", "at least"]),

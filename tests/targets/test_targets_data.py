@@ -31,6 +31,17 @@ def test_more_images_than_there_are_or_none(wanted):
         evenly_spaced(397, wanted)
 
 
+def test_an_offset_moves_them_all_and_stays_within_the_first_distance():
+    assert evenly_spaced(10_000, 50, 10) == list(range(10, 10_000, 200))
+    for available, wanted in [(397, 50), (397, 200), (7, 7), (10, 3)]:
+        most = -(-available // wanted) - 1
+        spread = [evenly_spaced(available, wanted, offset) for offset in range(most + 1)]
+        assert all(indices[-1] < available for indices in spread)
+        assert [indices[0] for indices in spread] == list(range(most + 1))
+        with pytest.raises(InputError, match=f"^{wanted} of {available} images from index .*from 0 to {most}$"):
+            evenly_spaced(available, wanted, most + 1)
+
+
 def test_a_data_set_is_added_under_its_name_with_or_without_saying_it():
     mine = dataclasses.replace(DATA["digits"], name="digits-without")
     try:

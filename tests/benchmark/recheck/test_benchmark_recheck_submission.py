@@ -146,6 +146,19 @@ def test_a_part_of_a_set_is_partial_and_other_indices_are_refused(tmp_path, resu
     assert "`export` writes images with theirs" in error_line(capsys.readouterr().err)
 
 
+def test_images_of_a_board_with_an_offset_are_placed_on_it(tmp_path):
+    suite = suite_file(tmp_path / "s-from-7.toml", name="s-from-7", attacks=["clean"], images=8, offset=7)
+    assert run(suite, tmp_path / "r") == 0
+    indices = evenly_spaced(397, 8, 7)
+    (clean,) = board(tmp_path / "r")
+    assert (clean["suite"], records(tmp_path / "r", "clean").image.tolist()) == ("s-from-7", indices)
+    images = DATA["digits"].split("evaluation").images[indices].numpy()
+    np.savez(tmp_path / "x.npz", images=images, indices=indices)
+    assert submit(tmp_path / "x.npz", tmp_path / "r") == 0
+    (row,) = mine(tmp_path / "r")
+    assert (row["suite"], row["images"], row["of_images"], row["status"]) == ("s-from-7", 8, 8, "ok")
+
+
 def test_the_order_of_the_file_does_not_matter(tmp_path, results):
     arrays = export(tmp_path / "x.npz")
     order = np.array([3, 1, 0, 2, 7, 6, 5, 4])
