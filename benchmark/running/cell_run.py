@@ -19,6 +19,7 @@ from benchmark.running.best_of import BestOf, choose
 from benchmark.running.cell_surrogates import CellSurrogates
 from benchmark.running.clean_columns import clean_columns
 from benchmark.running.evaluation import enforce, predicted, take
+from benchmark.running.plugin_code import plugin_code
 from benchmark.running.resumable import Report, silent
 from benchmark.running.sample_cache import SampleCache
 from leaderboard import Store
@@ -102,5 +103,5 @@ def _attacked(
     access = grant(cell, meter, surrogates, cache)
     streams = Streams((cell.suite.seed, cell.target.name, "attack", cell.attack_name, repr(cell.epsilon)), cell.images)
     labels = labels.to(cell.target.device)
-    with surrogates.watch.call():
+    with surrogates.needed(), plugin_code(), surrogates.watch.call():
         return call_attack(cell.attack, access, images, labels, cell.epsilon, streams)

@@ -153,13 +153,11 @@ class Work:
             # Isolated also from what a base classifier does to the process's state.
             with isolated(), nullcontext() if waits else without_waiting():
                 result = run_cell(cell, self.store, surrogates, self._cache, progress.tick, progress.stage)
-            if surrogates.busy:
-                raise Busy
+        except Busy:
+            return self._done(cell, "put off")
         except StoreError:  # no room, or no permission: no attack's fault, and no other cell can be stored
             raise
         except BaseException as error:  # whatever a plugin raises: its traceback is stored, the next run tries again
-            if surrogates.busy or isinstance(error, Busy):
-                return self._done(cell, "put off")
             if isinstance(error, KeyboardInterrupt) and self.words is None:
                 raise  # a worker process ignores Ctrl-C, so there the attack raised it
             reason = traceback.format_exc()

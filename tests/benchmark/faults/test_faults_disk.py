@@ -7,16 +7,30 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmark_helpers import PATIENCE, ROOT, board, command, environment, error_line, run, suite_file
+from benchmark_helpers import (
+    PATIENCE,
+    ROOT,
+    board,
+    by_attack,
+    command,
+    define,
+    environment,
+    error_line,
+    run,
+    suite_file,
+)
 
+from attacks import Transfer
+from benchmark.running.surrogates import OF_ANSWERS
 from leaderboard import Store
 from leaderboard.stored import atomic, unfinished
 from leaderboard.stored.lock import sole_writer
+from targets.models import SmallCNN
 
 KINDS = {"full": errno.ENOSPC, "over quota": errno.EDQUOT, "read-only": errno.EROFS, "failing": errno.EIO}
 
@@ -103,6 +117,28 @@ def test_a_run_on_a_disk_that_fills(room: int, kind: str, whole: Path, tmp_path:
     assert board(results) == board(whole / "r")
     assert stored(results) == stored(whole / "r")
     assert not list(tmp_path.rglob(".*"))
+
+
+def test_a_disk_that_fills_while_a_surrogate_is_stored_ends_the_run_although_the_attack_catches_that(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+):
+    def act(model: Transfer, images: Any) -> None:
+        with suppress(BaseException):
+            model.surrogate("mine", SmallCNN, lambda module, images, answers, seed: None)
+
+    def write_shared(self: Store, key: str, settings: dict[str, Any], *rest: Any, **more: Any) -> None:
+        with disk(0 if settings["what"] == OF_ANSWERS else 10**9, "full"):
+            real(self, key, settings, *rest, **more)
+
+    real = Store.write_shared
+    define("catches", Transfer, act)
+    suite = suite_file(tmp_path / "s.toml", attacks=["clean", "catches"], images=1, samples=20)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write_shared", write_shared)
+        assert run(suite, tmp_path / "r") == 2
+    assert "No space left on device" in error_line(capsys.readouterr().err)
+    assert list(by_attack(tmp_path / "r")) == ["clean"]
+    assert run(suite, tmp_path / "r") == 0
 
 
 def test_a_board_on_a_disk_that_fills_says_so_until_it_is_published_again(whole: Path, tmp_path: Path, capsys):

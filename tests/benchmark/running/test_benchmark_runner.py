@@ -25,7 +25,8 @@ import targets
 from attacks import Attack, NoAccess, Score
 from benchmark.running.runner import count_cells
 from benchmark.suite_file import load_suite
-from leaderboard import Store
+from leaderboard import Store, StoreError
+from leaderboard.stored.lock import Busy
 from targets.models import SmallCNN
 
 
@@ -127,6 +128,8 @@ def raised(error: BaseException) -> NoReturn:
         (lambda model, images: sys.exit(0), "SystemExit: 0"),
         (lambda model, images: raised(GeneratorExit("over")), "GeneratorExit: over"),
         (lambda model, images: raised(asyncio.CancelledError()), "CancelledError"),
+        (lambda model, images: raised(StoreError("of its own")), "PluginError: StoreError: of its own"),
+        (lambda model, images: raised(Busy("of its own")), "PluginError: Busy: of its own"),
         (lambda model, images: raised(type("Stop", (BaseException,), {})("mine")), "Stop: mine"),
         (lambda model, images: images.to("meta"), "AttackError: the attack returned a tensor on device meta"),
         (lambda model, images: images.to_sparse(), "AttackError: the attack returned a tensor of layout torch.sparse_"),

@@ -17,7 +17,7 @@ from attacks.surrogate import SurrogateRecipe
 from benchmark.running.cell_surrogates import CellSurrogates
 from benchmark.running.clean_images import CleanImages
 from benchmark.running.surrogates import Surrogates
-from leaderboard import Store
+from leaderboard import Store, StoreError
 from targets import DATA, load
 from targets.data import Split
 from targets.models import SmallCNN
@@ -96,12 +96,13 @@ def test_a_target_of_another_sigma_under_the_same_name_shares_nothing(
     assert len(set(asked)) == len(asked) == 2
 
 
-def test_a_failed_surrogate_is_a_failed_cell_and_is_trained_again(tmp_path: Path):
+@pytest.mark.parametrize("kind", [RuntimeError, StoreError])
+def test_a_failed_surrogate_is_a_failed_cell_and_is_trained_again(tmp_path: Path, kind: type[Exception]):
     broken = [True]
 
     def fit(module: nn.Module, images: Tensor, answers: Tensor, seed: int) -> None:
         if broken[0]:
-            raise RuntimeError("no fit today")
+            raise kind("no fit today")
 
     define("borrower", Transfer, lambda model, images: model.surrogate("mine", SmallCNN, fit) and None)
     suite = suite_file(tmp_path / "s.toml", attacks=["borrower"], images=1, samples=20)
