@@ -17,8 +17,8 @@ all images of a row hold at once (`leaderboard.evidence.error_of`), and at the Î
 """
 
 CEILING = ("ceiling_version", "ceiling_samples", "ceiling_samples_max")
-"""Settings of how a ceiling is proven. They are in no key. A later version is the better proof; of one version, that
-with more samples, if it has no fewer of either kind."""
+"""Settings of how a ceiling is proven. They are in no key. One proof is better than another if none of the three is
+less and one is more: a later version does not make up for fewer samples."""
 
 
 def settings_key(settings: dict[str, Any]) -> str:

@@ -132,7 +132,8 @@ def run_suite(arguments: argparse.Namespace, suite: Suite) -> int:
     print(f"\n{summary.ran} cells run, {summary.stored} stored already, {summary.failed} failed.")
     print(f"Results: {arguments.results}. Page: {page}. The same command with --tables prints every row here.")
     if summary.renewed:
-        print(f"{summary.renewed} stored cells got new ceilings from {suite.ceiling_samples:,} noise samples an image.")
+        least = f"at least {suite.ceiling_samples:,}"
+        print(f"{summary.renewed} stored cells got new ceilings from {least} noise samples an image.")
     if summary.left_out:
         print(f"{summary.left_out} best-of cells left out: adopted records have no images to choose from.")
     for line in left_out(suite, store):

@@ -97,7 +97,7 @@ def score(
     """
     target, split = cell.target, DATA[cell.target.data].split("evaluation")
     images = take(split.images, cell.images).to(target.device)
-    known = clean_columns(cell, store, images, report)
+    known = clean_columns(cell, store, report)
     sent = enforce(images, made, cell.epsilon)
     n = cell.suite.samples
 

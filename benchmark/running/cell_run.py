@@ -62,7 +62,7 @@ def run_cell(
     split = DATA[target.data].split("evaluation")
     images = take(split.images, cell.images).to(target.device)
     labels = take(split.labels, cell.images)
-    clean = clean_columns(cell, store, images, report)
+    clean = clean_columns(cell, store, report)
     tick()
 
     meter = Meter(len(images), cell.query_budget, tick)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from attacks.budget import SLACK
 from benchmark.cell import CEILING, CEILING_VERSION, PROTOCOL, Cell, ceiling_settings, key_of
@@ -32,17 +32,16 @@ ORIGINALS = "originals"
 PROVEN = ("ceiling", "certified_label", "certified_radius")
 
 
-def clean_columns(cell: Cell, store: Store, images: Tensor, report: Report = silent) -> dict[str, NDArray[Any]]:
+def clean_columns(cell: Cell, store: Store, report: Report = silent) -> dict[str, NDArray[Any]]:
     """These columns of a cell's records, each (N,). All cells on these images at this epsilon share them.
 
     Args:
-        images: the originals (N, C, H, W).
         report: is told how far sampling is.
     """
     stored = store.shared(_key(cell.settings()))
     if stored is not None:
         return stored
-    clean = _clean_images(cell, store, images, report)
+    clean = _clean_images(cell, store, report)
     votes = clean.votes(cell.suite.samples)
     predictions = {f"clean_{name}": column for name, column in predicted(votes, cell.suite.alpha).items()}
     columns = predictions | proven(cell, clean, votes.argmax(1))
@@ -60,35 +59,37 @@ def adopt_clean_columns(store: Store, cell: StoredCell, records: DataFrame) -> N
         _write(store, cell.settings, {name: records[name].to_numpy() for name in columns})
 
 
-def proves_better(cell: Cell, stored: StoredCell) -> bool:
-    """Whether a cell's suite proves better ceilings than the stored cell has."""
-    (version, *samples), (held_version, *held_samples) = map(_proof, (ceiling_settings(cell.suite), stored.settings))
-    if version != held_version:
-        return version > held_version
-    return samples != held_samples and all(new >= held for new, held in zip(samples, held_samples, strict=True))
+def better_proof(cell: Cell, stored: StoredCell, store: Store) -> Cell | None:
+    """A cell whose suite proves better ceilings than the stored cell has; None where there is nothing better.
 
-
-def renew_ceilings(cell: Cell, stored: StoredCell, store: Store, report: Report = silent) -> bool:
-    """Prove a stored cell's ceilings again if this suite proves better ones; leave everything else of it as it is.
-
-    Returns whether it did.
+    It is ``cell`` where its proof is as new or newer and its suite draws as many samples or more. From fewer samples a
+    newer proof may give much higher ceilings, so it replaces none. There the newer proof is made from the stored cell's
+    own number of samples, if these are stored: it draws none.
     """
-    if not proves_better(cell, stored):
-        return False
+    (held_version, *held), (version, *samples) = map(_proof, (stored.settings, ceiling_settings(cell.suite)))
+    if version >= held_version and all(new >= old for new, old in zip(samples, held, strict=True)):
+        return cell if (version, samples) != (held_version, held) else None
+    least, most = held
+    if version > held_version and not most and _clean_images(cell, store).has_evidence(least):
+        return replace(cell, suite=replace(cell.suite, ceiling_samples=least, ceiling_samples_max=0))
+    return None
+
+
+def renew_ceilings(cell: Cell, stored: StoredCell, store: Store, report: Report = silent) -> None:
+    """Prove a stored cell's ceilings again, as this cell's suite does; leave everything else of it as it is."""
     settings = cell.settings()
     records = store.records(stored.key)
     known = store.shared(_key(settings))
     if known is None:
-        images = take(DATA[cell.target.data].split("evaluation").images, cell.images).to(cell.target.device)
-        found = proven(cell, _clean_images(cell, store, images, report), records.clean_first.to_numpy())
+        found = proven(cell, _clean_images(cell, store, report), records.clean_first.to_numpy())
         known = {f"clean_{name}": records[f"clean_{name}"].to_numpy() for name in PREDICT_COLUMNS} | found
         _write(store, settings, known)  # many cells share them
     renewed = records.assign(**{name: known[name] for name in PROVEN})
     store.renew_cell(stored, {name: settings[name] for name in CEILING}, renewed)
-    return True
 
 
-def _clean_images(cell: Cell, store: Store, images: Tensor, report: Report) -> CleanImages:
+def _clean_images(cell: Cell, store: Store, report: Report = silent) -> CleanImages:
+    images = take(DATA[cell.target.data].split("evaluation").images, cell.images).to(cell.target.device)
     return CleanImages(store, cell.target, images, cell.images, cell.suite.seed, report)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.cell import PROTOCOL
-from benchmark.running.resumable import Arrays, Report, computed_once, silent
+from benchmark.running.resumable import Arrays, Report, computed_once, find, silent
 from leaderboard import Store
 from targets import SmoothedClassifier
 from targets.digest import content
@@ -68,6 +68,10 @@ class CleanImages:
         found = self._once(EVIDENCE, CEILING, n, "ceilings", compute)
         return found["votes"], Halves(found["products"], found["lengths"])
 
+    def has_evidence(self, n: int) -> bool:
+        """Whether `evidence` is stored."""
+        return find(self.store, self._settings(EVIDENCE, CEILING, n)) is not None
+
     def more_votes(self, looks: Looks, rows: Sequence[int]) -> NDArray[np.int64]:
         """Votes (M, K) at these rows' images, on the evidence's noise, sampled on until the looks stop it."""
         some = replace(self, images=self.images[list(rows)], indices=tuple(self.indices[row] for row in rows))
@@ -95,7 +99,11 @@ class CleanImages:
         compute: Callable[[range], Arrays],
         rule: Mapping[str, Any] | None = None,
     ) -> Arrays:
-        settings = {
+        settings, total = self._settings(what, purpose, n) | dict(rule or {}), len(self.indices)
+        return computed_once(self.store, settings, total, compute, partial(self.report, title, "images", total=total))
+
+    def _settings(self, what: str, purpose: str, n: int) -> dict[str, Any]:
+        return {
             "protocol": PROTOCOL,
             "what": what,
             **self.target.identity,
@@ -104,7 +112,4 @@ class CleanImages:
             "n": n,
             "seed": self.seed,
             "images": list(self.indices),
-            **(rule or {}),
         }
-        total = len(self.indices)
-        return computed_once(self.store, settings, total, compute, partial(self.report, title, "images", total=total))

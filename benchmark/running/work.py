@@ -18,7 +18,7 @@ from benchmark.provenance import provenance
 from benchmark.running.best_of import BestOf, best_of_cells
 from benchmark.running.cell_run import run_cell
 from benchmark.running.cell_surrogates import CellSurrogates
-from benchmark.running.clean_columns import proves_better, renew_ceilings
+from benchmark.running.clean_columns import better_proof, renew_ceilings
 from benchmark.running.evaluation import broken_rules
 from benchmark.running.limits import Limits, Watch, lacked_memory
 from benchmark.running.sample_cache import SampleCache
@@ -129,11 +129,11 @@ class Work:
         held = cell.held(self.store)
         if held is not None and held.status == "ok":
             held = self.store.ask(held, self.request)
-            renewed = False
-            if proves_better(cell, held):
+            proof = better_proof(cell, held, self.store)
+            if proof is not None:
                 with isolated():
-                    renewed = renew_ceilings(cell, held, self.store, self.progress.stage)
-            return Done(held.key, cell.target.name, cell.attack_name, "stored", held.seconds, renewed)
+                    renew_ceilings(proof, held, self.store, self.progress.stage)
+            return Done(held.key, cell.target.name, cell.attack_name, "stored", held.seconds, proof is not None)
         if isinstance(cell, BestOf) and cell.lacks_images(self.store):
             return self._done(cell, "left out")
         return None

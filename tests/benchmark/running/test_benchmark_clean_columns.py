@@ -13,7 +13,8 @@ from benchmark_helpers import TARGET, define, nothing, records, run, suite_file
 
 from attacks import NoAccess
 from benchmark.cell import CEILING_VERSION
-from benchmark.running.clean_columns import PROVEN
+from benchmark.running.clean_columns import ORIGINALS, PROVEN
+from benchmark.running.clean_images import EVIDENCE
 from leaderboard import Store, rows
 from leaderboard.evidence import error_of
 from targets import DATA, load
@@ -60,7 +61,7 @@ def test_more_ceiling_samples_renew_the_ceilings_and_nothing_else(
     counted_votes.clear()
     assert "new ceilings" not in capsys.readouterr().out
     assert held(2000) == 0
-    assert "1 stored cells got new ceilings from 2,000 noise samples an image." in capsys.readouterr().out
+    assert "1 stored cells got new ceilings from at least 2,000 noise samples an image." in capsys.readouterr().out
     assert [purpose for _, purpose, _ in counted_votes] == ["ceiling"]
     after = records(tmp_path / "r", "counted")
     pd.testing.assert_frame_equal(before.drop(columns=list(PROVEN)), after.drop(columns=list(PROVEN)))
@@ -78,21 +79,49 @@ def test_more_ceiling_samples_renew_the_ceilings_and_nothing_else(
     pd.testing.assert_frame_equal(records(tmp_path / "r", "counted"), after)
 
 
-@pytest.mark.parametrize("said", [{}, {"ceiling_version": CEILING_VERSION - 1}])
-def test_ceilings_of_an_older_version_are_renewed(held: Callable[..., int], tmp_path: Path, said: dict[str, Any]):
-    assert held(500) == 0
-    path = next((tmp_path / "r" / "cells").glob("*.json"))
+def made_older(folder: Path, said: dict[str, Any]) -> tuple[Store, pd.DataFrame, pd.DataFrame]:
+    """A results folder with its only cell as an older version left it, its records now, and those of before."""
+    path = next((folder / "cells").glob("*.json"))
     content = json.loads(path.read_text())
     del content["settings"]["ceiling_version"]
     content["settings"] |= said
     del content["digests"], content["asked"]  # such a version had none
     path.write_text(json.dumps(content))
-    store, key = Store.read(tmp_path / "r"), content["key"]
-    proven = store.records(key)
-    store.renew_cell(store.cells()[0], {}, proven.assign(ceiling=1.0))
+    store = Store.read(folder)
+    proven = store.records(content["key"])
+    older = proven.assign(ceiling=proven.ceiling * 0.9)  # with less confidence
+    store.renew_cell(store.cells()[0], {}, older)
+    return store, older, proven
+
+
+@pytest.mark.parametrize("said", [{}, {"ceiling_version": CEILING_VERSION - 1}])
+def test_ceilings_of_an_older_version_are_renewed(held: Callable[..., int], tmp_path: Path, said: dict[str, Any]):
     assert held(500) == 0
-    pd.testing.assert_frame_equal(store.records(key), proven)
-    assert store.cells()[0].settings["ceiling_version"] == CEILING_VERSION
+    store, _, proven = made_older(tmp_path / "r", said)
+    assert held(500) == 0
+    (cell,) = store.cells()
+    pd.testing.assert_frame_equal(store.records(cell.key), proven)
+    assert cell.settings["ceiling_version"] == CEILING_VERSION
+
+
+@pytest.mark.parametrize("keeps_evidence", [True, False])
+def test_fewer_samples_replace_no_ceilings_of_an_older_version_which_are_proven_anew_from_stored_evidence(
+    held: Callable[..., int], tmp_path: Path, keeps_evidence: bool, counted_votes: list[tuple[str, str, int]]
+):
+    assert held(500) == 0
+    store, older, proven = made_older(tmp_path / "r", {"ceiling_version": CEILING_VERSION - 1})
+    for path in (tmp_path / "r" / "shared").glob("*.json"):
+        what = json.loads(path.read_text())["settings"]["what"]
+        if what == ORIGINALS or (what == EVIDENCE and not keeps_evidence):
+            path.unlink()
+            path.with_suffix(".npz").unlink()
+    counted_votes.clear()
+    assert held(200) == 0
+    assert counted_votes == []
+    (cell,) = store.cells()
+    pd.testing.assert_frame_equal(store.records(cell.key), proven if keeps_evidence else older)
+    assert cell.settings["ceiling_version"] == CEILING_VERSION - (not keeps_evidence)
+    assert cell.settings["ceiling_samples"] == 500
 
 
 def test_the_board_knows_the_error_of_today_s_ceilings(held: Callable[..., int], tmp_path: Path):
