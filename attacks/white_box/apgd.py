@@ -7,7 +7,6 @@ https://arxiv.org/abs/2003.01690.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,13 +15,12 @@ from torch import Tensor
 
 from attacks.base import register
 from attacks.search.geometry import per_image, project, unit
-from attacks.search.probit_gap import gap_and_gradient
-from attacks.search.problem import Problem
+from attacks.search.walk import GapAt, Walk
 from attacks.white_box.cross_and_land import CrossAndLand
 
 
 @dataclass(frozen=True)
-class AutoPGD:
+class AutoPGD(Walk):
     """Croce & Hein's Algorithm 1 for ℓ2: momentum, and a step length that halves when it no longer makes progress.
 
     At some steps, the checkpoints, an image's step length is halved and its search restarts from its best point. That
@@ -30,27 +28,15 @@ class AutoPGD:
     gap nor the step length has changed since. The gap is an estimate, so some of these decisions are chance.
 
     Attributes:
-        steps, samples: see :class:`attacks.search.crossing.Crossing`.
         rho: share of steps that must lower the gap; 0.75 in the paper.
     """
 
-    steps: int
-    samples: int
     rho: float
 
-    def __call__(self, problem: Problem, rows: Sequence[int], rival: Tensor | None = None) -> Tensor:
-        """For each of ``rows`` the point of the lowest gap by estimates; see :class:`attacks.search.problem.Search`."""
-        images, epsilon, chosen = problem.images, problem.epsilon, list(rows)
-        result = images.clone()
-        if not chosen:
-            return result
-        originals = images[chosen]
-
-        def gap_at(points: Tensor) -> tuple[Tensor, Tensor]:
-            return gap_and_gradient(problem, points, chosen, self.samples, rival)
-
-        length = torch.full((len(chosen),), 2 * epsilon, device=images.device)
-        current, previous = originals.clone(), originals.clone()
+    def walk(self, originals: Tensor, epsilon: float, gap_at: GapAt) -> Tensor:
+        """For each image the point of the lowest gap by estimates."""
+        length = torch.full((len(originals),), 2 * epsilon, device=originals.device)
+        current, previous = originals, originals
         gap, gradient = gap_at(current)
         best, lowest, at_best = current.clone(), gap.clone(), gradient.clone()
         lowered = torch.zeros_like(lowest)
@@ -77,8 +63,7 @@ class AutoPGD:
                 gradient = torch.where(per_image(stuck), at_best, gradient)
                 gap = torch.where(stuck, lowest, gap)
                 lowered.zero_()
-        result[chosen] = best
-        return result
+        return best
 
 
 def checkpoint_steps(steps: int) -> dict[int, int]:
