@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from faults_cells import VOTES, cell_records, cell_settings, write
+from faults_cells import IMAGES, VOTES, cell_settings, write
+from leaderboard_data import make_records
 
 from leaderboard import Store, publish
 from leaderboard.stored import published_arrays, unfinished
@@ -142,7 +143,7 @@ def renew(store: Store) -> None:
     """Other ceilings for a cell."""
     cell = store.cell(KEY)
     assert cell is not None
-    store.renew_cell(cell, {"ceiling_samples": 5}, cell_records().assign(ceiling=0.25))
+    store.renew_cell(cell, {"ceiling_samples": 5}, make_records(IMAGES).assign(ceiling=0.25))
 
 
 def ask(store: Store) -> None:
@@ -159,7 +160,7 @@ def adopt(store: Store) -> None:
     settings = cell_settings(attack="nes")
     from dataclasses import replace
 
-    store.adopt_cell(replace(cell, key=settings_key(settings), settings=settings), cell_records())
+    store.adopt_cell(replace(cell, key=settings_key(settings), settings=settings), make_records(IMAGES))
 
 
 def fail(store: Store) -> None:

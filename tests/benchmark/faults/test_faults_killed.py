@@ -33,7 +33,7 @@ CELLS = {
 @pytest.mark.parametrize("scenarios", [[name for name in LEAST if name != "board"], ["board"]], ids=["cells", "board"])
 def test_killed_at_each_file_operation(scenarios: list[str], tmp_path: Path):
     here = Path(__file__).parent
-    path = os.pathsep.join(map(str, (ROOT, here, here.parent)))
+    path = os.pathsep.join(map(str, (ROOT, here, ROOT / "tests" / "leaderboard")))
     keys = {name: settings_key(cell_settings(**changed)) for name, changed in CELLS.items()}
     keys |= {"votes": key_of(VOTES)}
     given = environment(PYTHONPATH=path, KEYS=json.dumps(keys))
