@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attacks import Access, Attack, Decision, Transfer
-from benchmark.key import CEILING as CEILING
-from benchmark.key import CEILING_VERSION as CEILING_VERSION
-from benchmark.key import PROTOCOL as PROTOCOL
-from benchmark.key import key_of as key_of
-from benchmark.key import settings_key as settings_key
+from benchmark.key import CEILING, CEILING_VERSION, settings_key
 from benchmark.suite import Suite
 from leaderboard import Store
 from leaderboard.stored.cell import StoredCell

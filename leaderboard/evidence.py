@@ -43,7 +43,7 @@ def error_of(version: int | None) -> float:
     """The probability with which the ceiling of one image may fail, by the version of its proof.
 
     Args:
-        version: `benchmark.cell.CEILING_VERSION` when the ceiling was proven; None, which the first version left, is 1.
+        version: `benchmark.key.CEILING_VERSION` when the ceiling was proven; None, which the first version left, is 1.
     """
     return 1e-3 if (version or 1) < 3 else 1e-6
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from attacks import ATTACKS
-from benchmark.cell import Cell, settings_key
+from benchmark.cell import Cell
+from benchmark.key import settings_key
 from benchmark.running.exported import is_exported
 from benchmark.suite import Suite
 from benchmark.suite_file import load_suite

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cell import settings_key
 from benchmark.commands.publish import write_board
+from benchmark.key import settings_key
 from leaderboard import Row, Store, StoredCell, StoreError, rows
 from leaderboard.stored.archive import PLACE
 from leaderboard.stored.records import COLUMNS, frame

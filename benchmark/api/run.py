@@ -24,10 +24,10 @@ from benchmark.api.own_targets import (
     stamp,
 )
 from benchmark.api.result import Result, gathered
-from benchmark.cell import settings_key
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import write_board
 from benchmark.commands.run_options import OVERRIDES, asked_options, chosen_suite
+from benchmark.key import settings_key
 from benchmark.plugins.registries import Snapshot
 from benchmark.running import runner
 from benchmark.suite import Suite

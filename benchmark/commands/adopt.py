@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.cell import settings_key
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import run_command
+from benchmark.key import settings_key
 from benchmark.running.clean_columns import adopt_clean_columns
 from benchmark.running.exported import is_exported
 from leaderboard import Store

@@ -7,10 +7,10 @@ import json
 import sys
 from collections import Counter
 
-from benchmark.cell import settings_key
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import said_damage, write_board
 from benchmark.commands.signals import INTERRUPTED, interrupt_on_sigterm
+from benchmark.key import settings_key
 from benchmark.recheck.plan import KINDS, Asked, origins, plan
 from benchmark.recheck.reevaluation import reevaluate
 from benchmark.recheck.sequential import as_json, as_text, costs

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from benchmark.cell import key_of, settings_key
+from benchmark.key import key_of, settings_key
 from benchmark.running.exported import EXPORTED
 from leaderboard import Store, StoredCell
 from leaderboard.image_sets import TOGETHER, grouped, image_sets

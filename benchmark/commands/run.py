@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from attacks import ATTACKS
-from benchmark.cell import settings_key
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import said_damage, write_board
 from benchmark.commands.run_options import asked_options, chosen_suite, engine_options
 from benchmark.commands.signals import INTERRUPTED, interrupt_on_sigterm
+from benchmark.key import settings_key
 from benchmark.options import program
 from benchmark.running.engines import EngineChoice
 from benchmark.running.limits import Limits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from benchmark.cell import settings_key
+from benchmark.key import settings_key
 from benchmark.message import one_line
 from benchmark.terminal.failures import KEY, described, where
 from leaderboard import Store, StoredCell

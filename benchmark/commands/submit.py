@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmark.cell import settings_key
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import said_damage, write_board
 from benchmark.commands.signals import INTERRUPTED, interrupt_on_sigterm
+from benchmark.key import settings_key
 from benchmark.recheck.place import Submission
 from benchmark.recheck.submission import EVALUATION_SEED, submit
 from benchmark.terminal.progress import reporter

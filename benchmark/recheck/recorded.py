@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cell import settings_key
+from benchmark.key import settings_key
 from leaderboard import Store, StoredCell
 from leaderboard.errors import StoreError
 from leaderboard.stored import archive

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.cell import PROTOCOL
+from benchmark.key import PROTOCOL
 from benchmark.recheck.reevaluation import changed, noise_of
 from benchmark.running.evaluation import enforce, take
 from benchmark.running.resumable import Arrays, Report, computed_once, silent

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.cell import CEILING_VERSION
+from benchmark.key import CEILING_VERSION
 from benchmark.recheck.clause import count
 from benchmark.recheck.reevaluation import changed, noise_of
 from benchmark.recheck.scoring import Made, MadeCell

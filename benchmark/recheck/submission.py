@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark.cell import key_of
+from benchmark.key import key_of
 from benchmark.provenance import provenance
 from benchmark.recheck.npz_file import ImageFile, read_images
 from benchmark.recheck.place import Place, Submission, place_of

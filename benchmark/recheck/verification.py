@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.cell import settings_key
+from benchmark.key import settings_key
 from benchmark.recheck.board_contents import DATA_FILE, contents
 from benchmark.recheck.clause import Clause, count, kept
 from benchmark.recheck.recorded import Recorded, is_recorded, recorded

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.cell import PROTOCOL
+from benchmark.key import PROTOCOL
 from benchmark.running.resumable import Arrays, Report, computed_once, silent
 from leaderboard import Store
 from targets import DATA, SmoothedClassifier

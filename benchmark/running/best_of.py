@@ -18,7 +18,8 @@ from torch import Tensor
 
 from attacks import ATTACKS
 from attacks.access import Meter
-from benchmark.cell import Cell, settings_key
+from benchmark.cell import Cell
+from benchmark.key import settings_key
 from benchmark.suite import Suite
 from leaderboard import Store
 

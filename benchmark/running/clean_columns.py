@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attacks.budget import SLACK
-from benchmark.cell import CEILING, CEILING_VERSION, PROTOCOL, Cell, ceiling_settings, key_of
+from benchmark.cell import Cell, ceiling_settings
+from benchmark.key import CEILING, CEILING_VERSION, PROTOCOL, key_of
 from benchmark.running.clean_images import CleanImages
 from benchmark.running.evaluation import PREDICT_COLUMNS, predicted, take
 from benchmark.running.resumable import Report, silent

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.cell import PROTOCOL
+from benchmark.key import PROTOCOL
 from benchmark.running.resumable import Arrays, Report, computed_once, find, silent
 from leaderboard import Store
 from targets import SmoothedClassifier
@@ -21,7 +21,7 @@ from targets.looks import Looks
 
 EVIDENCE = "evidence, version 2"
 """What the store calls the evidence behind ceilings. Raise its version when other sums are kept (`targets.gradient`).
-What is proven from the same sums is a matter of `benchmark.cell.CEILING_VERSION`."""
+What is proven from the same sums is a matter of `benchmark.key.CEILING_VERSION`."""
 
 LOOKS = "votes at looks"
 """What the store calls the votes of images that were sampled on (`targets.looks`)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmark.cell import key_of
+from benchmark.key import key_of
 from benchmark.running.clean_images import EVIDENCE, LOOKS
 from benchmark.running.surrogates import OF_ANSWERS, OF_SAME_DATA
 

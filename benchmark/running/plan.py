@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
-from benchmark.cell import Cell, cells, settings_key
+from benchmark.cell import Cell, cells
+from benchmark.key import settings_key
 from benchmark.running.best_of import best_of_cells
 from benchmark.suite import Suite
 from benchmark.terminal.progress import clock

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.cell import key_of
+from benchmark.key import key_of
 from leaderboard import Store
 from targets.arithmetic import elsewhere
 

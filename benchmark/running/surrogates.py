@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from attacks.access import Fit, SameDataFit
-from benchmark.cell import PROTOCOL, key_of
+from benchmark.key import PROTOCOL, key_of
 from benchmark.provenance import provenance
 from benchmark.running.adversary_answers import AdversaryAnswers
 from benchmark.running.resumable import Arrays, Report, find, silent

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 import torch
 
-from benchmark.cell import settings_key
+from benchmark.key import settings_key
 from benchmark.plugins.loading import load_file, load_installed
 from benchmark.running.hardware import usable_cores
 from benchmark.running.limits import Limits

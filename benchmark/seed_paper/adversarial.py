@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attacks import Meter
-from benchmark.cell import CEILING, Cell
+from benchmark.cell import Cell
+from benchmark.key import CEILING
 from benchmark.running.access_factory import grant
 from benchmark.running.attack_call import call_attack
 from benchmark.running.evaluation import Sent, enforce, take

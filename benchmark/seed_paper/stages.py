@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.cell import PROTOCOL, key_of
+from benchmark.key import PROTOCOL, key_of
 from benchmark.terminal.progress import clock
 from leaderboard import Store
 

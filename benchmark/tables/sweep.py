@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.cell import PROTOCOL
+from benchmark.key import PROTOCOL
 from benchmark.provenance import provenance
 from benchmark.running.evaluation import take
 from benchmark.tables import tsv

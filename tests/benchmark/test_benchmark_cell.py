@@ -11,7 +11,8 @@ from benchmark_helpers import TARGET
 
 from attacks import ATTACKS, Attack
 from attacks.control.clean import Clean
-from benchmark.cell import Cell, cells, key_of, settings_key
+from benchmark.cell import Cell, cells
+from benchmark.key import key_of, settings_key
 from benchmark.suite import Suite
 from targets import DATA, SmoothedClassifier
 from targets.arithmetic import VARIABLE

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from benchmark_helpers import by_attack, command, error_line, run
 
-from benchmark.cell import settings_key
+from benchmark.key import settings_key
 from benchmark.running.exported import is_exported
 from leaderboard import Store
 from leaderboard.stored.store import SCHEMA_VERSION

@@ -48,7 +48,7 @@ def _plan(folder: Path, count: int) -> tuple[float, float]:
     """Look up each cell as a run does. CPU seconds before that, which importing and loading took; its wall seconds."""
     from synthetic_store import REQUEST, load_cells
 
-    from benchmark.cell import settings_key
+    from benchmark.key import settings_key
     from benchmark.running.work import Work
     from benchmark.terminal.progress import Quiet
     from leaderboard import Store

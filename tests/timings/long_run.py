@@ -10,7 +10,7 @@ from typing import Any
 
 import attacks
 from attacks import ATTACKS, Attack, WhiteBox
-from benchmark.cell import settings_key
+from benchmark.key import settings_key
 from benchmark.running.runner import run
 from benchmark.suite import Suite
 from benchmark.terminal.progress import Quiet

@@ -15,7 +15,7 @@ from pyarrow import parquet
 from scipy.special import bdtr
 
 from attacks import WhiteBox
-from benchmark.cell import settings_key
+from benchmark.key import settings_key
 from leaderboard import Store
 
 

@@ -17,7 +17,7 @@ from benchmark_helpers import command
 from faults_cells import VOTES, cell_settings, write
 from hypothesis import strategies as st
 
-from benchmark.cell import key_of, settings_key
+from benchmark.key import key_of, settings_key
 from benchmark.message import LONGEST
 from leaderboard import Store
 from leaderboard.stored import digest, files

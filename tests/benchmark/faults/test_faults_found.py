@@ -18,7 +18,7 @@ from faults_cells import VOTES, cell_settings
 from faults_world import fresh, kept, make_world, sealed
 from pyarrow import parquet
 
-from benchmark.cell import key_of, settings_key
+from benchmark.key import key_of, settings_key
 from benchmark.recheck.npz_file import read_images
 from leaderboard import Store, StoreError
 from leaderboard.stored import archive, bounds, files

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from benchmark.cell import key_of, settings_key
+from benchmark.key import key_of, settings_key
 
 Damage = Callable[[bytes], bytes]
 Edit = Callable[[Any], Any]

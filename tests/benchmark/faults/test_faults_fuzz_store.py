@@ -13,7 +13,7 @@ from faults_world import damages, edits, fresh, kept, make_world, sealed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.cell import key_of, settings_key
+from benchmark.key import key_of, settings_key
 
 COMMANDS: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("show", "--results", "r"), ()),

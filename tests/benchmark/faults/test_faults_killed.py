@@ -13,7 +13,7 @@ from benchmark_helpers import PATIENCE, ROOT, environment
 from faults_cells import VOTES, cell_settings
 from faults_world import kept
 
-from benchmark.cell import key_of, settings_key
+from benchmark.key import key_of, settings_key
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and fork")
 

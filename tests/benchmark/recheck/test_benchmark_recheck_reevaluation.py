@@ -14,7 +14,7 @@ from scipy.stats import binom, norm
 from torch import nn
 
 from attacks import WhiteBox
-from benchmark.cell import settings_key
+from benchmark.key import settings_key
 from leaderboard import Store, StoredCell
 from leaderboard.stored.source import LANDED_FOR, ORIGIN
 from targets import ABSTAIN, DATA, register

@@ -12,7 +12,7 @@ import pytest
 from benchmark_helpers import TARGET, board, command, error_line, records, run, suite_file
 
 from attacks import ATTACKS
-from benchmark.cell import settings_key
+from benchmark.key import settings_key
 from leaderboard import Store
 from leaderboard.statistics import binomial_quantile
 from targets import ABSTAIN, DATA

@@ -12,7 +12,7 @@ import pytest
 from benchmark_helpers import TARGET, define, nothing, records, run, suite_file
 
 from attacks import NoAccess
-from benchmark.cell import CEILING_VERSION
+from benchmark.key import CEILING_VERSION
 from benchmark.running.clean_columns import ORIGINALS, PROVEN
 from benchmark.running.clean_images import EVIDENCE
 from leaderboard import Store, rows

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from attacks import Deployment, Meter, Transfer
 from attacks.surrogate import SurrogateRecipe
-from benchmark.cell import key_of
+from benchmark.key import key_of
 from benchmark.running import resumable
 from benchmark.running.cell_surrogates import CellSurrogates
 from benchmark.running.clean_images import CleanImages

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from html_pages import PUBLISHED, QUOTED, SCRIPT, command
 
-from benchmark.cell import settings_key
+from benchmark.key import settings_key
 from leaderboard import Store, publish
 from leaderboard.html.page import INDEX
 from leaderboard.html.site import site

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from html_pages import PUBLISHED, command
 
-from benchmark.cell import settings_key
 from benchmark.cli import main
+from benchmark.key import settings_key
 from leaderboard import StoreError
 from leaderboard.html.site import site
 
