@@ -17,6 +17,15 @@ MOST_WORKERS = 8
 """Each holds PyTorch and, with CIFAR-10 at hand, its images: about a gigabyte."""
 
 
+LONGEST = (
+    *("test_benchmark_engines.py", "test_readme.py", "test_benchmark_workers.py", "test_benchmark_interrupted.py"),
+    *("test_benchmark_kit_new.py", "test_faults_fuzz_board.py", "test_published.py", "test_faults_killed.py"),
+    *("test_benchmark_determinism.py", "test_benchmark_kit_notices.py", "test_bench_load.py", "test_html_browser.py"),
+    *("test_attacks_contract.py", "test_benchmark_kit_package.py", "test_benchmark_swept.py", "test_wheel.py"),
+)
+"""Files that take longest, most of them with few tests. Begun first, none of them is left to one core at the end."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """File by file on all cores, unless ``-n`` says otherwise, a single file is asked for or seconds are measured."""
@@ -26,8 +35,15 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     single = len(config.args) == 1 and ".py" in config.args[0]
     if option.numprocesses is None and not (single or option.collectonly or option.usepdb):
         option.numprocesses, option.dist = min(cores(), MOST_WORKERS), "loadfile"
+        option.loadscopereorder = False  # which would begin with the files of most tests
     if option.numprocesses:
         option.benchmark_disable = True  # its tests are run once each; they would be stopped with a warning otherwise
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, each as it is."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def elsewhere(folder: Path) -> Path:
     """The whole run again by the real program, in a process of its own."""
     suite, results = make_suite(folder, "again"), folder / "again-results"
-    done = program("run", "--suite", suite, "--results", results, "--plugin", STEADY)
+    done = program("run", "--suite", suite, "--results", results, "--plugin", STEADY, "--workers", 0)
     assert done.returncode == 0, done.stderr
     return results
 

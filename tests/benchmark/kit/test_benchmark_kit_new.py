@@ -92,7 +92,7 @@ def test_it_says_what_to_do_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "python -m benchmark check mine.py\n" in out
     assert "python -m benchmark run --plugin mine.py --attacks mine --targets digits-sigma0.50" in out
     assert command("run", "--plugin", "mine.py", "--attacks", "mine", "--images", 2, "--samples", 100, "--quiet",
-                   "--targets", "digits-sigma0.50", "--epsilons", 0.5) == 0  # fmt: skip
+                   "--targets", "digits-sigma0.50", "--epsilons", 0.5, "--workers", 0) == 0  # fmt: skip
 
 
 @pytest.mark.parametrize("there", ["mine.py", "test_mine.py"])

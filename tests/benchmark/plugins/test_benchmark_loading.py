@@ -183,7 +183,7 @@ def test_a_good_plugin_is_on_the_board_and_one_that_raises_a_failed_row(tmp_path
     """The real program, in a process of its own."""
     good, boom = plugin(tmp_path, GOOD), plugin(tmp_path, BOOM, "boom.py")
     suite = suite_file(tmp_path / "s.toml", attacks=["toward-grey", "boom", "clean"], epsilons=[1.5])
-    done = program("run", "--suite", suite, "--results", "r", "--plugin", good, boom, cwd=tmp_path)
+    done = program("run", "--suite", suite, "--results", "r", "--plugin", good, boom, "--workers", 0, cwd=tmp_path)
     assert done.returncode == 1
     assert "toward-grey" in done.stdout
     assert "boom failed: RuntimeError: boom and bust" in done.stdout

@@ -151,22 +151,22 @@ def test_two_workers_give_the_records_of_one_process_and_train_a_surrogate_once(
         query_budgets=[3],
         shard=2,
     )
-    for workers in (1, 2):
+    for workers in (0, 2):
         run = ["run", "--suite", suite, "--plugin", plugin, "--quiet", "--workers", workers]
         assert command(*run, "--results", tmp_path / f"{workers}") == 0
         (tmp_path / f"told{workers}.txt").write_text("\n".join(told(tmp_path, "fit")), encoding="utf-8")
         (tmp_path / "told.txt").unlink()
     names = ["clean", "gaussian", "nes", *(f"uses-{number}" for number in range(4)), "best-of transfer"]
     for name in names:
-        one, two = records(tmp_path / "1", name), records(tmp_path / "2", name)
+        one, two = records(tmp_path / "0", name), records(tmp_path / "2", name)
         assert len(one) == 8
         order = ["image", "clean_first_votes", "first_votes"]
         assert_frame_equal(
             one.sort_values(order, ignore_index=True), two.sort_values(order, ignore_index=True), check_exact=True
         )
-        for index, pixels in images(tmp_path / "1", name).items():
+        for index, pixels in images(tmp_path / "0", name).items():
             assert (pixels == images(tmp_path / "2", name)[index]).all()
-    trainers = [(tmp_path / f"told{workers}.txt").read_text(encoding="utf-8").split() for workers in (1, 2)]
+    trainers = [(tmp_path / f"told{workers}.txt").read_text(encoding="utf-8").split() for workers in (0, 2)]
     assert [len(found) for found in trainers] == [2, 2]  # one a target
     assert str(os.getpid()) not in trainers[1]
     assert not [path for path in (tmp_path / "2" / "shared").iterdir() if path.name.startswith(".")]  # no lock is left
@@ -237,14 +237,16 @@ def test_a_cell_that_is_another_one_in_a_worker_is_refused_with_what_differs():
 
 
 @pytest.mark.parametrize(
-    "numbers",
-    [[signal.SIGINT], [signal.SIGINT, signal.SIGINT], [signal.SIGTERM], [signal.SIGKILL]],
-    ids=lambda numbers: "-".join(number.name for number in numbers),
+    ("numbers", "workers"),
+    [([signal.SIGINT], 2), ([signal.SIGINT, signal.SIGINT], 1), ([signal.SIGTERM], 1), ([signal.SIGKILL], 2)],
+    ids=lambda value: "-".join(number.name for number in value) if isinstance(value, list) else str(value),
 )
-def test_workers_end_within_seconds_when_the_run_does(tmp_path: Path, plugin: Path, numbers: list[signal.Signals]):
+def test_workers_end_within_seconds_when_the_run_does(
+    tmp_path: Path, plugin: Path, numbers: list[signal.Signals], workers: int
+):
     suite = suite_file(tmp_path / "s.toml", attacks=["clean", "waits"], epsilons=[0.5, 1.0])
-    run = start("run", "--suite", suite, "--plugin", plugin, "--results", tmp_path / "r", "--workers", 2)
-    waiting = _until(lambda: len(told(tmp_path, "waits")) == 2, PATIENCE)
+    run = start("run", "--suite", suite, "--plugin", plugin, "--results", tmp_path / "r", "--workers", workers)
+    waiting = _until(lambda: len(told(tmp_path, "waits")) == workers, PATIENCE)
     assert waiting, run.communicate(timeout=5)
     begun = time.monotonic()
     for number in numbers:
