@@ -9,7 +9,7 @@ import pytest
 from load import main
 from long_run import Resident, memory
 
-CELLS = 150
+CELLS = 90
 
 
 def test_the_memory_of_a_run_does_not_grow_with_its_cells(tmp_path, monkeypatch):
