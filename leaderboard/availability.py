@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from leaderboard.access import CONTROL, ordered
 from leaderboard.board import at_largest_budget
@@ -53,14 +53,17 @@ class UnderAttack(TypedDict):
     ``answered`` and ``right`` are the lowest rates that any single attack reached. Their intervals hold for the lowest
     of the true rates: each attack's interval is at level 1 - 0.05 / attacks (Bonferroni). The rates themselves are not
     corrected: the lowest of several observed rates is, on average, a little below the lowest of the true ones.
+
+    ``answered_attack`` and ``right_attack`` are the attacks that reached them, which may be two; None where no attack
+    of this access does more than a control: then the rate is the controls' lowest.
     """
 
     access: str  # `ANY` for all
     attacks: int  # how many, controls included
     answered: Rate
-    answered_attack: str  # that reached it
+    answered_attack: str | None
     right: Rate
-    right_attack: str
+    right_attack: str | None
     answered_every: Rate  # images that it answers under every one of these attacks
     right_every: Rate  # images that it answers rightly under every one of them
 
@@ -74,19 +77,30 @@ class Behind(TypedDict):
     mcnemar_p: float  # exact, paired
 
 
-class Standing(TypedDict):
-    """One target at one ε. Targets are ranked by ``right_every`` under all attacks, then by what is certified."""
+class Place(TypedDict):
+    """What rows, and what is made of them, are of."""
 
-    rank: int | None  # None: some attack that another target of the table has is missing or not whole
     suite: str
     target: str
     sigma: float
     data: str
     epsilon: float
-    n: int
     alpha: float
     seed: int
     images: int
+
+
+def place(of: Row | Place) -> Place:
+    """Its place."""
+    held = dict(of)
+    return cast(Place, {name: held[name] for name in Place.__annotations__})
+
+
+class Standing(Place):
+    """One target at one ε. Targets are ranked by ``right_every`` under all attacks, then by what is certified."""
+
+    rank: int | None  # None: some attack that another target of the table has is missing or not whole
+    n: int
     of_images: int
     clean_answered: Rate
     clean_right: Rate
@@ -145,26 +159,19 @@ def _standing(whole: Sequence[tuple[Row, Columns]], wanted: set[str]) -> tuple[S
     groups = [(name, [one for one in attacks if one.row["access"] in (name, CONTROL)]) for name in accesses]
     certain: NDArray[np.float64] = 1 - records["ceiling"]
     leads = records["certified_label"] == records["label"]
-    standing = Standing(
-        rank=None,
-        suite=first["suite"],
-        target=first["target"],
-        sigma=first["sigma"],
-        data=first["data"],
-        epsilon=first["epsilon"],
-        n=first["n"],
-        alpha=first["alpha"],
-        seed=first["seed"],
-        images=first["images"],
-        of_images=first["of_images"],
-        clean_answered=_rate(answered),
-        clean_right=_rate(right),
-        under_attack=[_under(name, group) for name, group in [*groups, (ANY, attacks)]],
-        certified_answered=float(certain.mean()),
-        certified_right=float((leads * certain).mean()),
-        missing=sorted(wanted - {row["attack"] for row, _ in whole}),
-        behind_first=None,
-    )
+    standing: Standing = {
+        "rank": None,
+        **place(first),
+        "n": first["n"],
+        "of_images": first["of_images"],
+        "clean_answered": _rate(answered),
+        "clean_right": _rate(right),
+        "under_attack": [_under(name, group) for name, group in [*groups, (ANY, attacks)]],
+        "certified_answered": float(certain.mean()),
+        "certified_right": float((leads * certain).mean()),
+        "missing": sorted(wanted - {row["attack"] for row, _ in whole}),
+        "behind_first": None,
+    }
     return standing, _every([one.right for one in attacks]), records["image"].tolist()
 
 
@@ -174,8 +181,8 @@ def _outcomes(row: Row, records: Columns) -> _Attack:
 
 
 def _under(access: str, attacks: Sequence[_Attack]) -> UnderAttack:
-    answered, answered_attack = _lowest([(one.row["attack"], one.answered) for one in attacks])
-    right, right_attack = _lowest([(one.row["attack"], one.right) for one in attacks])
+    answered, answered_attack = _lowest([(one.row, one.answered) for one in attacks])
+    right, right_attack = _lowest([(one.row, one.right) for one in attacks])
     return UnderAttack(
         access=access,
         attacks=len(attacks),
@@ -188,12 +195,15 @@ def _under(access: str, attacks: Sequence[_Attack]) -> UnderAttack:
     )
 
 
-def _lowest(attacks: Sequence[tuple[str, Flags]]) -> tuple[Rate, str]:
-    """The lowest of several attacks' rates, with a simultaneous interval, and the attack that reached it."""
-    rates = {name: _rate(flags, 1 - 0.05 / len(attacks)) for name, flags in sorted(attacks, key=lambda one: one[0])}
-    weakest = min(rates, key=lambda name: rates[name]["rate"])
-    low, high = min(rate["low"] for rate in rates.values()), min(rate["high"] for rate in rates.values())
-    return Rate(rate=rates[weakest]["rate"], low=low, high=high), weakest
+def _lowest(attacks: Sequence[tuple[Row, Flags]]) -> tuple[Rate, str | None]:
+    """The lowest of several attacks' rates, with a simultaneous interval, and the attack that reached it.
+
+    Of equals it is a control, for which None stands, else the first by name.
+    """
+    rates = [(_rate(flags, 1 - 0.05 / len(attacks)), row) for row, flags in attacks]
+    rate, row = min(rates, key=lambda one: (one[0]["rate"], one[1]["access"] != CONTROL, one[1]["attack"]))
+    low, high = min(rate["low"] for rate, _ in rates), min(rate["high"] for rate, _ in rates)
+    return Rate(rate=rate["rate"], low=low, high=high), None if row["access"] == CONTROL else row["attack"]
 
 
 def _every(flags: Sequence[Flags]) -> Flags:

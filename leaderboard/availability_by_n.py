@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, TypedDict
 
-from leaderboard.availability import Rate, Standing
+from leaderboard.availability import Place, Rate, Standing, place
 
 
 class AtN(TypedDict):
@@ -21,17 +21,9 @@ class AtN(TypedDict):
     certified_right: float
 
 
-class ByN(TypedDict):
+class ByN(Place):
     """One target at one ε, its points by growing n. All of them are over the same images and as many attacks."""
 
-    suite: str
-    target: str
-    sigma: float
-    data: str
-    epsilon: float
-    alpha: float
-    seed: int
-    images: int
     attacks: int  # controls included
     points: list[AtN]
 
@@ -48,18 +40,8 @@ def by_n(standings: Iterable[Standing]) -> list[ByN]:
 
 def _series(group: list[Standing]) -> ByN:
     first = group[0]
-    return ByN(
-        suite=first["suite"],
-        target=first["target"],
-        sigma=first["sigma"],
-        data=first["data"],
-        epsilon=first["epsilon"],
-        alpha=first["alpha"],
-        seed=first["seed"],
-        images=first["images"],
-        attacks=first["under_attack"][-1]["attacks"],
-        points=[_point(one) for one in sorted(group, key=lambda one: one["n"])],
-    )
+    points = [_point(one) for one in sorted(group, key=lambda one: one["n"])]
+    return {**place(first), "attacks": first["under_attack"][-1]["attacks"], "points": points}
 
 
 def _point(one: Standing) -> AtN:

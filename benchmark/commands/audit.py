@@ -9,12 +9,19 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmark.cell import settings_key
 from benchmark.commands import run
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.run_options import chosen_suite
 from benchmark.commands.signals import INTERRUPTED
 from benchmark.suite import Suite
+from leaderboard import Store
+from leaderboard.availability import standings
+from leaderboard.board import measured
 from leaderboard.drawn.numbers import duration
+from leaderboard.drawn.standing_text import standing_text
+from leaderboard.html.page import INDEX
+from leaderboard.variants import variants
 from targets import TARGETS, SmoothedClassifier, cifar10, load
 
 COST = {
@@ -27,6 +34,9 @@ COST = {
 }
 """What an attack takes an image, in calls of PREDICT: its seconds on the published CIFAR-10 board at ε = 1.0, times the
 samples that the target took a second there, over n."""
+
+QUICK = "digits"
+"""The data set whose surrogates ship with the program, or are trained in seconds."""
 
 TRIED = 2
 """Images whose votes are timed for the estimate."""
@@ -43,18 +53,33 @@ def main(arguments: argparse.Namespace) -> int:
     target = load(name, arguments.device)
     first = suites[0]
     seconds = seconds_a_sample(target, first.samples)
+    training = "" if TARGETS[name].data == QUICK else ", and the training of a surrogate that the folder lacks"
     print(
         f"{name}: {len(first.attack_names())} attacks at ε = {', '.join(map(str, first.epsilons))} on {first.images} "
         f"images, n = {', '.join(f'{suite.samples:,}' for suite in suites)}. "
-        f"About {duration(estimated(suites, seconds))} on one core, and the training of a surrogate.",
+        f"About {duration(estimated(suites, seconds))} on one core{training}.",
         file=sys.stderr,
     )
-    codes = []
+    codes: list[int] = []
     for options, suite in zip(runs, suites, strict=True):
+        if codes:
+            print()
         codes.append(run.run_suite(options, suite))
         if codes[-1] == INTERRUPTED:
             break
+    if codes != [INTERRUPTED]:
+        say(runs[0].results, name, suites)
     return max(codes)
+
+
+def say(results: Path, target: str, suites: Sequence[Suite]) -> None:
+    """Print what the target keeps answering in these runs, and where the results and the page are."""
+    asked = {(suite.samples, suite.images, epsilon) for suite in suites for epsilon in suite.epsilons}
+    store = Store.read(results, settings_key)
+    for one in standings(measured(store, variants(store.cells()))):
+        if one["target"] == target and (one["n"], one["of_images"], one["epsilon"]) in asked:
+            print(f"\n{standing_text(one)}")
+    print(f"\nResults: {results}. Page: {results / INDEX}.")
 
 
 def run_options(arguments: argparse.Namespace, suite: str, samples: int | None) -> argparse.Namespace:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leaderboard.availability_by_n import AtN, ByN
+from leaderboard.drawn.availability_tables import Grid
 from leaderboard.drawn.markup import escape, table
 from leaderboard.drawn.numbers import number, percent, percent_with_interval
 
 ABOUT = """\
-PREDICT answers more images if it takes more noise samples. A table shows one target at one ε, and what it keeps at each
-n. All its rows are over the same images. The attacks were landed anew for each n. *Answered* and *right* count an image
+PREDICT answers more images if it takes more noise samples. A table shows one target at one ε, and what it keeps at
+each n. All its rows are over the same images. The attacks were landed anew for each n. *Every attack* counts an image
 only if the target answers it (rightly) under every attack. *Certified* is what no attack within ε can take away.
+Intervals are at 95%, and exact; what is certified is a lower bound already.
 """
 
 
@@ -31,11 +33,16 @@ def title(one: ByN) -> str:
 
 
 def _part(one: ByN) -> str:
-    headers = ["n", "clean: answered", "right", "under attack: answered", "right", "certified: answered", "right"]
-    return f"**{escape(title(one))}**\n\n" + table(headers, [_line(point) for point in one["points"]], text_columns=0)
+    return f"**{escape(title(one))}**\n\n" + table(*grid(one), text_columns=0)
+
+
+def grid(one: ByN) -> Grid:
+    """A line for each n."""
+    headers = ["n", "clean: answered", "clean: right", "every attack: answered", "every attack: right"]
+    return Grid([*headers, "certified: answered", "certified: right"], [_line(point) for point in one["points"]])
 
 
 def _line(point: AtN) -> list[str]:
-    measured = [point[name] for name in ("clean_answered", "clean_right", "answered", "right")]
-    texts = [percent_with_interval(rate["rate"], rate["low"], rate["high"], 0) for rate in measured]
+    measured = [point["clean_answered"], point["clean_right"], point["answered"], point["right"]]
+    texts = [percent_with_interval(rate["rate"], rate["low"], rate["high"]) for rate in measured]
     return [number(point["n"]), *texts, percent(point["certified_answered"]), percent(point["certified_right"])]

@@ -10,7 +10,7 @@ from typing import Any
 from leaderboard.availability import Standing
 from leaderboard.availability_by_n import ByN
 from leaderboard.drawn import availability_picture, by_n_picture, by_n_table
-from leaderboard.drawn.availability_tables import by_table, title
+from leaderboard.drawn.availability_tables import Grid, by_access, by_table, ranking, title
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,14 @@ class Defended:
     """What the section shows. Pictures are addresses that hold their SVG; None where there is nothing to draw.
 
     Attributes:
-        tables: by title, the standings of each ε and n.
-        by_n: by title, the standings of each target that has several n.
+        tables: of each ε and n the title, the targets by rank, and the attacks of each access.
+        by_n: by title, a table of each target that has several n.
     """
 
     picture: str | None
-    tables: list[tuple[str, list[Standing]]]
+    tables: list[tuple[str, Grid, Grid]]
     by_n_picture: str | None
-    by_n: list[tuple[str, ByN]]
+    by_n: list[tuple[str, Grid]]
 
 
 def defended(content: Mapping[str, Any]) -> Defended:
@@ -38,9 +38,9 @@ def defended(content: Mapping[str, Any]) -> Defended:
     series: list[ByN] = content.get("availability_by_n", [])
     return Defended(
         picture=_address(availability_picture.svg(standings)),
-        tables=[(title(group[0]), group) for group in by_table(standings)],
+        tables=[(title(group[0]), ranking(group), by_access(group)) for group in by_table(standings)],
         by_n_picture=_address(by_n_picture.svg(series)),
-        by_n=[(by_n_table.title(one), one) for one in series],
+        by_n=[(by_n_table.title(one), by_n_table.grid(one)) for one in series],
     )
 
 

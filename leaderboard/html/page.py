@@ -11,10 +11,9 @@ from typing import Any
 from leaderboard.access import CONTROL, spoken
 from leaderboard.board import is_best_of
 from leaderboard.curves import Panel
-from leaderboard.drawn.availability_tables import behind
 from leaderboard.drawn.groups import conditions
 from leaderboard.drawn.landed import landed_tables
-from leaderboard.drawn.numbers import duration, number, p_value, percent
+from leaderboard.drawn.numbers import duration, number, percent
 from leaderboard.html.charts import over_epsilon, over_n, over_queries
 from leaderboard.html.columns import ALL, MAIN, MORE, filters, packed, row_id
 from leaderboard.html.defended import defended
@@ -106,7 +105,6 @@ def render(template: str, **values: Any) -> str:
         undefined=StrictUndefined,
     )
     environment.filters |= {"percent": percent, "number": number, "duration": duration, "spoken": spoken}
-    environment.filters |= {"behind": behind, "p_value": p_value}
     dumps = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     style = (_FOLDER / "style.css").read_text(encoding="utf-8")
     scripts = [(_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS]
