@@ -53,8 +53,12 @@ class Suite:
     best_of: bool = False
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def check(self) -> None:
-        """Raise :class:`InputError` for the first setting that cannot be run."""
+    def check(self, with_data: bool = True) -> None:
+        """Raise :class:`InputError` for the first setting that cannot be run.
+
+        Args:
+            with_data: whether it is one that a data set cannot be loaded, of which all but the size is known before.
+        """
         for name in ("targets", "attacks", "epsilons"):
             if not getattr(self, name):
                 raise InputError(f"suite {self.name!r} names no {name}; give at least one in the file or by --{name}")
@@ -80,10 +84,12 @@ class Suite:
         owners = [name for name in self.attack_names() if issubclass(ATTACKS[name].access, Transfer | Decision)]
         for name in self.target_names():
             data = DATA[TARGETS[name].data]
-            if owners:
-                data.split("adversary")  # if it cannot be loaded, one error here and not one in every row
+            if with_data:  # if one cannot be loaded, one error here and not one in every row
+                data.split("evaluation")
+                if owners:
+                    data.split("adversary")
             if data.exposed(self.indices(name)) and owners:
-                available = len(data.split("evaluation").images)
+                available = data.evaluation_size
                 multiple = f" and an offset that is a multiple of {data.held_back}" if self.offset else ""
                 raise InputError(
                     f"some of {self.images} evenly spaced images of {data.name} are among the adversary's own, which "
@@ -97,8 +103,7 @@ class Suite:
 
     def indices(self, target: str) -> list[int]:
         """Indices of its images in the evaluation split of a target's data set."""
-        available = len(DATA[TARGETS[target].data].split("evaluation").images)
-        return evenly_spaced(available, self.images, self.offset)
+        return evenly_spaced(DATA[TARGETS[target].data].evaluation_size, self.images, self.offset)
 
     def attack_names(self) -> list[str]:
         """Names of the attacks."""

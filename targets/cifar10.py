@@ -24,6 +24,9 @@ VARIABLE = "ABSTENTION_BENCH_DATA"
 HELD_BACK = 10
 """Every tenth test image is kept from the adversary. Boards of up to 1,000 evenly spaced images attack only those."""
 
+FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
+"""In the folder ``cifar-10-batches-py``."""
+
 
 @cache
 def load_files(folder: str | None, train: bool) -> Split:
@@ -91,11 +94,41 @@ def split(name: SplitName, folder: str | None = None) -> Split:
     raise unknown("split", name, ("train", "adversary", "evaluation"))
 
 
+def lacking(folder: str | None = None) -> str | None:
+    """What a run would say or do for lack of the files, which are looked for and not read; None where they are there.
+
+    Args:
+        folder: as in :func:`split`.
+    """
+    named = folder or os.environ.get(VARIABLE) or None
+    place = named or cache_folder()
+    if place is None:
+        return f"there is no home folder to keep CIFAR-10 in; give its folder by --data DIR or {VARIABLE}"
+    if all((Path(place) / "cifar-10-batches-py" / name).is_file() for name in FILES):
+        return None
+    if named is None:
+        return (
+            f"CIFAR-10 is not in {place}; a run downloads it (170 MB), or give its folder by --data DIR or {VARIABLE}"
+        )
+    return (
+        f"CIFAR-10 is not in {place}, and a run needs it; give by --data DIR or {VARIABLE} the folder that holds "
+        "cifar-10-batches-py, or neither to have it downloaded"
+    )
+
+
 def data_set(folder: str | None = None) -> DataSet:
     """CIFAR-10 from a folder: see :func:`split`."""
-    # load_files keeps what it loads, by folder. Copies keeps nothing itself.
-    load = Copies(partial(split, folder=folder))
-    return DataSet("cifar10", num_classes=10, shape=(3, 32, 32), split=load, held_back=HELD_BACK, verified=True)
+    return DataSet(
+        "cifar10",
+        num_classes=10,
+        shape=(3, 32, 32),
+        # load_files keeps what it loads, by folder. Copies keeps nothing itself.
+        split=Copies(partial(split, folder=folder)),
+        held_back=HELD_BACK,
+        verified=True,
+        size=10_000,
+        lacking=partial(lacking, folder),
+    )
 
 
 def use_folder(folder: Path | None) -> None:

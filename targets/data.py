@@ -16,6 +16,10 @@ from targets.split import Checked, Split, SplitName
 __all__ = ["DATA", "DataSet", "Split", "SplitName", "evenly_spaced"]
 
 
+def _nothing() -> None:
+    """What a data set lacks that does not say."""
+
+
 @dataclass(frozen=True)
 class DataSet:
     """A data set: the images that the target is trained on, the adversary owns, and attacks are evaluated on.
@@ -31,6 +35,8 @@ class DataSet:
             transfer attack on those would attack its own training images. With 1 it holds none.
         verified: whether ``split`` itself checks that images and labels are the registered ones. Then the name says
             what they are. For any other data set, the keys of results hold digests of the images and labels used.
+        size: of "evaluation", in images, where that is known before it is loaded.
+        lacking: says in one line, without loading anything, what is missing on this machine; None where nothing is.
 
     Raises:
         InputError: fewer than two classes, or a shape that is not three numbers above 0.
@@ -42,6 +48,8 @@ class DataSet:
     split: Callable[[SplitName], Split]
     held_back: int = 1
     verified: bool = False
+    size: int | None = None
+    lacking: Callable[[], str | None] = _nothing
 
     def __post_init__(self) -> None:
         sizes = tuple(self.shape)
@@ -61,6 +69,11 @@ class DataSet:
             "split": copies(Checked(load, self.name, shape, num_classes)),
         }.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def evaluation_size(self) -> int:
+        """How many evaluation images there are. They are loaded only where their number is not known before."""
+        return len(self.split("evaluation").images) if self.size is None else self.size
 
     def exposed(self, indices: Iterable[int]) -> list[int]:
         """Those of ``indices`` whose evaluation images the adversary may know."""

@@ -172,7 +172,9 @@ def _registered(
             word for name, values in settings.items() for word in set_words(name, values, base.settings.get(name, {}))
         ]
         arguments = argparse.Namespace(
-            **{"all": True, "suite": suite, "set": [], "plugin": []} | dict.fromkeys(OVERRIDES) | given
+            **{"all": True, "suite": suite, "set": [], "plugin": [], "dry_run": False}
+            | dict.fromkeys(OVERRIDES)
+            | given
         )
         wanted = chosen_suite(arguments)
         wanted = dataclasses.replace(wanted, settings={**wanted.settings, **settings})

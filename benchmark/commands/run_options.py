@@ -41,7 +41,7 @@ def chosen_suite(arguments: argparse.Namespace) -> Suite:
             given[name] = tuple(dict.fromkeys(given[name]))
     suite = dataclasses.replace(load_suite(arguments.suite or DEFAULT), **given)
     suite = dataclasses.replace(suite, settings=with_settings(suite, arguments.set))
-    suite.check()
+    suite.check(with_data=not arguments.dry_run)
     return suite
 
 

@@ -17,7 +17,7 @@ from benchmark.suite import Suite
 from benchmark.terminal.progress import clock
 from leaderboard import Store
 from leaderboard.stored.cell import StoredCell
-from targets import load
+from targets import DATA, TARGETS, load
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,9 @@ class Cost:
 def plan(suite: Suite, results: Path, device: str, workers: int | None) -> str:
     """A table of a suite's cells by target and attack, and an estimate of what is missing.
 
-    Nothing is written and no cell is run. Cells count as alike if they are of the same attack and target; if
-    no such cell was measured, of the same attack on the same data.
+    Nothing is written and no cell is run. A verified data set of known size need not be there: cells' keys ask no more
+    of it. Cells count as alike if they are of the same attack and target; if no such cell was measured, of the same
+    attack on the same data.
 
     Args:
         results: a results folder, which need not exist.
@@ -62,7 +63,9 @@ def plan(suite: Suite, results: Path, device: str, workers: int | None) -> str:
         rows.append([target, attack, count, stored[target, attack], len(ours), *_told(measured, ours)])
     heads = ["target", "attack", "cells", "stored", "to run", "about", "samples"]
     table = tabulate(rows, heads, tablefmt="simple", colalign=("left", "left", *["right"] * 5))
-    return f"{table}\n\n{_summary(measured, missing, sum(total.values()), workers)}"
+    lacking = (DATA[data].lacking() for data in sorted({TARGETS[name].data for name in suite.target_names()}))
+    lines = [_summary(measured, missing, sum(total.values()), workers), *(f"Note: {text}." for text in lacking if text)]
+    return "\n".join([f"{table}\n", *lines])
 
 
 def _told(measured: _Measured, ours: list[Cell]) -> tuple[str, str]:

@@ -75,6 +75,36 @@ def test_a_bad_folder_is_one_line(
     assert not nowhere.exists()  # a folder was named, so nothing is looked for elsewhere
 
 
+def test_a_dry_run_plans_without_the_data_and_says_what_a_run_would_do(
+    nowhere: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    asked = ("run", "--suite", "cifar10", "--targets", NAMED, "--attacks", "clean", "level-set", "--dry-run")
+    assert command(*asked) == 0
+    out, err = capsys.readouterr()
+    assert "24 cells: 0 stored already, 24 to run." in out  # two attacks, three ε, four shards
+    assert f"Note: CIFAR-10 is not in {nowhere}; a run downloads it (170 MB)" in out
+    assert err == ""
+    assert not nowhere.exists()
+    assert command(*asked, "--data", tmp_path / "here") == 0
+    assert (
+        f"Note: CIFAR-10 is not in {tmp_path / 'here'}, and a run needs it; give by --data" in capsys.readouterr().out
+    )
+    assert command(*asked, "--images", 300) == 2
+    assert "give a number that divides 1000" in error_line(capsys.readouterr().err)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_run_of_attacks_that_own_no_images_needs_the_data_too(capsys: pytest.CaptureFixture[str]):
+    assert command("run", "--suite", "cifar10", "--targets", NAMED, "--attacks", "clean") == 2
+    assert "could not be downloaded" in error_line(capsys.readouterr().err)
+
+
+@pytest.mark.usefixtures("cifar10")
+def test_a_dry_run_says_nothing_of_data_that_is_there(capsys: pytest.CaptureFixture[str]):
+    assert command("run", "--suite", "cifar10", "--targets", NAMED, "--attacks", "clean", "--dry-run") == 0
+    assert "CIFAR-10" not in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("nowhere")
 def test_everything_else_works_without_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     for what in ("targets", "attacks", "suites"):

@@ -83,6 +83,21 @@ def test_every_tenth_test_image_is_kept_from_the_adversary():
 
 
 @pytest.mark.usefixtures("cifar10")
+def test_its_size_is_known_before_it_is_loaded():
+    assert DATA["cifar10"].evaluation_size == len(split("evaluation").images)
+
+
+def test_what_it_lacks_is_said_without_reading(cifar10, nowhere, tmp_path, monkeypatch):
+    from targets.cifar10 import lacking
+
+    assert lacking(str(cifar10)) is None
+    assert (lacking(str(tmp_path)) or "").startswith(f"CIFAR-10 is not in {tmp_path}, and a run needs it;")
+    assert (lacking() or "").startswith(f"CIFAR-10 is not in {nowhere}; a run downloads it (170 MB),")
+    monkeypatch.setenv(VARIABLE, str(cifar10))
+    assert lacking() is None
+
+
+@pytest.mark.usefixtures("cifar10")
 def test_an_unknown_split():
     with pytest.raises(InputError, match="unknown split 'test'"):
         split("test")  # type: ignore[arg-type]
