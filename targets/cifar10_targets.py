@@ -35,7 +35,6 @@ def _add(sigma: float, defence: Defence, sha256: str) -> None:
     gaussian = isinstance(defence, Gaussian)
     for precision, suffix in PRECISIONS:
         name = f"cifar10-{'' if gaussian else defence.name + '-'}sigma{sigma:.2f}{suffix}"
-        trained = "trained with" if gaussian else f"trained for {defence.name} under"
         TARGETS.add(
             name,
             Target(
@@ -45,7 +44,7 @@ def _add(sigma: float, defence: Defence, sha256: str) -> None:
                 build=trained_by(defence, partial(ResNet, 20)),
                 sha256=sha256,
                 recipe=RECIPE,
-                description=f"ResNet-20 on CIFAR-10, {trained} noise of σ = {sigma:.2f}, {precision}",
+                description=f"ResNet-20 on CIFAR-10, {defence.trained} noise of σ = {sigma:.2f}, {precision}",
                 precision=precision,
                 defence=defence,
                 chosen="" if gaussian else CHOSEN,

@@ -54,7 +54,6 @@ TRAINED: tuple[tuple[float, Defence, Recipe, str], ...] = (
 def _add(sigma: float, defence: Defence, recipe: Recipe, sha256: str) -> None:
     gaussian = isinstance(defence, Gaussian)
     name = f"digits-{'' if gaussian else defence.name + '-'}sigma{sigma:.2f}"
-    trained = "trained with" if gaussian else f"trained for {defence.name} under"
     TARGETS.add(
         name,
         Target(
@@ -64,7 +63,7 @@ def _add(sigma: float, defence: Defence, recipe: Recipe, sha256: str) -> None:
             build=trained_by(defence, SmallCNN),
             sha256=sha256,
             recipe=recipe,
-            description=f"small CNN on 8×8 digits, {trained} noise of σ = {sigma:.2f}",
+            description=f"small CNN on 8×8 digits, {defence.trained} noise of σ = {sigma:.2f}",
             defence=defence,
             chosen="" if isinstance(defence, Gaussian | Ensemble) else CHOSEN,
         ),

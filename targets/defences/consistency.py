@@ -26,6 +26,7 @@ class Consistency(Defence):
     """
 
     name: ClassVar[str] = "consistency"
+    trained: ClassVar[str] = "trained for consistent answers under"
 
     weight: float = 10.0
     entropy: float = 0.5

@@ -44,6 +44,8 @@ class Defence(ABC):
     """
 
     name: ClassVar[str]
+    trained: ClassVar[str]
+    """How lists of targets say it, before "noise of σ = …"."""
 
     @abstractmethod
     def loss(self, network: Network, images: Tensor, labels: Tensor, noise: Noise) -> Tensor:

@@ -26,6 +26,7 @@ class Ensemble(Defence):
     """
 
     name: ClassVar[str] = "ensemble"
+    trained: ClassVar[str] = "mean of three trained with"
 
     members: int = 3
 

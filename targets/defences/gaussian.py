@@ -20,6 +20,7 @@ class Gaussian(Defence):
     """
 
     name: ClassVar[str] = "gaussian"
+    trained: ClassVar[str] = "trained with"
 
     def loss(self, network: Network, images: Tensor, labels: Tensor, noise: Noise) -> Tensor:
         """-log F_y(x + δ), averaged over the batch."""

@@ -28,6 +28,7 @@ class Macer(Defence):
     """
 
     name: ClassVar[str] = "macer"
+    trained: ClassVar[str] = "trained by MACER with"
 
     weight: float = 12.0
     copies: int = 16

@@ -29,6 +29,7 @@ class SmoothAdv(Defence):
     """
 
     name: ClassVar[str] = "smooth-adv"
+    trained: ClassVar[str] = "trained by SmoothAdv with"
 
     epsilon: float = 1.0
     steps: int = 10

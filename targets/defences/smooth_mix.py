@@ -31,6 +31,7 @@ class SmoothMix(Defence):
     """
 
     name: ClassVar[str] = "smooth-mix"
+    trained: ClassVar[str] = "trained by SmoothMix with"
 
     weight: float = 5.0
     step: float = 1.0

@@ -24,6 +24,7 @@ class Stability(Defence):
     """
 
     name: ClassVar[str] = "stability"
+    trained: ClassVar[str] = "trained for stable answers under"
 
     weight: float = 2.0
 

@@ -75,6 +75,7 @@ def test_a_defence_s_target_and_its_model_card_say_the_same(sigma, defence, reci
         said = {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
         assert f"| {name.replace('_', ' ')} | {said} |" in card
     assert target.chosen in card
+    assert f"{target.description}." in card
 
 
 def test_a_defence_s_target_answers():
