@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,20 @@ def load_suite(name: str) -> Suite:
     if path.resolve().parent != FOLDER.resolve() and suite.name in suite_names():
         raise InputError(f"{path.name} is named as the suite {suite.name!r}, with whose board it would mix; rename it")
     return suite
+
+
+def idle_settings(name: str, run: Collection[str]) -> list[str]:
+    """Attacks that a file of the user's has settings for, and that neither its suite nor the run has.
+
+    Args:
+        name: of a suite, or its file, which :func:`load_suite` takes. Settings that it inherits do not count.
+        run: the attacks that are run.
+    """
+    path = _path(name, Path())
+    if path.resolve().parent == FOLDER.resolve():
+        return []
+    own, patterns = toml_file.read(path).get("settings", {}), load_suite(name).attacks
+    return [attack for attack in own if attack not in run and not any(fnmatchcase(attack, p) for p in patterns)]
 
 
 def from_table(table: Mapping[str, Any], default_name: str) -> Suite:

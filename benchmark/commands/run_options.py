@@ -12,7 +12,8 @@ from typing import Any
 from attacks import ATTACKS
 from benchmark.numeral import numeral
 from benchmark.suite import Suite
-from benchmark.suite_file import DEFAULT, load_suite, suite_names
+from benchmark.suite_file import DEFAULT, idle_settings, load_suite, suite_names
+from benchmark.terminal.notices import announce_idle
 from targets import InputError
 
 OVERRIDES = (
@@ -42,6 +43,7 @@ def chosen_suite(arguments: argparse.Namespace) -> Suite:
     suite = dataclasses.replace(load_suite(arguments.suite or DEFAULT), **given)
     suite = dataclasses.replace(suite, settings=with_settings(suite, arguments.set))
     suite.check(with_data=not arguments.dry_run)
+    announce_idle(idle_settings(arguments.suite or DEFAULT, suite.attack_names()))
     return suite
 
 

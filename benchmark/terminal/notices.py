@@ -1,9 +1,10 @@
-"""Warnings about a target on standard error: its assumed normalisation, and an accuracy at chance level."""
+"""Notices on standard error: of a target, its assumed normalisation and an accuracy at chance level; of a suite file,
+settings that change nothing."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -24,6 +25,13 @@ def announce(target: SmoothedClassifier) -> None:
     """Print the target's note: what loading it had to assume."""
     if target.note:
         print(one_line(f"{target.name}: {target.note}"), file=sys.stderr)
+
+
+def announce_idle(attacks: Sequence[str]) -> None:
+    """Say that a suite file has settings for attacks that are not run, if it has."""
+    if attacks:
+        tables = ", ".join(f"[settings.{name}]" for name in attacks)
+        print(one_line(f"the suite file's {tables} changes nothing: no such attack is run"), file=sys.stderr)
 
 
 def warn_at_chance(name: str, right: int, answered: int, num_classes: int) -> None:

@@ -54,6 +54,18 @@ def chosen(*arguments: object) -> Suite:
     return chosen_suite(parser().parse_args(["run", *map(str, arguments)]))
 
 
+def test_settings_that_change_nothing_are_one_notice(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = suite_file(tmp_path / "mine.toml", settings={"margin": {"steps": 3}, "cw": {"steps": 3}}, attacks=["c*"])
+    chosen("--suite", path)
+    notice = capsys.readouterr().err
+    assert notice == "the suite file's [settings.margin] changes nothing: no such attack is run\n"
+    chosen("--suite", path, "--attacks", "margin")
+    assert capsys.readouterr().err == ""
+    path.write_text(path.read_text().replace('"margin"', '"margn"'))
+    with pytest.raises(InputError, match=r"unknown attack 'margn'; did you mean 'margin'\?"):
+        chosen("--suite", path)
+
+
 def as_stored(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 

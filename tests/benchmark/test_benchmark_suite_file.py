@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from benchmark_helpers import command, error_line, suite_file
 
-from benchmark.suite_file import from_table, load_suite
+from benchmark.suite_file import from_table, idle_settings, load_suite
 from targets import InputError
 
 
@@ -126,6 +126,18 @@ def test_a_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path, content: 
         load_suite(str(tmp_path / "bad.toml"))
     assert all(word in str(caught.value) for word in words), caught.value
     assert "\n" not in str(caught.value)
+
+
+def test_settings_of_an_attack_that_is_not_run_are_named(tmp_path: Path):
+    own = tmp_path / "own.toml"
+    own.write_text('attacks = ["clean", "cw*"]\n[settings.margin]\nsteps = 3\n[settings.cw]\nsteps = 3\n')
+    above = tmp_path / "above.toml"
+    above.write_text('extends = "own.toml"\n[settings.nes]\nsamples = 5\n')
+    assert idle_settings(str(own), ["clean", "cw"]) == ["margin"]
+    assert idle_settings(str(own), ["clean"]) == ["margin"]  # the suite has `cw`, so leaving it out is no slip
+    assert idle_settings(str(own), ["margin"]) == []
+    assert idle_settings(str(above), ["clean"]) == ["nes"]  # and not `margin`, which is inherited
+    assert idle_settings("cifar10", ["clean"]) == []
 
 
 def test_a_missing_file_and_an_unknown_suite_are_refused_in_one_line(tmp_path: Path):
