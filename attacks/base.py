@@ -28,10 +28,13 @@ class Attack(ABC):
         access: the class of the object that the attack receives as ``model``, one of
             :data:`attacks.access.ACCESSES`.
         version: part of the cell's key. Raise it when a change alters what the attack returns.
+        minimum_norm: whether it looks for the smallest perturbation whatever the budget, and may return images outside
+            it, in whose place the original is sent.
     """
 
     access: ClassVar[type[Access]]
     version: ClassVar[int | str] = 1
+    minimum_norm: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -28,6 +28,7 @@ class CWTransfer(Attack):
 
     access = Transfer
     version: ClassVar[int] = 2
+    minimum_norm: ClassVar[bool] = True
     architecture: str = "wide-resnet-10"
     epochs: int = 20
     batch: int = 64

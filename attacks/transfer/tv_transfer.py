@@ -29,6 +29,7 @@ class TVTransfer(Attack):
 
     access = Transfer
     version: ClassVar[int] = 3
+    minimum_norm: ClassVar[bool] = True
     architecture: str = "wide-resnet-10"
     epochs: int = 20
     batch: int = 64

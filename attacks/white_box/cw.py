@@ -6,6 +6,7 @@ Carlini & Wagner 2017, "Towards Evaluating the Robustness of Neural Networks", h
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -33,6 +34,7 @@ class CW(Attack):
     """
 
     access = WhiteBox
+    minimum_norm: ClassVar[bool] = True
     search_steps: int = 2
     steps: int = 12
     samples: int = 64

@@ -34,6 +34,7 @@ class TV(Attack):
 
     access = WhiteBox
     version: ClassVar[int] = 2
+    minimum_norm: ClassVar[bool] = True
     confidence: float = 0.95
     initial_const: float = 1.0
     search_steps: int = 2

@@ -64,7 +64,7 @@ def main(arguments: argparse.Namespace) -> int:
     for options, suite in zip(runs, suites, strict=True):
         if codes:
             print()
-        codes.append(run.run_suite(options, suite))
+        codes.append(run.run_suite(options, suite, says_where=False))
         if codes[-1] == INTERRUPTED:
             break
     if codes != [INTERRUPTED]:

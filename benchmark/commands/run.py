@@ -77,14 +77,14 @@ def main(arguments: argparse.Namespace) -> int:
     cifar10.use_folder(arguments.data)
     load_plugins(arguments.plugin)
     device_named(arguments.device)
-    return run_suite(arguments, chosen_suite(arguments), "The same command with --tables prints every row here.")
+    return run_suite(arguments, chosen_suite(arguments))
 
 
-def run_suite(arguments: argparse.Namespace, suite: Suite, hint: str | None = None) -> int:
+def run_suite(arguments: argparse.Namespace, suite: Suite, says_where: bool = True) -> int:
     """Run a suite, whose plugins are loaded; returns as `main` does.
 
     Args:
-        hint: stands behind the places of the results and the page; without one these are for the caller to say.
+        says_where: whether to print where the results and the page are.
     """
     if arguments.workers is not None and not 0 <= arguments.workers <= MOST_WORKERS:
         raise InputError(f"--workers is {arguments.workers}; give a number from 0 to {MOST_WORKERS}")
@@ -134,8 +134,9 @@ def run_suite(arguments: argparse.Namespace, suite: Suite, hint: str | None = No
     print(terminal(ran) if arguments.tables else screen(shown, summary))
     print(f"\n{lines(check(shown))}")
     print(f"\n{summary.ran} cells run, {summary.stored} stored already, {summary.failed} failed.")
-    if hint is not None:
-        print(f"Results: {arguments.results}. Page: {page}. {hint}")
+    if says_where:
+        hint = "" if arguments.tables else " The same command with --tables prints every row here."
+        print(f"Results: {arguments.results}. Page: {page}.{hint}")
     if summary.renewed:
         least = f"at least {suite.ceiling_samples:,}"
         print(f"{summary.renewed} stored cells got new ceilings from {least} noise samples an image.")

@@ -81,13 +81,16 @@ def _budget(bench: Bench) -> str:
     epsilon, norms = bench.world.epsilon, np.nan_to_num(bench.sent.l2)
     bad = torch.from_numpy(norms > epsilon * (1 + SLACK))
     worst = int(norms.argmax())
-    if bad.any() and bench.minimum_norm:
-        return f"ε = {epsilon:g}; {_count(bad)} are over it, and their originals are sent"
+    if bad.any() and (bench.minimum_norm or ATTACKS[bench.name].minimum_norm):
+        return (
+            f"ε = {epsilon:g}; {_count(bad)} are over it, as a minimum-norm attack's may be: their originals are sent"
+        )
     if bad.any():
         raise Broken(
             f"{_count(bad)} are farther than ε = {epsilon:g} from the original{_images(bench, bad)}, the worst by "
             f"{norms[worst] / epsilon - 1:.2%} (image {bench.world.images[worst]}: ℓ2 norm {norms[worst]:.6g}): their "
-            f"originals are sent; {SLACK:g} of ε is allowed for rounding"
+            f"originals are sent; {SLACK:g} of ε is allowed for rounding (an attack that means it, in search of the "
+            "smallest perturbation, says minimum_norm = True)"
         )
     return f"ε = {epsilon:g}, the largest ℓ2 norm is {norms[worst]:.4g}"
 

@@ -55,7 +55,7 @@ class Bench:
         tolerance: how far two results may be apart, a pixel, that count as the same; 0 for the same to the bit.
         least_share: of the closed-form optimum, that the attack must reach.
         most_seconds: an image, that it may take.
-        minimum_norm: whether it looks for the smallest perturbation whatever the budget, and may go over it.
+        minimum_norm: whether it may go over the budget, though the attack does not say so itself.
     """
 
     world: World

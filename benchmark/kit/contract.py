@@ -42,7 +42,7 @@ class AttackContract:
         tolerance: how far two results of one image may be apart, a pixel; 0 for the same to the bit.
         least_share: of the largest abstention rate that is possible, that it must reach.
         most_seconds: an image, that it may take.
-        minimum_norm: whether it looks for the smallest perturbation whatever the budget, and may go over it.
+        minimum_norm: whether it may go over the budget, though the attack does not say so itself.
     """
 
     name: ClassVar[str]

@@ -59,7 +59,7 @@ def benches(target, tmp_path_factory):
     @cache
     def bench(name: str) -> Bench:
         settings = cheap(ATTACKS[name]).parameters()
-        return Bench(world, name, settings=settings, tolerance=0.0, minimum_norm=name in ("tv", "tv-transfer"))
+        return Bench(world, name, settings=settings, tolerance=0.0)
 
     return bench
 

@@ -99,6 +99,13 @@ def test_a_name_that_keeps_all(capsys: pytest.CaptureFixture[str]):
     assert "digits-sigma0.50 keeps its contract." in out
 
 
+def test_an_attack_that_says_that_it_may_leave_the_budget_keeps_it(capsys: pytest.CaptureFixture[str]):
+    assert command("check", "tv") == 0
+    found = " ".join(capsys.readouterr().out.split())
+    assert "kept budget ε = 0.5; 2 of 10 images are over it, as a minimum-norm attack's may be" in found
+    assert "tv keeps its contract." in found
+
+
 def test_targets_that_break_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "mine.py").write_text(TARGET, encoding="utf-8")
     assert command("check", tmp_path / "mine.py") == 1
