@@ -34,8 +34,9 @@ The second table of each heading takes the attacks of one access at a time, and 
   the one that left the fewest right ones; it may be another. The rate beside it is what it left. Its interval holds for
   the lowest of all these attacks' true rates together (each at 1 - 5% / attacks). The rate itself is not corrected:
   chance makes the lowest of several observed rates a little too low.
-- **None beats the controls**: no attack of this access does more than sending the original image (`clean`) or a random
-  direction (`gaussian`). Anyone can send these, so they are among the attacks of each access, and the rate is theirs.
+- Where it says *none beats the controls*, no attack of this access does more than sending the original image (`clean`)
+  or a random direction (`gaussian`). Anyone can send these, so they are among the attacks of each access, and the rate
+  is theirs.
 - **Each: answered, right** counts an image only if the target answers it (rightly) under each attack of this access.
 """
 
@@ -74,8 +75,9 @@ def by_table(standings: Sequence[Standing]) -> list[list[Standing]]:
 
 
 def title(standing: Standing) -> str:
-    """What a table is called."""
-    return ", ".join([standing["suite"], standing["data"], *conditions(standing)])
+    """What a table is called. The data set is named where the suite is not called like it."""
+    names = dict.fromkeys((standing["suite"], standing["data"]))
+    return ", ".join([*names, *conditions(standing)])
 
 
 def conditions(standing: Standing) -> list[str]:

@@ -56,6 +56,20 @@ def test_answers_under_attack_are_counted_image_by_image(store, write):
     assert (both["right_every"]["low"], both["right_every"]["high"]) == clopper_pearson(4, 10)
 
 
+def test_a_control_is_not_called_the_strongest_attack_of_an_access(store, write):
+    write("a", "clean", "none", outcomes(0))
+    write("a", "gaussian", "none", outcomes(0, 1))
+    write("a", "apgd", "white-box", outcomes(0, 2))  # as many answers as under `gaussian`
+    write("a", "nes", "score", outcomes(0))
+    write("a", "square", "score", outcomes(0, 1, wrong=(2,)))  # as many answers, and fewer right ones
+    [standing] = found(store)
+    white, score, both = standing["under_attack"]
+    assert (white["answered"]["rate"], white["answered_attack"], white["right_attack"]) == (0.8, None, None)
+    assert (score["answered"]["rate"], score["answered_attack"]) == (0.8, None)
+    assert (score["right"]["rate"], score["right_attack"]) == (0.7, "square")
+    assert (both["answered_attack"], both["right_attack"]) == (None, "square")
+
+
 def test_the_interval_of_the_lowest_rate_holds_for_all_attacks_together(store, write):
     write("a", "margin", "white-box", outcomes(0, 1, 2))
     write("a", "apgd", "white-box", outcomes(0, 1))

@@ -55,5 +55,5 @@ def test_the_board_has_table_picture_and_json(store, add, tmp_path):
     picture = (tmp_path / "b" / "availability-n.svg").read_text(encoding="utf-8")
     assert picture.count(">10,000<") == 1
     page = (tmp_path / "b" / "LEADERBOARD.md").read_text(encoding="utf-8")
-    assert "| 10,000 | 100% [16, 100] |" in page.partition("## How n buys availability")[2]
+    assert "| 10,000 | 100.0% [15.8, 100.0] |" in page.partition("## How n buys availability")[2]
     assert "How n buys availability" in (tmp_path / "b" / "index.html").read_text(encoding="utf-8")

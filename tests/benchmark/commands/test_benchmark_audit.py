@@ -20,7 +20,10 @@ def test_it_attacks_with_each_access_and_writes_a_page(tmp_path: Path, capsys: p
     assert command("audit", TARGET, *SMALL, "--results", tmp_path / "r") == 0
     out, err = capsys.readouterr()
     assert re.search(rf"^{TARGET}: 6 attacks at ε = 0\.5 on 2 images, n = 100\. About .+ on one core", err)
+    assert err.splitlines()[0].endswith(" on one core.")  # surrogates of digits ship, or are trained in seconds
     assert "6 cells run" in out
+    assert out.count(f"{TARGET} keeps answering · ε = 0.5 · n = 100") == 1
+    assert out.rstrip().endswith(f"Results: {tmp_path / 'r'}. Page: {tmp_path / 'r' / 'index.html'}.")
     board = json.loads((tmp_path / "r" / "leaderboard.json").read_text(encoding="utf-8"))
     accesses = {row["access"] for row in board["rows"]} - {CONTROL}
     assert accesses == {"white-box", "score", "decision", "transfer", "hybrid"}
@@ -31,7 +34,10 @@ def test_it_attacks_with_each_access_and_writes_a_page(tmp_path: Path, capsys: p
 
 def test_several_n_show_how_n_buys_availability(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert command("audit", TARGET, *SMALL, "--samples", 300, 100, "--results", tmp_path / "r") == 0
-    assert "on 2 images, n = 100, 300. About " in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "on 2 images, n = 100, 300. About " in err
+    assert [n for n in ("100", "300") if f"{TARGET} keeps answering · ε = 0.5 · n = {n}," in out] == ["100", "300"]
+    assert (out.count("Page: "), out.count("--tables")) == (1, 0)
     board = json.loads((tmp_path / "r" / "leaderboard.json").read_text(encoding="utf-8"))
     [series] = board["availability_by_n"]
     assert [point["n"] for point in series["points"]] == [100, 300]

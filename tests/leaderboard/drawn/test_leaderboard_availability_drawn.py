@@ -10,7 +10,8 @@ from leaderboard_data import texts
 from leaderboard.availability import standings
 from leaderboard.board import measured
 from leaderboard.drawn.availability_picture import svg
-from leaderboard.drawn.availability_tables import section
+from leaderboard.drawn.availability_tables import by_access, ranking, section
+from leaderboard.drawn.standing_text import standing_text
 from leaderboard.variants import variants
 
 
@@ -35,13 +36,44 @@ def test_a_line_of_the_table_says_what_the_standing_says(two):
     lines = re.findall(r"^\| \d \|.*$", page, re.MULTILINE)
     assert len(lines) == 4
     first = [cell.strip() for cell in lines[0].strip("|").split("|")]
-    assert first[:4] == ["1", "toy-macer-sigma0.50", "90.0%", "90.0%"]
-    assert first[7] == "**80% [44, 97]**"
-    assert first[8:10] == ["50.0%", "50.0%"]  # of the lowest ceiling proven
+    assert first[:4] == ["1", "toy-macer-sigma0.50", "90.0% [55.5, 99.7]", "90.0% [55.5, 99.7]"]
+    assert first[4:6] == ["80.0% [44.4, 97.5]", "80.0% [44.4, 97.5]"]
+    assert first[6:8] == ["50.0%", "50.0%"]  # of the lowest ceiling proven
     second = [cell.strip() for cell in lines[1].strip("|").split("|")]
     assert second[:2] == ["2", "toy-sigma0.50"]
-    assert second[10].startswith("20.0 [")
-    assert "| toy-sigma0.50 | 60% [23, 90] margin | 60.0%, every 60.0% |" in page
+    assert second[8].startswith("20.0 [")
+    left, every = "60.0% [22.8, 90.1]", "60.0% [26.2, 87.8]"
+    assert f"| toy-sigma0.50 | white-box | 2 | margin | {left} | margin | {left} | {every} | {every} |" in page
+    assert "| toy-sigma0.50 | all | 3 | margin |" in page
+
+
+def test_every_rate_that_was_measured_has_its_interval(two):
+    for grid in (ranking(two), by_access(two)):
+        for line in grid.lines:
+            rates = [(head, text) for head, text in zip(grid.headers, line, strict=True) if "%" in text]
+            assert {head for head, text in rates if "[" not in text} <= {"certified: answered", "certified: right"}
+
+
+def test_where_the_controls_do_as_much_no_attack_is_named(store, add):
+    add({"outcome": lost(3)}, attack="clean", access="none")
+    add({"outcome": lost(3)})
+    alone = standings(measured(store, variants(store.cells())))
+    assert by_access(alone).lines[0][3] == by_access(alone).lines[0][5] == "none beats the controls"
+    assert "none beats the controls" in standing_text(alone[0])
+
+
+def test_the_text_of_one_target_has_a_line_an_access(two):
+    lines = [re.split(r"  +", line.strip()) for line in standing_text(two[1]).splitlines()]
+    assert lines[0] == ["toy-sigma0.50 keeps answering · ε = 0.5 · n = 1,000, α = 0.001 · 10 images"]
+    assert lines[3] == ["clean", "90.0% [55.5, 99.7]", "90.0% [55.5, 99.7]"]
+    assert lines[4] == ["strongest of white-box", "60.0% [22.8, 90.1]", "margin", "60.0% [23.3, 90.0]", "margin"]
+    assert [line[0] for line in lines[5:]] == [
+        "strongest of score",
+        "strongest of all",
+        "every attack",
+        "certified at least",
+    ]
+    assert lines[-1][1:] == ["50.0%", "50.0%"]
 
 
 def test_a_single_target_has_a_line_of_its_own(store, add):
