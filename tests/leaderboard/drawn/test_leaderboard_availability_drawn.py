@@ -66,7 +66,7 @@ def test_the_text_of_one_target_has_a_line_an_access(two):
     lines = [re.split(r"  +", line.strip()) for line in standing_text(two[1]).splitlines()]
     assert lines[0] == ["toy-sigma0.50 keeps answering · ε = 0.5 · n = 1,000, α = 0.001 · 10 images"]
     assert lines[3] == ["clean", "90.0% [55.5, 99.7]", "90.0% [55.5, 99.7]"]
-    assert lines[4] == ["strongest of white-box", "60.0% [22.8, 90.1]", "margin", "60.0% [23.3, 90.0]", "margin"]
+    assert lines[4] == ["strongest of white-box", "60.0% [22.8, 90.1]", "margin", "60.0% [22.8, 90.1]", "margin"]
     assert [line[0] for line in lines[5:]] == [
         "strongest of score",
         "strongest of all",
