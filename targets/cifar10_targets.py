@@ -16,6 +16,7 @@ RECIPE = Recipe(epochs=30, batch=128, learning_rate=0.2, weight_decay=5e-4, crop
 TRAINED: tuple[tuple[float, Defence, str], ...] = (
     (0.12, Gaussian(), "9904453ef116f3ae2f725ee78cd5c1347fae5441f0c23d242bbecdd6b439b8a7"),
     (0.25, Gaussian(), "1344a3880d4a497d64300fcf520299743a9bd98845fa6f59d31a32d65cdd0556"),
+    (0.25, Consistency(weight=20.0), "376a841abb5b2f365e4ddb30fb38a46947366ecc9f2005ef9eaee9c1da73bd31"),
     (0.50, Gaussian(), "2b681abf0833188925ae285f879737fb9964c6cf4111b64bbc68bd244a63d7a7"),
     (0.50, Consistency(), "c3370abd93d097dbac504517c51649ca6360fb5f7361f0c11829e953eab87fba"),
     (0.50, Stability(), "5d5e48fde26e25b7cbe1276fb8eb58caeae1410214540c423e960c2f4d6c9dff"),
