@@ -9,11 +9,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.cell import settings_key
 from benchmark.commands import run
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.run_options import chosen_suite
 from benchmark.commands.signals import INTERRUPTED
+from benchmark.key import settings_key
 from benchmark.suite import Suite
 from leaderboard import Store
 from leaderboard.availability import standings
