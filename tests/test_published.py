@@ -22,7 +22,8 @@ from leaderboard.availability import standings
 from leaderboard.board import measured
 from leaderboard.checks import check
 from leaderboard.evidence import Evidence
-from leaderboard.stored import published_arrays
+from leaderboard.sequential import costs
+from leaderboard.stored import published_arrays, sequential
 from leaderboard.stored.archive import RECORDS, adopt, read
 from leaderboard.variants import variants
 from targets import ABSTAIN, load
@@ -151,6 +152,8 @@ def test_a_published_board_is_what_its_records_say(path, tmp_path):
     found = measured(store, variants(store.cells()))
     assert [row for row, _ in found] == [{**row, "source": "adopted"} for row in board["rows"]]
     assert standings(found) == board["standings"]
+    drawn = sequential.of_cells(sequential.read(path.parent), store.cells())
+    assert costs(variants(store.cells()), drawn) == board.get("sequential", [])
     assert adopted >= sum(machine["cells"] for machine in board["machines"])
 
 

@@ -13,7 +13,7 @@ from benchmark.running.clean_columns import adopt_clean_columns
 from benchmark.running.exported import is_exported
 from leaderboard import Store
 from leaderboard.machines import by_command
-from leaderboard.stored import archive, published_arrays
+from leaderboard.stored import archive, published_arrays, sequential
 from leaderboard.stored.files import printable
 from leaderboard.stored.source import source_of
 from targets import InputError, cifar10
@@ -36,13 +36,18 @@ def main(arguments: argparse.Namespace) -> int:
     path = arguments.board / archive.RECORDS if arguments.board.is_dir() else arguments.board
     cells = archive.read(path, settings_key)
     beside, others = published_arrays.read(path.parent, is_exported)
+    drawn = sequential.of_cells(sequential.read(path.parent), [cell for cell, _ in cells])
     if arguments.recheck is not None:
         _recheck(cells, arguments)
     store = Store.open(arguments.results, settings_key)
+    if drawn:
+        sequential.add(store.folder, drawn, is_newer=False)  # first: it refuses where this folder's own are damaged
     adopted = archive.adopt(store, cells)
     for cell, records in cells:
         adopt_clean_columns(store, cell, records)
     print(f"{adopted} cells adopted, {len(cells) - adopted} stored already. Results: {arguments.results}.")
+    if drawn:
+        print(f"What {len(drawn)} of them cost the sequential predictor is adopted, too.")
     if taken := published_arrays.adopt(store, path.parent, beside):
         print(f"{taken} files of answers, surrogates and the like adopted, too.")
     if others:

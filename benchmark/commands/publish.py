@@ -14,7 +14,7 @@ from benchmark.provenance import DISTRIBUTION, commit
 from leaderboard import Store
 from leaderboard import publish as publish_board
 from leaderboard.machines import Asked
-from leaderboard.stored import arrays, cells, published_arrays
+from leaderboard.stored import arrays, cells, published_arrays, sequential
 
 OTHER_VERBS = (["reevaluate"], ["submit"])
 """The first word of requests that are none of ``run``."""
@@ -71,11 +71,13 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises:
         InputError: a suite that the results folder does not hold, or a site without boards.
-        StoreError: the output holds another board, or a folder of the site's boards holds none.
+        StoreError: the output holds another board, a folder of the site's boards holds none, or the measured costs at
+            the sequential predictor are damaged.
     """
     if arguments.site or arguments.boards:
         return _site(arguments.site, arguments.boards)
     store = Store.read(arguments.results, settings_key)
+    sequential.read(store.folder)  # a damaged file is an error here, where nothing else would be lost
     output = arguments.output or arguments.results
     for part in (cells.FOLDER, arrays.FOLDER):
         if output.resolve().is_relative_to((arguments.results / part).resolve()):

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections import Counter
 
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.publish import said_damage, write_board
+from benchmark.commands.sequential import measure
 from benchmark.commands.signals import INTERRUPTED, interrupt_on_sigterm
 from benchmark.key import settings_key
-from benchmark.recheck.plan import KINDS, Asked, origins, plan
+from benchmark.recheck.plan import KINDS, Asked, plan
 from benchmark.recheck.reevaluation import reevaluate
-from benchmark.recheck.sequential import as_json, as_text, costs
+from benchmark.recheck.sequential import ALPHA, MOST
 from benchmark.terminal.progress import reporter
 from leaderboard import Store, rows
 from leaderboard.drawn.landed import landed_text
-from leaderboard.stored import atomic
 from targets import InputError, cifar10
 from targets.target import device_named
-
-MOST, ALPHA = 10_000, 0.001
-"""The sequential predictor's n and α where none are given."""
 
 WORDS = ("--suite", "--targets", "--attacks", "--epsilons", "--samples", "--alpha", "--seed", "--plugin")
 """The options that decide what is scored again."""
@@ -83,23 +78,11 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _sequential(store: Store, asked: Asked, arguments: argparse.Namespace) -> int:
-    """Say what the chosen images cost the sequential predictor. No row of the board changes."""
+    """Measure what the chosen images cost the sequential predictor. No row of the board changes."""
     if asked.seeds or len(asked.samples) > 1:
         raise InputError("--sequential takes one --samples N, and no --seed: its noise is that of the evaluation")
     n, alpha = (*asked.samples, MOST)[0], ALPHA if asked.alpha is None else asked.alpha
-    left_out: Counter[str] = Counter()
-    cells = [cell for cell, _ in origins(store, asked, left_out)]
-    found = costs(store, cells, n, alpha, arguments.device)
-    for reason, count in sorted(left_out.items()):
-        print(f"{count} cells are left out: they {reason}.")
-    if not found:
-        raise InputError("no cell is left; its images must lie in the results folder that ran the attack")
-    print(f"The sequential predictor, at most {n:,} samples an image, α = {alpha:g}: samples drawn on average\n")
-    print(as_text(found))
-    path = arguments.results / "sequential.json"
-    atomic.write(path, json.dumps({"n": n, "alpha": alpha, "rows": as_json(found)}, indent=1).encode())
-    print(f"\n{path}")
-    return 0
+    return measure(store, asked, n, alpha, arguments.device, quiet=arguments.quiet)
 
 
 def _options(arguments: argparse.Namespace) -> list[str]:

@@ -19,7 +19,7 @@ def add_rechecks(verbs: Verbs) -> None:
     again.add_argument(
         "--sequential",
         action="store_true",
-        help="say what the images cost the sequential predictor, with N samples at most (default 10,000)",
+        help="measure what the images cost the sequential predictor, with N samples at most (default 10,000)",
     )
     again.add_argument("--suite", nargs="+", metavar="PATTERN", help="rows of these suites (default: all)")
     again.add_argument("--targets", nargs="+", metavar="PATTERN", help="of these targets")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from benchmark.recheck import drawn_numbers
@@ -17,8 +17,9 @@ from leaderboard.board import measured
 from leaderboard.checks import check
 from leaderboard.curves import epsilon_panels, query_panels
 from leaderboard.errors import StoreError
+from leaderboard.sequential import costs
 from leaderboard.sources import attacked
-from leaderboard.stored import board_file, unfinished
+from leaderboard.stored import board_file, sequential, unfinished
 from leaderboard.variants import variants
 
 DATA_FILE = board_file.NAME
@@ -59,6 +60,8 @@ def contents(of: Recorded) -> Iterator[Clause]:
         else:
             broken = [] if same else ["they are not what the records give"]
             yield kept("standings", f"{count(len(standing), 'standing')}, each number the same", broken)
+    if "sequential" in content:
+        yield _sequential(content["sequential"], of, suites)
     yield from _audit(content.get("audit", {}), of, said)
     if "checks" in content:
         texts = [[finding["text"] for finding in found] for found in (content["checks"], check(main))]
@@ -124,6 +127,18 @@ def _curves(said: Mapping[str, Any], rows: Sequence[Row]) -> Clause:
     ]
     number = sum(len(panel["curves"]) for panels in computed.values() for panel in panels)
     return kept("curves", f"{count(number, 'curve')}, each point the same", broken)
+
+
+def _sequential(said: Any, of: Recorded, suites: Collection[Any]) -> Clause:
+    """The costs at the sequential predictor against what is beside the board. Nothing is drawn again."""
+    try:
+        drawn = sequential.read(of.folder)
+    except StoreError as error:
+        return Clause("FAIL", "sequential", str(error))
+    cells = [cell for cell in of.cells if cell.settings["suite"] in suites]
+    found = costs(variants(cells), sequential.of_cells(drawn, cells))
+    broken = [] if _equal(said, found) else [f"they are not what {sequential.NAME} gives"]
+    return kept("sequential", f"{count(len(found), 'cost')} at the sequential predictor, each number the same", broken)
 
 
 def _audit(said: Mapping[str, Any], of: Recorded, rows: Sequence[Mapping[str, Any]]) -> Iterator[Clause]:

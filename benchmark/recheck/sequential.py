@@ -2,80 +2,78 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from benchmark.key import PROTOCOL
-from benchmark.recheck.reevaluation import changed, noise_of
+from benchmark.recheck.plan import Task
+from benchmark.recheck.reevaluation import changed, noise_of, rescored
+from benchmark.recheck.scoring import quick_threads
 from benchmark.running.evaluation import enforce, take
-from benchmark.running.resumable import Arrays, Report, computed_once, silent
+from benchmark.running.resumable import Arrays, Report, computed_once
+from benchmark.running.work import Progress
 from leaderboard import Store, StoredCell
+from leaderboard.sequential import Cost
+from leaderboard.stored.sequential import Drawn
 from targets import ABSTAIN, DATA, SmoothedClassifier, load
 from targets.digest import content
+from targets.isolation import isolated
 
 WHAT = "sequential answers"
 """What the store calls the answers and the samples that each took."""
 
-
-@dataclass(frozen=True)
-class Cost:
-    """A row's cost at the sequential predictor, beside that of its originals on the same noise.
-
-    Attributes:
-        images: how many.
-        samples, clean_samples: drawn on an image, on average.
-        abstention_rate, clean_abstention_rate: in [0, 1].
-    """
-
-    suite: str
-    target: str
-    attack: str
-    query_budget: int | None
-    epsilon: float
-    images: int
-    samples: float
-    clean_samples: float
-    abstention_rate: float
-    clean_abstention_rate: float
+MOST, ALPHA = 10_000, 0.001
+"""The sequential predictor's n and α where none are given."""
 
 
-def costs(
-    store: Store, cells: Iterable[StoredCell], n: int, alpha: float, device: str, report: Report = silent
-) -> list[Cost]:
-    """The cost of each row that these cells are of, the most samples first within a target and ε.
+def drawn(
+    store: Store,
+    cells: Iterable[StoredCell],
+    n: int,
+    alpha: float,
+    device: str,
+    progress: Progress,
+    left_out: Counter[str],
+) -> list[Drawn]:
+    """What the sequential predictor does at the images of these cells, a cell at a time.
 
     The noise of an image is that of the evaluation, in its order, so an image that the attack left as it was costs what
-    its original costs. What is computed is stored.
+    its original costs. What is computed is stored at once, and not computed again.
 
     Args:
         cells: with images in the store. Those of other weights or images than today's are left out.
         n: samples an image, at most.
         alpha: the predictor's level.
+        left_out: is told how many are left out, by reason.
     """
     by_target: dict[str, list[StoredCell]] = defaultdict(list)
     for cell in cells:
         by_target[cell.settings["target"]].append(cell)
-    found: dict[tuple[Any, ...], list[Arrays]] = defaultdict(list)
+    found = []
+    position = 0
     for name, held in by_target.items():
         target = load(name, device)
-        for cell in (one for one in held if changed(one, target) is None):
-            settings = cell.settings
-            row = (settings["suite"], name, settings["attack"], settings.get("query_budget"), settings["epsilon"])
-            found[row].append(_answers(store, target, cell, n, alpha, report))
-    result = []
-    for row, parts in found.items():
-        whole = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-        numbers = [float(whole[key].mean()) for key in ("drawn", "clean_drawn")]
-        rates = [float((whole[key] == ABSTAIN).mean()) for key in ("outcome", "clean_outcome")]
-        result.append(Cost(*row, len(whole["drawn"]), *numbers, *rates))
-    return sorted(result, key=lambda cost: (cost.suite, cost.target, cost.epsilon, -cost.samples, cost.attack))
+        with quick_threads(target):
+            for cell in held:
+                position += 1
+                if reason := changed(cell, target):
+                    left_out[reason] += 1
+                    continue
+                shown = rescored(Task(cell, [], n, alpha, cell.settings["seed"]), target)
+                progress.start(shown, position)
+                begun = time.perf_counter()
+                with isolated():
+                    answers = _answers(store, target, cell, n, alpha, progress.stage)
+                found.append(Drawn(cell.key, n, alpha, **{name: array.tolist() for name, array in answers.items()}))
+                rate = float((answers["outcome"] == ABSTAIN).mean())
+                progress.finish(shown, time.perf_counter() - begun, "ok", rate)
+    return found
 
 
 def _answers(
@@ -111,32 +109,36 @@ def _answers(
         return computed_once(store, settings | of, len(indices), partial(compute, images), tell)
 
     clean = once(originals, {})
-    return once(sent, {"cell": cell.key}) | {f"clean_{name}": values for name, values in clean.items()}
+    found = clean if torch.equal(sent, originals) else once(sent, {"cell": cell.key})
+    return found | {f"clean_{name}": values for name, values in clean.items()}
 
 
-def as_text(found: Sequence[Cost]) -> str:
+def as_text(costs: Sequence[Cost]) -> str:
     """A table for the terminal."""
     from tabulate import tabulate
 
-    headers = ["target", "ε", "attack", "samples", "clean", "times", "abstain", "clean"]
-    lines = [
+    several = len({(cost["n"], cost["alpha"], cost["seed"], cost["of_images"]) for cost in costs}) > 1
+    headers = ["target", "ε", *(["landed for n"] if several else []), "attack"]
+    align = ["left", "left", *(["right"] if several else []), "left", *["right"] * 5]
+    lines: list[list[Any]] = [
         [
-            cost.target,
-            f"{cost.epsilon:g}",
-            cost.attack if cost.query_budget is None else f"{cost.attack} (≤ {cost.query_budget:,} queries)",
-            f"{cost.samples:,.0f}",
-            f"{cost.clean_samples:,.0f}",
-            f"{cost.samples / cost.clean_samples:.1f}",
-            f"{cost.abstention_rate:.1%}",
-            f"{cost.clean_abstention_rate:.1%}",
+            cost["target"],
+            f"{cost['epsilon']:g}",
+            *([f"{cost['n']:,}"] if several else []),
+            _attack(cost),
+            f"{cost['samples']['mean']:,.0f}",
+            f"{cost['clean_samples']['mean']:,.0f}",
+            f"{cost['times']['mean']:.1f}",
+            f"{cost['abstained']['rate']:.1%}",
+            f"{cost['clean_abstained']['rate']:.1%}",
         ]
-        for cost in found
+        for cost in costs
     ]
-    align = ["left"] * 3 + ["right"] * 5
+    headers += ["samples", "clean", "times", "abstain", "clean"]
     text: str = tabulate(lines, headers, tablefmt="simple", disable_numparse=True, colalign=align)
     return text
 
 
-def as_json(found: Sequence[Cost]) -> list[dict[str, Any]]:
-    """The same for programs."""
-    return [asdict(cost) for cost in found]
+def _attack(cost: Cost) -> str:
+    budget = cost["query_budget"]
+    return cost["attack"] if budget is None else f"{cost['attack']} (≤ {budget:,} queries)"

@@ -13,7 +13,7 @@ from leaderboard.availability_by_n import by_n
 from leaderboard.board import measured
 from leaderboard.checks import check
 from leaderboard.curves import epsilon_panels, query_panels
-from leaderboard.drawn import availability_picture, availability_tables, by_n_picture, by_n_table
+from leaderboard.drawn import availability_picture, availability_tables, by_n_picture, by_n_table, sequential_tables
 from leaderboard.drawn.curve_picture import epsilon_svg, query_svg
 from leaderboard.drawn.curve_tables import section
 from leaderboard.drawn.landed import landed_section
@@ -24,13 +24,14 @@ from leaderboard.html.details import details
 from leaderboard.html.page import INDEX, html
 from leaderboard.html.strip import Strips
 from leaderboard.machines import Asked, machines
+from leaderboard.sequential import costs
 from leaderboard.sources import attacked
-from leaderboard.stored import atomic, board_file, unfinished
+from leaderboard.stored import atomic, board_file, sequential, unfinished
 from leaderboard.stored.archive import RECORDS, keys
 from leaderboard.stored.archive_writer import write_archive
 from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.files import read_json
-from leaderboard.stored.store import FIRST_RUN, PROJECT, Store
+from leaderboard.stored.store import FIRST_RUN, MARK, PROJECT, Store
 from leaderboard.variants import counted_in, outdated, variants
 
 SCHEMA_VERSION = board_file.SCHEMA_VERSION
@@ -50,6 +51,8 @@ SCHEMA_VERSION = board_file.SCHEMA_VERSION
 - standings: since version 4, the defender's side: each target at each ε, a list of `leaderboard.availability.Standing`;
 - availability_by_n: since version 4, the standings of a target at several n, a list of
   `leaderboard.availability_by_n.ByN`; not in boards that were written before it was known;
+- sequential: what rows cost at the sequential predictor, a list of `leaderboard.sequential.Cost`; only where that was
+  measured, with the file of `leaderboard.stored.sequential` beside it;
 - audit: of every image in the results folder, also of rows that are not shown, see `leaderboard.audit.Audit`;
 - damaged: since version 3, the cells that are left out as damaged, see `leaderboard.stored.cell.Damage`.
 
@@ -99,6 +102,8 @@ def publish(
     soundness, findings = audit(store, everything), check(rows)
     defended = standings(found)
     defended_by_n = by_n(defended)
+    drawn = sequential.of_cells(sequential.readable(store.folder), cells)
+    slowed = costs(counting, drawn)
     counted = {cell.key: cell for variant in counting for cell in variant.cells}
     ran_on = machines(counted.values(), command)
     content = {
@@ -113,6 +118,7 @@ def publish(
         "curves": {"epsilon": by_epsilon, "queries": by_queries},
         "standings": defended,
         "availability_by_n": defended_by_n,
+        **({"sequential": slowed} if slowed else {}),
         "audit": soundness,
         "damaged": [asdict(cell) for cell in damaged],
     }
@@ -124,6 +130,7 @@ def publish(
         curves=[*section(by_epsilon, by_queries, _EPSILON, _QUERIES), *landed_section(every_row)],
         standings=[
             *availability_tables.section(defended, _STANDINGS),
+            *sequential_tables.section(defended, slowed),
             *by_n_table.section(defended_by_n, _BY_N),
         ],
         machines=ran_on,
@@ -148,6 +155,10 @@ def publish(
     if by_queries:
         files[_QUERIES] = query_svg(by_queries).encode()
     left = _left(output)
+    if (output / MARK).exists():
+        left.discard(sequential.NAME)  # a results folder's own measurements stay
+    elif slowed:
+        files[sequential.NAME] = sequential.to_json(drawn)
     names = [_PAGE, _DATA, RECORDS, *(name for name in files if name not in (_PAGE, _DATA))]
     if not force and (reason := _is_another(store, cells, output, [*names, *left])):
         raise StoreError(f"{output} {reason}; --force replaces it, another --output leaves it")
@@ -166,12 +177,13 @@ def publish(
 
 
 def _left(output: Path) -> set[str]:
-    """The names of the pictures that not every board has, of the board in `output`, if there is one."""
+    """The names of the files that not every board has, of the board in `output`, if there is one."""
     try:
         board = read_json(output / _DATA)
         curves = board["curves"]
         left = {name for name, of in ((_EPSILON, "epsilon"), (_QUERIES, "queries")) if curves[of]}
         left |= {_STANDINGS} if board.get("standings") else set()
+        left |= {sequential.NAME} if board.get("sequential") else set()
         return left | {_BY_N} if board.get("availability_by_n") else left
     except (OSError, ValueError, TypeError, KeyError):  # none of ours
         return set()
@@ -181,7 +193,7 @@ def _is_another(store: Store, cells: Collection[StoredCell], output: Path, names
     """Why `output` holds something else than an earlier board of these cells; None if it does not."""
     if not any((output / name).exists() for name in names):
         return None
-    if (output / "store.json").exists():
+    if (output / MARK).exists():
         is_own = output.resolve() == store.folder.resolve()
         return None if is_own else "is another results folder, with a board of its own"
     held = keys(output / RECORDS)

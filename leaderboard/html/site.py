@@ -13,7 +13,7 @@ from leaderboard.html.overview import Overview, overview
 from leaderboard.html.page import INDEX, complete, html, render
 from leaderboard.machines import Asked
 from leaderboard.sources import attacked
-from leaderboard.stored import atomic, board_file, unfinished
+from leaderboard.stored import atomic, board_file, sequential, unfinished
 from leaderboard.stored.archive import RECORDS, read
 from leaderboard.stored.files import in_one_line
 from leaderboard.stored.records import arrays
@@ -74,7 +74,7 @@ def site(
                 f"{board / board_file.NAME} is none that publish wrote ({reason:.100}); get the board again"
             ) from error
         files[output / name / INDEX] = text
-        for other in (board_file.NAME, RECORDS):
+        for other in (board_file.NAME, RECORDS, sequential.NAME):
             if (board / other).is_file():
                 files[output / name / other] = (board / other).read_bytes()
     index = render("site.html.j2", entries=entries, project=PROJECT).encode()

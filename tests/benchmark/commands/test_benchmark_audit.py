@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from benchmark_helpers import TARGET, command, error_line
 
-from benchmark.commands.audit import COST, estimated
+from benchmark.commands.audit import COST, SLOWED, estimated
+from benchmark.recheck.sequential import MOST
 from benchmark.suite_file import load_suite
 from leaderboard.access import CONTROL
 
@@ -29,7 +30,17 @@ def test_it_attacks_with_each_access_and_writes_a_page(tmp_path: Path, capsys: p
     assert accesses == {"white-box", "score", "decision", "transfer", "hybrid"}
     [standing] = board["standings"]
     assert (standing["target"], standing["rank"], standing["missing"]) == (TARGET, 1, [])
-    assert "## Who keeps answering" in (tmp_path / "r" / "LEADERBOARD.md").read_text(encoding="utf-8")
+    page = (tmp_path / "r" / "LEADERBOARD.md").read_text(encoding="utf-8")
+    assert "## Who keeps answering" in page
+    # What the same images cost whoever deploys the sequential predictor.
+    costs = board["sequential"]
+    assert {cost["attack"] for cost in costs} == {row["attack"] for row in board["rows"]}
+    assert {(cost["most"], cost["level"], cost["images"]) for cost in costs} == {(MOST, 0.001, 2)}
+    assert "## What an answer costs at the sequential predictor" in page
+    assert re.search(r"^digits-sigma0\.50 +0\.5 +cross-and-land ", out, re.MULTILINE)
+    # An audit that finds all of it there ends the same way.
+    assert command("audit", TARGET, *SMALL, "--results", tmp_path / "r") == 0
+    assert json.loads((tmp_path / "r" / "leaderboard.json").read_text(encoding="utf-8"))["sequential"] == costs
 
 
 def test_several_n_show_how_n_buys_availability(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -72,4 +83,6 @@ def test_the_estimate_knows_the_cost_of_every_attack(name: str):
     assert set(suite.attack_names()) == set(COST)
     # 50 images: ceilings and clean votes, and at each ε six attacks with their evaluation.
     calls = 2 * sum(1 + cost for cost in COST.values())
-    assert estimated([suite], 1e-3) == pytest.approx(50 * (suite.ceiling_samples + 1000 * (1 + calls)) * 1e-3, abs=1)
+    # And at the sequential predictor the originals once, and at each ε what five attacks made of them.
+    samples = suite.ceiling_samples + 1000 * (1 + calls) + SLOWED * MOST * (1 + 2 * 5)
+    assert estimated([suite], 1e-3) == pytest.approx(50 * samples * 1e-3, abs=1)

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from benchmark.key import key_of, settings_key
 from benchmark.message import LONGEST
 from leaderboard import Store
-from leaderboard.stored import digest, files
+from leaderboard.stored import digest, files, sequential
+from leaderboard.stored.sequential import Drawn
 
 
 def write_cell(store: Store, **changed: Any) -> str:
@@ -29,10 +30,13 @@ def write_cell(store: Store, **changed: Any) -> str:
 
 
 def make_world(folder: Path) -> Path:
-    """A results folder `r` of two cells, a failure and shared votes, and its board `p`."""
+    """A results folder `r` of two cells with their costs, a failure and shared votes, and its board `p`."""
     store = Store.open(folder / "r")
     for attack in ("clean", "margin"):
-        write_cell(store, attack=attack)
+        key = write_cell(store, attack=attack)
+        sequential.add(
+            store.folder, [Drawn(key, 1000, 0.001, [0, 1, -1], [100, 200, 1000], [0, 1, 2], [100, 100, 100])]
+        )
     failed = cell_settings(attack="cw")
     store.write_failure(settings_key(failed), failed, "Traceback\nOops: no", provenance={}, seconds=1)
     store.write_shared(key_of(VOTES), VOTES, {"votes": np.arange(6).reshape(2, 3)})

@@ -128,6 +128,17 @@ def test_shared_files_that_are_sealed_again(
 
 
 @cases(40)
+@given(damages(), edits(), st.booleans())
+def test_costs_at_the_sequential_predictor(made: Path, folder: Path, damage: Damage, edit: Edit, is_edited: bool):
+    fresh(made / "p", folder / "p")
+    path = folder / "p" / "sequential.json"
+    data = path.read_bytes()
+    path.write_bytes(sealed(edit(json.loads(data))) if is_edited else damage(data))
+    adopted(folder)
+    kept("verify", "p", folder=folder)
+
+
+@cases(40)
 @given(edits(), damages(), st.booleans())
 def test_an_edited_json_of_a_board(made: Path, folder: Path, edit: Edit, damage: Damage, is_edited: bool):
     fresh(made / "p", folder / "p")
