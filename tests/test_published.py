@@ -67,7 +67,7 @@ EVIDENCE_FIELDS = set(Evidence.__annotations__)
 ROWS = {
     "cifar10": "12e15e64f61d5046b26eceab60c136bdf15cf50e7aad7ccd61daa21e642fa62b",
     "cifar10-curves": "da5935a1179f27afb2ef561abdf5f764af6cd6d4e54a82b76e63862158618189",
-    "cifar10-defences": "cb743353df6b35ce83bac62b888ec149835b4f7aaee95d9c509d6982d6e9e3d2",
+    "cifar10-defences": "739960dc4e661ea75d574de5178e23ab5ff1e250b1e7639c16de94ee0e2c0897",
     "cifar10-larger": "bf2aa6550edbdd402f9d804d0dc56c85bce199ebab0b1a48ba40588a0b9384ec",
     "digits": "6f86b2a96914740bd519583005419b6959f8b0ad68f98e0e4a7af99f1111a3a5",
     "digits-curves": "0cb3b7e58aca81a09183ac35b09a9b1c8434a6eea3f9a654a8504e775d1019c4",
@@ -80,7 +80,7 @@ another."""
 EVIDENCE = {
     "cifar10": "11544ef3ee3052f32abe1e7253c668df2b61ca621286bce27d198b64f6582fd9",
     "cifar10-curves": "aced2432d904847fc59db0a4bc1f01ee8266a748e88a6253a936a44fd0eef09e",
-    "cifar10-defences": "729bb8538578f138f2481ac6f86a29729a8c10ef35b5cd8f33a557ce96c66d0b",
+    "cifar10-defences": "d627ce94fdbd6bb4573428fe5a1a2f51166705d9ae2c55420e644ad938a7d124",
     "cifar10-larger": "9b44af027b5f507a0a5b0182a1a711f2289c10d49008a6ac6c035efd05657124",
     "digits": "c2a985c42391b7df2f53106f76bad2c5feec5c14628d75dd503ba4fa74d0cc73",
     "digits-curves": "dca3a6b92957b1a2da9942789a8c9b424502f61dc990f85c8e30ee6043c3be8c",
