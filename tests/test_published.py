@@ -65,9 +65,10 @@ def test_the_page_says_what_the_certificates_say(sigma):
 EVIDENCE_FIELDS = set(Evidence.__annotations__)
 
 ROWS = {
-    "cifar10": "12e15e64f61d5046b26eceab60c136bdf15cf50e7aad7ccd61daa21e642fa62b",
+    "cifar10": "8e38b17118a359a1e027f16321a6f47d5602a1650db4460c2a6dc54110f721b6",
     "cifar10-curves": "da5935a1179f27afb2ef561abdf5f764af6cd6d4e54a82b76e63862158618189",
-    "cifar10-defences": "739960dc4e661ea75d574de5178e23ab5ff1e250b1e7639c16de94ee0e2c0897",
+    "cifar10-defences": "182af3c4ad4ec00e0a72319dad57baf0c1574afc8d0262b3515f541214ba900a",
+    "cifar10-from-10": "20d49dd37146838eeb56f7f92d6f0421460a3a24bb9d3c23c787a10d7177bef5",
     "cifar10-larger": "bf2aa6550edbdd402f9d804d0dc56c85bce199ebab0b1a48ba40588a0b9384ec",
     "digits": "6f86b2a96914740bd519583005419b6959f8b0ad68f98e0e4a7af99f1111a3a5",
     "digits-curves": "0cb3b7e58aca81a09183ac35b09a9b1c8434a6eea3f9a654a8504e775d1019c4",
@@ -78,9 +79,10 @@ ROWS = {
 another."""
 
 EVIDENCE = {
-    "cifar10": "11544ef3ee3052f32abe1e7253c668df2b61ca621286bce27d198b64f6582fd9",
+    "cifar10": "87f52bc1817ed0d80da0c82afa5e53d11bfc24872fdd6550dc0ec6abc1d6b36e",
     "cifar10-curves": "aced2432d904847fc59db0a4bc1f01ee8266a748e88a6253a936a44fd0eef09e",
-    "cifar10-defences": "d627ce94fdbd6bb4573428fe5a1a2f51166705d9ae2c55420e644ad938a7d124",
+    "cifar10-defences": "c333cbfbe871f5b6b5b6743b6083bd7cd3200c27e835865fd09099f48aeec743",
+    "cifar10-from-10": "d46132c8cb4dc3d1487b65d6ee84f27c5be295c6cf23f4a9396fd0d46f52b418",
     "cifar10-larger": "9b44af027b5f507a0a5b0182a1a711f2289c10d49008a6ac6c035efd05657124",
     "digits": "c2a985c42391b7df2f53106f76bad2c5feec5c14628d75dd503ba4fa74d0cc73",
     "digits-curves": "dca3a6b92957b1a2da9942789a8c9b424502f61dc990f85c8e30ee6043c3be8c",
