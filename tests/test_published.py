@@ -65,7 +65,7 @@ def test_the_page_says_what_the_certificates_say(sigma):
 EVIDENCE_FIELDS = set(Evidence.__annotations__)
 
 ROWS = {
-    "cifar10": "8e38b17118a359a1e027f16321a6f47d5602a1650db4460c2a6dc54110f721b6",
+    "cifar10": "d6f76a7dd2cf332cb8b840b6f8ee1093dc6116a8e189779f921eeb431568cb55",
     "cifar10-curves": "da5935a1179f27afb2ef561abdf5f764af6cd6d4e54a82b76e63862158618189",
     "cifar10-defences": "182af3c4ad4ec00e0a72319dad57baf0c1574afc8d0262b3515f541214ba900a",
     "cifar10-from-10": "20d49dd37146838eeb56f7f92d6f0421460a3a24bb9d3c23c787a10d7177bef5",
@@ -79,7 +79,7 @@ ROWS = {
 another."""
 
 EVIDENCE = {
-    "cifar10": "87f52bc1817ed0d80da0c82afa5e53d11bfc24872fdd6550dc0ec6abc1d6b36e",
+    "cifar10": "ab189481d321e99dfd3ff8a3d13b2ded30236a36bc9edc0eed21e23192e6edd5",
     "cifar10-curves": "aced2432d904847fc59db0a4bc1f01ee8266a748e88a6253a936a44fd0eef09e",
     "cifar10-defences": "c333cbfbe871f5b6b5b6743b6083bd7cd3200c27e835865fd09099f48aeec743",
     "cifar10-from-10": "d46132c8cb4dc3d1487b65d6ee84f27c5be295c6cf23f4a9396fd0d46f52b418",
