@@ -14,7 +14,7 @@ the largest query budget counts.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -130,7 +130,7 @@ def standings(found: Iterable[Measured]) -> list[Standing]:
     records = {id(one.row): one.records for one in found}
     tables: dict[tuple[Any, ...], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in at_largest_budget(attacked(one.row for one in found)):
-        tables[_table(row)][row["target"]].append(row)
+        tables[table_of(row)][row["target"]].append(row)
     result: list[Standing] = []
     for targets in tables.values():
         wanted = {row["attack"] for rows in targets.values() for row in rows}
@@ -143,8 +143,9 @@ def standings(found: Iterable[Measured]) -> list[Standing]:
     return result
 
 
-def _table(row: Row) -> tuple[Any, ...]:
-    return (row["suite"], row["data"], row["n"], row["alpha"], row["seed"], row["of_images"], row["epsilon"])
+def table_of(of: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells the table of a row, a standing or a cost from the others."""
+    return (of["suite"], of["data"], of["n"], of["alpha"], of["seed"], of["of_images"], of["epsilon"])
 
 
 def _standing(whole: Sequence[tuple[Row, Columns]], wanted: set[str]) -> tuple[Standing, Flags, list[int]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from leaderboard.access import CONTROL, ordered
-from leaderboard.availability import Rate, Standing
+from leaderboard.availability import Rate, Standing, table_of
 from leaderboard.board import at_largest_budget
 from leaderboard.bootstrap import interval
 from leaderboard.evidence import CLEAN
@@ -114,15 +114,11 @@ def costs(variants: Iterable[Variant], found: Iterable[Drawn]) -> list[Cost]:
         for (most, level), by_cell in by_predictor.items():
             if counted.keys() <= by_cell.keys():
                 result.append(_cost(variant, counted, by_cell, most, level))
-    return sorted(result, key=lambda cost: (*_place(cost), -cost["samples"]["mean"], cost["attack"], _budget(cost)))
+    return sorted(result, key=lambda cost: (*_order(cost), -cost["samples"]["mean"], cost["attack"], _budget(cost)))
 
 
-def _place(of: Cost) -> tuple[Any, ...]:
-    return (*(of[name] for name in _TABLE), of["target"], of["most"], of["level"])  # type: ignore[literal-required]
-
-
-_TABLE = ("suite", "data", "n", "alpha", "seed", "of_images", "epsilon")
-"""What the standings of a table have in common."""
+def _order(of: Cost) -> tuple[Any, ...]:
+    return (*table_of(of), of["target"], of["most"], of["level"])
 
 
 def _budget(cost: Cost) -> int:
@@ -197,10 +193,10 @@ def tables(standings: Sequence[Standing], found: Iterable[Cost]) -> list[Table]:
     for predictor in sorted({(cost["most"], cost["level"]) for cost in whole}):
         alike = [cost for cost in whole if (cost["most"], cost["level"]) == predictor]
         for cost in cast(list[Cost], at_largest_budget(cast(list[Row], alike))):
-            by_table[*_table(cost), *predictor][cost["target"]].append(cost)
+            by_table[*table_of(cost), *predictor][cost["target"]].append(cost)
     ranked: dict[tuple[Any, ...], list[Standing]] = defaultdict(list)
     for standing in standings:
-        ranked[_table(standing)].append(standing)
+        ranked[table_of(standing)].append(standing)
     result = []
     for place, group in ranked.items():
         for key in sorted(key for key in by_table if key[:-2] == place):
@@ -211,10 +207,6 @@ def tables(standings: Sequence[Standing], found: Iterable[Cost]) -> list[Table]:
                 accesses = ordered(access for line in lines for access in line.by_access)
                 result.append(Table(group[0], key[-2], key[-1], accesses, lines))
     return result
-
-
-def _table(of: Cost | Standing) -> tuple[Any, ...]:
-    return tuple(of[name] for name in _TABLE)  # type: ignore[literal-required]
 
 
 def _line(measured: Sequence[Cost], wanted: set[str]) -> Line:
