@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,9 @@ from targets.arithmetic import elsewhere
 from targets.digest import Part, content
 from targets.models import VERSIONS
 
+Content = Callable[..., dict[str, dict[str, str]]]
+"""Tells what identifies a data set's images and labels: `targets.digest.content`, or what stands for it."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -25,6 +28,7 @@ class Cell:
         attack_name: the name the attack is registered under.
         images: the images' indices in the evaluation split.
         query_budget: most queries an image; None for no limit.
+        content: asked for what identifies the images, which loads them.
     """
 
     suite: Suite
@@ -34,13 +38,14 @@ class Cell:
     epsilon: float
     images: tuple[int, ...]
     query_budget: int | None = None
+    content: Content = content
 
     def settings(self) -> dict[str, Any]:
         """Everything that can change the result, and what the board shows of the attack and the ceiling."""
         return {
             "suite": self.suite.name,
             **self.target.identity,
-            **content(self.target.data, *parts(self.attack.access)),
+            **self.content(self.target.data, *parts(self.attack.access)),
             "attack": self.attack_name,
             "access": self.attack.access.kind,
             "description": self.attack.summary(),
@@ -98,7 +103,7 @@ def _architectures(parameters: dict[str, Any]) -> dict[str, dict[str, str]]:
     return {"architectures": named} if named else {}
 
 
-def cells(suite: Suite, target: SmoothedClassifier, indices: list[int]) -> Iterator[Cell]:
+def cells(suite: Suite, target: SmoothedClassifier, indices: list[int], content: Content = content) -> Iterator[Cell]:
     """A target's cells: attack by attack, epsilon by epsilon, shard by shard, the largest query budget first.
 
     Each shard is spread over all images, so that a suite with twice the images keeps its cells.
@@ -110,7 +115,7 @@ def cells(suite: Suite, target: SmoothedClassifier, indices: list[int]) -> Itera
             for first in range(shards):
                 images = tuple(indices[first::shards])
                 for budget in budgets(suite, attack.access):
-                    yield Cell(suite, target, name, attack, epsilon, images, budget)
+                    yield Cell(suite, target, name, attack, epsilon, images, budget, content)
 
 
 def budgets(suite: Suite, access: type[Access]) -> list[int | None]:

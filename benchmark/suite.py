@@ -57,7 +57,8 @@ class Suite:
         """Raise :class:`InputError` for the first setting that cannot be run.
 
         Args:
-            with_data: whether it is one that a data set cannot be loaded, of which all but the size is known before.
+            with_data: whether it is one that a data set cannot be loaded. Without, nothing is loaded, and no number of
+                images is too large for a data set that does not say its size.
         """
         for name in ("targets", "attacks", "epsilons"):
             if not getattr(self, name):
@@ -88,6 +89,8 @@ class Suite:
                 data.split("evaluation")
                 if owners:
                     data.split("adversary")
+            elif data.size is None:
+                continue
             if data.exposed(self.indices(name)) and owners:
                 available = data.evaluation_size
                 multiple = f" and an offset that is a multiple of {data.held_back}" if self.offset else ""

@@ -35,11 +35,11 @@ class DataSet:
             transfer attack on those would attack its own training images. With 1 it holds none.
         verified: whether ``split`` itself checks that images and labels are the registered ones. Then the name says
             what they are. For any other data set, the keys of results hold digests of the images and labels used.
-        size: of "evaluation", in images, where that is known before it is loaded.
+        size: of "evaluation", in images, where that is known before it is loaded. `run --dry-run` loads nothing.
         lacking: says in one line, without loading anything, what is missing on this machine; None where nothing is.
 
     Raises:
-        InputError: fewer than two classes, or a shape that is not three numbers above 0.
+        InputError: fewer than two classes, a shape that is not three numbers above 0, or a size below 1.
     """
 
     name: str
@@ -59,6 +59,8 @@ class DataSet:
             raise InputError(f"data set {self.name!r} has {self.num_classes!r} classes; give 2 or more")
         if not _counts(self.held_back, 1):
             raise InputError(f"held_back of data set {self.name!r} is {self.held_back!r}; give 1 or more")
+        if self.size is not None and not _counts(self.size, 1):
+            raise InputError(f"size of data set {self.name!r} is {self.size!r}; give 1 or more")
         shape, num_classes = (int(sizes[0]), int(sizes[1]), int(sizes[2])), int(self.num_classes)
         copies = type(self.split) if isinstance(self.split, Copies) else Kept
         load = self.split.load if isinstance(self.split, Copies) else self.split
@@ -66,7 +68,7 @@ class DataSet:
         for name, value in {
             "shape": shape,
             "num_classes": num_classes,
-            "split": copies(Checked(load, self.name, shape, num_classes)),
+            "split": copies(Checked(load, self.name, shape, num_classes, self.size)),
         }.items():
             object.__setattr__(self, name, value)
 

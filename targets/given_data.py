@@ -30,6 +30,7 @@ def register_data(
     train: Given | None = None,
     adversary: Owned | None = None,
     held_back: int | None = None,
+    size: int | None = None,
 ) -> None:
     """Register a data set, for targets to name in ``data=``.
 
@@ -46,11 +47,12 @@ def register_data(
         adversary: the adversary's images, none of which is an evaluation image.
         held_back: in place of ``adversary``, which is then the evaluation images but every ``held_back``-th. Suites
             with transfer, hybrid or decision attacks evaluate on the others only.
+        size: how many evaluation images there are, for who asks before they are made (``run --dry-run``).
 
     Raises:
         InputError: the name is taken, fewer than two classes, a shape that is not three numbers above 0, both
-            ``adversary`` and ``held_back``, or a ``held_back`` below 2. What is wrong with a split is said when it is
-            first loaded.
+            ``adversary`` and ``held_back``, a ``held_back`` below 2, or a ``size`` below 1. What is wrong with a split
+            is said when it is first loaded.
     """
     if adversary is not None and held_back is not None:
         raise InputError(f"data set {name!r} has adversary and held_back; give one of them")
@@ -67,7 +69,7 @@ def register_data(
             raise InputError(f"data set {name!r} has no split {split!r}: {_ADVICE[split]}")
         return _made(part)
 
-    DATA.add(DataSet(name, num_classes, shape, load, held_back=held_back or 1))
+    DATA.add(DataSet(name, num_classes, shape, load, held_back=held_back or 1, size=size))
 
 
 _ADVICE: dict[SplitName, str] = {

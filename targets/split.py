@@ -37,13 +37,17 @@ class Checked:
         data: the data set's name, for messages.
         shape: (C, H, W) of its images.
         num_classes: K; labels are 0 … K-1.
+        size: how many evaluation images there are; None where that is not known.
     """
 
-    def __init__(self, load: Load, data: str, shape: tuple[int, int, int], num_classes: int) -> None:
+    def __init__(
+        self, load: Load, data: str, shape: tuple[int, int, int], num_classes: int, size: int | None = None
+    ) -> None:
         self.load = load
         self.data = data
         self.shape = shape
         self.num_classes = num_classes
+        self.size = size
         # The last object that the loader returned, and the checked split; None where that is the object itself, which
         # must not be kept alive here.
         self._last: dict[SplitName, tuple[weakref.ref[Split], Split | None]] = {}
@@ -78,6 +82,8 @@ class Checked:
             split = Split(_images(given.images, self.shape), _labels(given, self.num_classes, name))
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
+        if name == "evaluation" and self.size not in (None, len(split.images)):
+            raise InputError(f"{where} has {len(split.images)} images, and the data set says size={self.size}")
         return None if split.images is given.images and split.labels is given.labels else split
 
 

@@ -85,6 +85,7 @@ def best_of_cells(suite: Suite, cells: Sequence[Cell]) -> list[BestOf]:
             epsilon,
             images,
             first.query_budget,
+            first.content,
             (*by_name.values(),),
         )
         for (kind, epsilon, images), by_name in groups.items()

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tabulate import tabulate
 
-from benchmark.cell import Cell, cells
+from benchmark.cell import Cell, Content, cells
 from benchmark.key import settings_key
 from benchmark.running.best_of import best_of_cells
 from benchmark.suite import Suite
 from benchmark.terminal.progress import clock
 from leaderboard import Store
 from leaderboard.stored.cell import StoredCell
-from targets import DATA, TARGETS, load
+from targets import DATA, TARGETS, DataSet, load
+from targets.digest import Part
 
 
 @dataclass(frozen=True)
@@ -36,36 +37,78 @@ class Cost:
 def plan(suite: Suite, results: Path, device: str, workers: int | None) -> str:
     """A table of a suite's cells by target and attack, and an estimate of what is missing.
 
-    Nothing is written and no cell is run. A verified data set of known size need not be there: cells' keys ask no more
-    of it. Cells count as alike if they are of the same attack and target; if no such cell was measured, of the same
-    attack on the same data.
+    Nothing is written, no cell is run and no image is loaded. A data set that does not check itself is taken to be as
+    the folder's newest cells on it had it. Cells on one that gives no size are counted and not looked for. Cells count
+    as alike if they are of the same attack and target; if no such cell was measured, of the same attack on the same
+    data.
 
     Args:
         results: a results folder, which need not exist.
         workers: that the user asked for.
     """
     store = Store.read(results, settings_key) if results.exists() and any(results.iterdir()) else None
+    held_cells = store.cells() if store else []
+    content, used = _newest(held_cells), {TARGETS[name].data for name in suite.target_names()}
+    unknown = {name for name in used & {cell.settings["data"] for cell in held_cells} if DATA[name].size is None}
     total, stored, missing = Counter[tuple[str, str]](), Counter[tuple[str, str]](), list[Cell]()
     for name in suite.target_names():
-        plain = list(cells(suite, load(name, device), suite.indices(name)))
+        sized = TARGETS[name].data_set.size is not None
+        indices = suite.indices(name) if sized else list(range(suite.images))  # of which only the number counts
+        plain = list(cells(suite, load(name, device), indices, content))
         for cell in [*plain, *best_of_cells(suite, plain)]:
             row = (name, cell.attack_name)
             total[row] += 1
-            held = None if store is None else cell.held(store)
+            held = cell.held(store) if store and sized else None
             if held is not None and held.status == "ok":
                 stored[row] += 1
             else:
                 missing.append(cell)
-    measured = _Measured(store, store.cells() if store else [])
+    measured = _Measured(store, held_cells)
     rows = []
     for (target, attack), count in total.items():
         ours = [cell for cell in missing if (cell.target.name, cell.attack_name) == (target, attack)]
-        rows.append([target, attack, count, stored[target, attack], len(ours), *_told(measured, ours)])
+        done = "?" if TARGETS[target].data in unknown else stored[target, attack]
+        rows.append([target, attack, count, done, len(ours), *_told(measured, ours)])
     heads = ["target", "attack", "cells", "stored", "to run", "about", "samples"]
     table = tabulate(rows, heads, tablefmt="simple", colalign=("left", "left", *["right"] * 5))
-    lacking = (DATA[data].lacking() for data in sorted({TARGETS[name].data for name in suite.target_names()}))
-    lines = [_summary(measured, missing, sum(total.values()), workers), *(f"Note: {text}." for text in lacking if text)]
-    return "\n".join([f"{table}\n", *lines])
+    found = {TARGETS[target].data for target, _ in stored}
+    notes = [text for name in sorted(used) for text in _notes(DATA[name], suite.images, name in unknown, name in found)]
+    summary = _summary(measured, missing, sum(total.values()), workers, bool(unknown))
+    return "\n".join([f"{table}\n", summary, *(f"Note: {text}." for text in notes)])
+
+
+def _newest(held: Iterable[StoredCell]) -> Content:
+    """Tells digests as the newest of these cells on a data set has them, and "unknown" where none has."""
+    digests = dict[tuple[str, Part], str]()
+    for cell in sorted(held, key=lambda cell: (cell.created, cell.key)):
+        for part, digest in cell.settings.get("content", {}).items():
+            digests[cell.settings["data"], part] = digest
+
+    def content(name: str, *parts: Part) -> dict[str, dict[str, str]]:
+        told: dict[str, str] = {part: digests.get((name, part), "unknown") for part in parts}
+        return {} if DATA[name].verified else {"content": told}
+
+    return content
+
+
+def _notes(data: DataSet, images: int, unknown: bool, found: bool) -> Iterator[str]:
+    """What a data set lacks, and what is not known without its images.
+
+    Args:
+        images: that the suite asks for.
+        unknown: whether cells on it may be stored, and cannot be found.
+        found: whether cells on it were found.
+    """
+    if lacking := data.lacking():
+        yield lacking
+    if data.size is None:
+        cells = ", and which cells are stored" if unknown else ""
+        yield f"data set {data.name!r} gives no size=, so it is unknown whether it has {images} images{cells}"
+    elif found and not data.verified:
+        yield (
+            f"cells on {data.name!r} count as stored if they are of the same images and labels as the newest of them; "
+            "a run compares these with the data set's"
+        )
 
 
 def _told(measured: _Measured, ours: list[Cell]) -> tuple[str, str]:
@@ -79,8 +122,9 @@ def _told(measured: _Measured, ours: list[Cell]) -> tuple[str, str]:
     return clock(sum(cost.seconds for cost in known)), f"{sum(cost.samples for cost in known):.3g}"
 
 
-def _summary(measured: _Measured, missing: list[Cell], total: int, workers: int | None) -> str:
-    lines = [f"{total} cells: {total - len(missing)} stored already, {len(missing)} to run."]
+def _summary(measured: _Measured, missing: list[Cell], total: int, workers: int | None, at_most: bool) -> str:
+    most = "at most " if at_most else ""
+    lines = [f"{total} cells: {total - len(missing)} stored already, {most}{len(missing)} to run."]
     costs = [measured.cost(cell) for cell in missing]
     known = [cost for cost in costs if cost is not None]
     if missing and not known:
