@@ -3,101 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
-import platform
 import re
-import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
 import tqdm
 from benchmark_helpers import PATIENCE, TARGET, command, error_line, start
+from commands_training import FINISHED, STEPS, Tiny, names, same_weights, train
 from safetensors.torch import load_file
-from torch import nn
 
-import benchmark.commands.train
-from benchmark.tables.model_card import Measured, Pace, model_card
-from targets import DATA, TARGETS, DataSet, SmoothedClassifier, Split, Target
-from targets.defences import Consistency, Ensemble
+from targets import TARGETS, SmoothedClassifier, Target
+from targets.defences import Ensemble
 from targets.mean_logits import trained_by
-from targets.precision import Bfloat16
-from targets.training import Recipe
 
-RECIPE = Recipe(epochs=4, batch=16, learning_rate=0.07, crop=1, flip=True)
-STEPS = 4
-"""Batches an epoch."""
+pytestmark = pytest.mark.usefixtures("tiny")
+
 
 stops = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-
-
-class Tiny(nn.Module):
-    """A linear classifier that sends its process a signal at a training step of choice."""
-
-    stop_at: ClassVar[tuple[int, signal.Signals] | None] = None
-    steps: ClassVar[int] = 0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(3 * 6 * 6, 2)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        if self.training:
-            Tiny.steps += 1
-            if Tiny.stop_at is not None and Tiny.stop_at[0] == Tiny.steps:
-                signal.raise_signal(Tiny.stop_at[1])
-        logits: torch.Tensor = self.layer(images.flatten(1))
-        return logits
-
-
-def split(name: str) -> Split:
-    """Bright images and dark ones."""
-    generator = torch.Generator().manual_seed(len(name))
-    labels = torch.arange({"train": 64, "adversary": 8, "evaluation": 45}[name]) % 2
-    images = 0.6 * torch.rand(len(labels), 3, 6, 6, generator=generator) + 0.4 * labels[:, None, None, None]
-    return Split(images, labels)
-
-
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
-    monkeypatch.setattr(Tiny, "steps", 0)
-    monkeypatch.setattr(Tiny, "stop_at", None)
-    DATA.add("six-by-six", DataSet("six-by-six", num_classes=2, shape=(3, 6, 6), split=split))
-    target = Target("tiny-sigma0.25", 0.25, "six-by-six", Tiny, recipe=RECIPE, description="a linear classifier")
-    TARGETS.add(target.name, target)  # conftest takes it out again
-    yield target
-    DATA.remove("six-by-six")
-
-
-def train(folder: Path, *arguments: object) -> int:
-    return command("train", "tiny-sigma0.25", "--output", folder, "--device", "cpu", *arguments)
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-FINISHED = ["tiny-sigma0.25.md", "tiny-sigma0.25.safetensors"]
-
-
-@pytest.fixture
-def whole(tmp_path: Path, tiny: Target, capsys: pytest.CaptureFixture[str]) -> Path:
-    """The folder of a training that nothing stopped."""
-    assert train(tmp_path / "whole", "--quiet") == 0
-    assert names(tmp_path / "whole") == FINISHED
-    capsys.readouterr()
-    Tiny.steps = 0
-    return tmp_path / "whole"
-
-
-def same_weights(one: Path, other: Path) -> bool:
-    return (one / FINISHED[1]).read_bytes() == (other / FINISHED[1]).read_bytes()
 
 
 @stops
@@ -189,116 +117,6 @@ def test_quiet_says_nothing_until_the_end(whole: Path, tmp_path: Path, capsys: p
     assert err == ""
     assert re.match(r"tiny-sigma0\.25: accuracy \d+\.\d%, abstention \d+\.\d% on 45 images \(n = 1000\)\n", out)
     assert out.endswith(f"\nModel card: {tmp_path / 'quiet' / 'tiny-sigma0.25.md'}\n")
-
-
-def table(card: str) -> dict[str, str]:
-    """The rows of a card's tables."""
-    return dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", card, re.MULTILINE))
-
-
-def test_the_card_says_what_the_weights_are(whole: Path, tmp_path: Path):
-    card = (whole / FINISHED[0]).read_text(encoding="utf-8")
-    rows = table(card)
-    digest = hashlib.sha256((whole / FINISHED[1]).read_bytes()).hexdigest()
-    assert card.startswith("# tiny-sigma0.25\n\na linear classifier.\n")
-    assert rows["weights"] == f"`tiny-sigma0.25.safetensors`, SHA-256 `{digest}`"
-    assert rows["architecture"] == "Tiny, 218 parameters"
-    assert rows["input, output"] == "images (3, 6, 6) in [0, 1], 2 logits"
-    assert rows["data"] == "`six-by-six`: trained on 64 images, measured on 45 of 45 others, evenly spaced"
-    assert "SGD with Nesterov momentum" in card
-    for field in dataclasses.fields(Recipe):
-        value = getattr(RECIPE, field.name)
-        shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-        assert rows[field.name.replace("_", " ")] == shown
-    assert rows["seed"] == "0"
-    assert rows["precision"] == rows["trained in"] == "float32"
-    assert rows["torch"] == torch.__version__.partition("+")[0]
-    assert rows["threads"] == str(torch.get_num_threads())
-    assert {"device", "commit", "numpy", "time"} <= rows.keys()
-    assert platform.node() not in card
-    assert str(tmp_path) not in card
-
-
-def test_the_rates_of_the_card_are_those_of_the_weights(whole: Path):
-    card = (whole / FINISHED[0]).read_text(encoding="utf-8")
-    module = Tiny()
-    module.load_state_dict(load_file(whole / FINISHED[1]))
-    evaluation = split("evaluation")
-    answers = SmoothedClassifier(module, 0.25, 2, name="tiny-sigma0.25").predict(evaluation.images)
-    right, abstained = (answers == evaluation.labels.numpy()).mean(), (answers == -1).mean()
-    assert 0 < abstained < 1
-    rows = table(card)
-    assert rows["accuracy"].startswith(f"{right:.1%} [")
-    assert rows["abstention"].startswith(f"{abstained:.1%} [")
-    assert "n = 1,000, α = 0.001 and seed 0, with 95% Clopper–Pearson" in card
-
-
-def test_a_target_in_bfloat16_has_the_same_weights_and_is_measured_in_bfloat16(
-    whole: Path, tiny: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    half = dataclasses.replace(tiny, name="tiny-sigma0.25-bf16", precision="bfloat16")
-    TARGETS.add(half.name, half)
-    asked: list[SmoothedClassifier] = []
-    predict = SmoothedClassifier.predict
-
-    def recorded(self: SmoothedClassifier, *arguments: Any, **options: Any) -> Any:
-        asked.append(self)
-        return predict(self, *arguments, **options)
-
-    monkeypatch.setattr(SmoothedClassifier, "predict", recorded)
-    assert command("train", half.name, "--output", tmp_path / "half", "--device", "cpu", "--quiet") == 0
-    assert same_weights(whole, tmp_path / "half")
-    assert names(tmp_path / "half") == FINISHED
-    assert {(type(target.base_classifier), target.stream) for target in asked} == {(Bfloat16, "tiny-sigma0.25")}
-    rows = table((tmp_path / "half" / FINISHED[0]).read_text(encoding="utf-8"))
-    assert (rows["precision"], rows["trained in"]) == ("bfloat16", "float32")
-
-
-def test_the_card_s_command_makes_the_same_weights(whole: Path, tmp_path: Path):
-    card = (whole / FINISHED[0]).read_text(encoding="utf-8")
-    (line,) = re.findall(r"```bash\n(.+)\n```", card)
-    python, *arguments = shlex.split(line)
-    assert (python, arguments[:2]) == ("python", ["-m", "benchmark"])
-    assert command(*arguments[2:], "--output", tmp_path / "again", "--quiet") == 0
-    assert same_weights(whole, tmp_path / "again")
-
-
-def test_at_most_so_many_images_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(benchmark.commands.train, "IMAGES", 9)
-    asked: list[int] = []
-    predict = SmoothedClassifier.predict
-
-    def recorded(self: SmoothedClassifier, *arguments: Any, **options: Any) -> Any:
-        asked.extend(options["indices"])
-        return predict(self, *arguments, **options)
-
-    monkeypatch.setattr(SmoothedClassifier, "predict", recorded)
-    assert train(tmp_path, "--quiet") == 0
-    assert asked == list(range(0, 45, 5))
-    assert "measured on 9 of 45 others" in (tmp_path / FINISHED[0]).read_text(encoding="utf-8")
-
-
-def test_the_card_of_a_bfloat16_training_says_whether_it_was_one(tiny: Target, monkeypatch: pytest.MonkeyPatch):
-    target = dataclasses.replace(tiny, recipe=dataclasses.replace(RECIPE, bfloat16=True))
-    for has, precision in [(True, "bfloat16"), (False, "float32")]:
-        monkeypatch.setattr("benchmark.tables.model_card.has_bfloat16", lambda device, has=has: has)
-        card = model_card(target, Tiny(), 0, torch.device("cpu"), "d" * 64, Measured(1000, 5, 4, 1), Pace(4, 2.0))
-        assert table(card)["trained in"] == precision
-        assert table(card)["precision"] == "float32"
-        assert table(card)["time"] == "2 s, 0.5 s an epoch"
-
-
-def test_the_card_names_the_defence_its_hyper_parameters_and_its_source(tiny: Target):
-    target = dataclasses.replace(tiny, defence=Consistency(weight=7.5))
-    arguments = (Tiny(), 0, torch.device("cpu"), "d" * 64, Measured(1000, 5, 4, 1), Pace(4, 2.0))
-    card = model_card(target, *arguments)
-    shown = table(card)
-    assert (shown["training"], shown["weight"], shown["entropy"], shown["copies"]) == ("consistency", "7.5", "0.5", "2")
-    assert "Consistency Regularization for Certified Robustness of Smoothed Classifiers" in card
-    assert "https://arxiv.org/abs/2006.04062" in card
-    plain = model_card(tiny, *arguments)
-    assert table(plain)["training"] == "gaussian"
-    assert "Cross-entropy on noisy images. Cohen, Rosenfeld and Kolter 2019" in plain
 
 
 def test_a_device_that_is_not_there(
