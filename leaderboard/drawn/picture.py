@@ -21,7 +21,7 @@ _TOP, _HEAD, _FOOT, _LEGEND = 84, 46, 30, 44
 
 def svg(rows: Sequence[Row]) -> str:
     """The picture of at least one row: of the first suite, the n, alpha, seed and images with most rows, and one ε."""
-    rows = _shown(rows)
+    rows = telling_rows(rows)
     first = rows[0]
     targets = sorted({(row["sigma"], row["target"]) for row in rows})
     attacks = by_strength(rows)
@@ -57,11 +57,12 @@ def telling_epsilon(rows: Sequence[Row]) -> float:
     return epsilons[0]
 
 
-def _shown(rows: Sequence[Row]) -> list[Row]:
+def telling_rows(rows: Sequence[Row]) -> list[Row]:
+    """The rows that a picture shows: of the first suite those under the conditions of most, at `telling_epsilon`."""
     rows = [row for row in rows if row["suite"] == rows[0]["suite"]]
     count = Counter(map(_conditions, rows))
-    fullest_conditions = max(count, key=lambda condition: (count[condition], condition))
-    rows = at_common_budget(row for row in rows if _conditions(row) == fullest_conditions)
+    most = max(count, key=lambda condition: (count[condition], condition))
+    rows = at_common_budget(row for row in rows if _conditions(row) == most)
     telling = telling_epsilon(rows)
     return [row for row in rows if row["epsilon"] == telling]
 

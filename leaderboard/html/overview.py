@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leaderboard.access import CONTROL
-from leaderboard.board import at_common_budget, by_strength, fullest, is_best_of
-from leaderboard.drawn.picture import telling_epsilon
+from leaderboard.board import by_strength, fullest, is_best_of
+from leaderboard.drawn.picture import telling_rows
 from leaderboard.row import Row
 
 LEVEL = 0.05
@@ -57,7 +56,7 @@ class Overview:
 
 def overview(rows: Sequence[Row]) -> Overview:
     """Of at least one row: the first suite at its fullest n, α, seed and images, at the ε that tells most."""
-    shown = _shown(rows)
+    shown = telling_rows(rows)
     attacks = [row for row in shown if row["access"] != CONTROL and not is_best_of(row["attack"])]
     whole = [row for row in attacks if row["status"] == "ok"]
     # Where the ceiling is vacuous a rate says less: the certificate excludes nothing there.
@@ -82,19 +81,6 @@ def is_vacuous(row: Row) -> bool:
 
 def _gain(row: Row) -> float:
     return (row["abstention_rate"] or 0.0) - (row["clean_abstention_rate"] or 0.0)
-
-
-def _shown(rows: Sequence[Row]) -> list[Row]:
-    rows = [row for row in rows if row["suite"] == rows[0]["suite"]]
-    count = Counter(map(_conditions, rows))
-    most = max(count, key=lambda condition: (count[condition], condition))
-    rows = at_common_budget(row for row in rows if _conditions(row) == most)
-    epsilon = telling_epsilon(rows)
-    return [row for row in rows if row["epsilon"] == epsilon]
-
-
-def _conditions(row: Row) -> tuple[int, float, int, int]:
-    return row["n"], row["alpha"], row["seed"], row["of_images"]
 
 
 def _lines(rows: Sequence[Row]) -> list[str]:
