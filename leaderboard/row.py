@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NotRequired, TypedDi
 
 from leaderboard.audit import count
 from leaderboard.evidence import Evidence
-from leaderboard.seeds import AcrossSeeds
 from leaderboard.statistics import clopper_pearson, rate
 from leaderboard.stored.records import ABSTAIN
 from leaderboard.stored.source import LandedFor, Source
@@ -43,6 +42,15 @@ class Statistics(TypedDict):
     certified_answers: int | None  # images with a certificate
     inside_radius: int | None  # of these, sent from inside its radius
     flips_allowed: int | None  # what alpha allows in 99.9% of runs
+
+
+class AcrossSeeds(TypedDict):
+    """One row under each of its seeds; see `leaderboard.seeds`."""
+
+    seeds: list[int]  # ascending, two or more
+    abstaining: list[int]  # images on which PREDICT abstains, in that order
+    p: float  # that all rates are equal: the smallest of all pairs of seeds, times their number
+    apart: list[int]  # the two seeds of that pair
 
 
 class Row(Statistics, Evidence):

@@ -6,8 +6,9 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
+from leaderboard.row import AcrossSeeds, Measured
 from leaderboard.statistics import mcnemar
 from leaderboard.stored.records import ABSTAIN
 from leaderboard.stored.source import LANDED_FOR
@@ -16,19 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from leaderboard.row import Measured
-
 SAME = ("suite", "target", "attack", "query_budget", "epsilon", "n", "alpha", "of_images")
 """What rows of several seeds have in common, beside hyper-parameters and images."""
-
-
-class AcrossSeeds(TypedDict):
-    """One row under each of its seeds."""
-
-    seeds: list[int]  # ascending, two or more
-    abstaining: list[int]  # images on which PREDICT abstains, in that order
-    p: float  # that all rates are equal: the smallest of all pairs of seeds, times their number
-    apart: list[int]  # the two seeds of that pair
 
 
 def compare_seeds(found: Iterable[Measured]) -> None:
