@@ -29,7 +29,7 @@ from targets.errors import InputError, TargetError
 from targets.models import ARCHITECTURES, VERSIONS, Shape
 from targets.normalisation import check_constants, normalise
 from targets.precision import Precision
-from targets.state_dict import fill, parts
+from targets.state_dict import OWN, fill, parts
 from targets.target import register
 from targets.weights import mark
 
@@ -111,7 +111,7 @@ def load_checkpoint(
     try:
         named = architecture if architecture is not None else content.get("arch")
         if not isinstance(named, str):
-            raise InputError(f"says no architecture; give one: {_known()}")
+            raise InputError(f"says no architecture; give one: {_known()}; {OWN}")
         ours = _our_name(named)
         module = ARCHITECTURES[ours](shape, num_classes)
         weights, saved = parts(content["state_dict"], set(module.state_dict()))
@@ -129,7 +129,7 @@ def load_checkpoint(
 def _our_name(architecture: str) -> str:
     name = FIELD.get(architecture, architecture)
     if name not in ARCHITECTURES:
-        raise InputError(f"unknown architecture {architecture!r}; known: {_known()}")
+        raise InputError(f"unknown architecture {architecture!r}; known: {_known()}; {OWN}")
     return name
 
 

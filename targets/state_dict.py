@@ -22,6 +22,11 @@ INNER = ("module.", "_orig_mod.")
 WRAPPERS = (*INNER, "model.", "net.")
 """Prefixes that all names of a file may share: the two above, and attributes of a class that holds the network."""
 
+OWN = "a network of your own is registered in a Python file: docs/add-a-target.md"
+"""What to do with weights of none of the known architectures."""
+
+OTHER = f"is it of another architecture? ({OWN})"
+
 
 def bare(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors by their names without any prefix of a wrapper."""
@@ -88,7 +93,7 @@ def fill(module: nn.Module, weights: Mapping[str, Tensor], architecture: str) ->
                 continue
             alike = [found for found in weights if found.endswith(name)] or [n for n in weights if n not in expected]
             found = f"; the file has {alike[0]!r}" if alike else ""
-            raise TargetError(f"{name!r} of {architecture} is missing{found}; is it of another architecture?")
+            raise TargetError(f"{name!r} of {architecture} is missing{found}; {OTHER}")
         if weights[name].shape != tensor.shape:
             shapes = f"{tuple(weights[name].shape)}, not {tuple(tensor.shape)} as in {architecture}"
             raise TargetError(f"{name!r} has shape {shapes}; is it of another architecture or data set?")
@@ -96,7 +101,7 @@ def fill(module: nn.Module, weights: Mapping[str, Tensor], architecture: str) ->
             raise TargetError(f"{name!r} holds NaN or infinite numbers")
     for name in weights:
         if name not in expected:
-            raise TargetError(f"{name!r} is no part of {architecture}; is it of another architecture?")
+            raise TargetError(f"{name!r} is no part of {architecture}; {OTHER}")
     module.load_state_dict({**expected, **weights})
 
 

@@ -92,6 +92,8 @@ def slowed(arguments: argparse.Namespace, results: Path, target: str, suites: Se
     asked = Asked(patterns={"suite": [suites[0].name], "target": [target]}, epsilons=suites[0].epsilons)
     samples = [suite.samples for suite in suites]
     print()
+    if not arguments.quiet:
+        print(f"Now the same images at the sequential predictor, at most {MOST:,} samples each.", file=sys.stderr)
     return measure(
         store, asked, MOST, ALPHA, arguments.device, samples=samples, quiet=arguments.quiet, says_where=False
     )

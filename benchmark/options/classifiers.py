@@ -11,9 +11,11 @@ from benchmark.options.verb import Verb, Verbs
 def add_classifiers(verbs: Verbs) -> None:
     """The verbs of a target without attacks."""
     train = verbs.add_parser("train", help="retrain a target's base classifier", allow_abbrev=False)
-    train.add_argument("target", metavar="TARGET")
-    train.add_argument("--output", type=Path, default=Path("weights"), metavar="DIR", help="default: weights")
-    train.add_argument("--seed", type=int, default=0, metavar="S")
+    train.add_argument("target", metavar="TARGET", help="a shipped target, as `list targets` prints it")
+    train.add_argument(
+        "--output", type=Path, default=Path("weights"), metavar="DIR", help="where the weights go (default: weights)"
+    )
+    train.add_argument("--seed", type=int, default=0, metavar="S", help="of initial weights, order and noise (default 0)")
     add_device(train)
     add_data(train)
     add_quiet(train, "print no progress bar")

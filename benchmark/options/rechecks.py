@@ -14,12 +14,13 @@ def add_rechecks(verbs: Verbs) -> None:
         "reevaluate", help="score stored images again under other n, alpha or seed", allow_abbrev=False
     )
     again.add_argument("--samples", nargs="+", type=int, metavar="N", help="PREDICT's n; rows for each")
-    again.add_argument("--alpha", type=number, metavar="A", help="PREDICT's level (default: as it was)")
+    again.add_argument("--alpha", type=number, metavar="A", help="PREDICT's level (default: as it was; with --sequential 0.001)")
     again.add_argument("--seed", nargs="+", type=int, metavar="S", help="keys the noise; rows for each")
     again.add_argument(
         "--sequential",
         action="store_true",
-        help="measure what the images cost the sequential predictor, with N samples at most (default 10,000)",
+        help="score nothing; measure what the images cost the sequential predictor, "
+        "with one --samples N as the most (default 10,000) and no --seed",
     )
     again.add_argument("--suite", nargs="+", metavar="PATTERN", help="rows of these suites (default: all)")
     again.add_argument("--targets", nargs="+", metavar="PATTERN", help="of these targets")

@@ -77,9 +77,19 @@ def add_run(verbs: Verbs) -> None:
     add_plugin(listing)
     listing.set_defaults(command="benchmark.commands.listing", parser=listing)
 
-    audit = verbs.add_parser("audit", help="attack one classifier, and report", allow_abbrev=False)
-    audit.add_argument("target", metavar="TARGET")
-    audit.add_argument("--epsilons", nargs="+", type=number, metavar="E", help="ℓ2 budgets (default: 0.5 1.0)")
+    audit = verbs.add_parser(
+        "audit",
+        help="attack one classifier, and report",
+        description="Run the strongest attack of each access on one target, and say how often it keeps answering: "
+        "under attack, and provably. Then measure what the same images cost the sequential predictor.",
+        allow_abbrev=False,
+    )
+    audit.add_argument(
+        "target", metavar="TARGET", help="a name that `list targets` prints, or that a --plugin file registers"
+    )
+    audit.add_argument(
+        "--epsilons", nargs="+", type=number, metavar="E", help="ℓ2 budgets, for pixels in [0, 1] (default: 0.5 1.0)"
+    )
     audit.add_argument("--images", type=int, metavar="N", help="number of evaluation images (default: 50)")
     audit.add_argument(
         "--samples",

@@ -43,6 +43,26 @@ def test_it_attacks_with_each_access_and_writes_a_page(tmp_path: Path, capsys: p
     assert json.loads((tmp_path / "r" / "leaderboard.json").read_text(encoding="utf-8"))["sequential"] == costs
 
 
+def test_progress_says_where_the_sequential_predictor_begins(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    said = f"Now the same images at the sequential predictor, at most {MOST:,} samples each.\n"
+    assert command("audit", TARGET, *SMALL[:-1], "--results", tmp_path / "r") == 0
+    err = capsys.readouterr().err
+    attacked, measured = err.split(said)
+    assert "[6/6] " in attacked
+    assert "[1/6] " in measured
+    assert command("audit", TARGET, *SMALL, "--results", tmp_path / "r") == 0
+    assert said not in capsys.readouterr().err
+
+
+def test_help_says_what_it_does_and_what_a_target_is(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        command("audit", "--help")
+    assert ended.value.code == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Run the strongest attack of each access on one target" in out
+    assert "a name that `list targets` prints, or that a --plugin file registers" in out
+
+
 def test_several_n_show_how_n_buys_availability(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert command("audit", TARGET, *SMALL, "--samples", 300, 100, "--results", tmp_path / "r") == 0
     out, err = capsys.readouterr()
