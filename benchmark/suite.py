@@ -78,7 +78,12 @@ class Suite:
         check_whole("seed", self.seed)
         check_samples("ceiling_samples", self.ceiling_samples, least=2)
         if self.ceiling_samples_max:
-            check_samples("ceiling_samples_max", self.ceiling_samples_max, least=self.ceiling_samples + 1)
+            if self.ceiling_samples_max <= self.ceiling_samples:
+                raise InputError(
+                    f"ceiling_samples_max is {self.ceiling_samples_max:,}; give more than ceiling_samples, which is "
+                    f"{self.ceiling_samples:,}, or 0 for no more"
+                )
+            check_samples("ceiling_samples_max", self.ceiling_samples_max)
         check_test(self.samples, self.alpha)
         for name in self.settings:
             self.attack(name)

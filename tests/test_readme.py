@@ -32,6 +32,7 @@ from leaderboard.row import Row
 from leaderboard.stored.records import COLUMNS
 from targets import TARGETS
 from targets.cifar10 import VARIABLE
+from targets.models import ARCHITECTURES
 from targets.resnet import ResNet
 from targets.training import train
 
@@ -297,6 +298,11 @@ def test_the_tables_name_every_attack():
     for page in (README, ROOT / "docs" / "attacks.md"):
         missing = [name for name in ATTACKS if f"`{name}`" not in page.read_text(encoding="utf-8")]
         assert not missing, page
+
+
+def test_the_page_of_targets_names_every_architecture():
+    page = (ROOT / "docs" / "add-a-target.md").read_text(encoding="utf-8")
+    assert not [name for name in ARCHITECTURES if f'`"{name}"`' not in page]
 
 
 def test_the_reference_names_every_key():

@@ -44,6 +44,8 @@ def main(arguments: argparse.Namespace) -> int:
     path = arguments.output / target.weights.name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise InputError(f"{arguments.output} is not a folder; give another --output") from error
     except OSError as error:  # before the training, not after it
         raise InputError(f"cannot write into {arguments.output}: {error.strerror}; choose another folder") from error
     checkpoint = path.with_suffix(".checkpoint")

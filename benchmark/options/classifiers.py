@@ -15,7 +15,9 @@ def add_classifiers(verbs: Verbs) -> None:
     train.add_argument(
         "--output", type=Path, default=Path("weights"), metavar="DIR", help="where the weights go (default: weights)"
     )
-    train.add_argument("--seed", type=int, default=0, metavar="S", help="of initial weights, order and noise (default 0)")
+    train.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="of initial weights, order and noise (default 0)"
+    )
     add_device(train)
     add_data(train)
     add_quiet(train, "print no progress bar")

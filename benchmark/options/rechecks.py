@@ -14,7 +14,9 @@ def add_rechecks(verbs: Verbs) -> None:
         "reevaluate", help="score stored images again under other n, alpha or seed", allow_abbrev=False
     )
     again.add_argument("--samples", nargs="+", type=int, metavar="N", help="PREDICT's n; rows for each")
-    again.add_argument("--alpha", type=number, metavar="A", help="PREDICT's level (default: as it was; with --sequential 0.001)")
+    again.add_argument(
+        "--alpha", type=number, metavar="A", help="PREDICT's level (default: as it was; with --sequential 0.001)"
+    )
     again.add_argument("--seed", nargs="+", type=int, metavar="S", help="keys the noise; rows for each")
     again.add_argument(
         "--sequential",

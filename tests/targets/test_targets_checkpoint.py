@@ -88,6 +88,15 @@ def test_it_smooths(tmp_path: Path, state: dict[str, torch.Tensor], images: torc
     np.testing.assert_array_equal(votes.sum(1), [100, 100, 100])
 
 
+def test_weights_of_a_network_of_ones_own_are_sent_to_a_python_file(tmp_path: Path):
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+    torch.save(network.state_dict(), tmp_path / "mine.pt")
+    where = r"a network of your own is registered in a Python file: docs/add-a-target\.md"
+    for architecture in ("small-cnn", "resnet-20", "mlp", None):
+        with pytest.raises((InputError, TargetError), match=where):
+            load_checkpoint(tmp_path / "mine.pt", (1, 8, 8), 10, architecture)
+
+
 @pytest.mark.parametrize(
     ("arch", "words"),
     [

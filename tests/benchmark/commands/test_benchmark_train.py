@@ -119,6 +119,12 @@ def test_quiet_says_nothing_until_the_end(whole: Path, tmp_path: Path, capsys: p
     assert out.endswith(f"\nModel card: {tmp_path / 'quiet' / 'tiny-sigma0.25.md'}\n")
 
 
+def test_an_output_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "file").touch()
+    assert command("train", "tiny-sigma0.25", "--output", tmp_path / "file", "--device", "cpu") == 2
+    assert "file is not a folder; give another --output" in error_line(capsys.readouterr().err)
+
+
 def test_a_device_that_is_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
