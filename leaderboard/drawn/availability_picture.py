@@ -11,10 +11,16 @@ from leaderboard.drawn.availability_tables import by_table
 from leaderboard.drawn.drawing import BEYOND, MARGIN, WIDTH, line, polygon, polyline, text
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#aa3377", "#e69f00", "#56b4e9", "#1f2328", "#8c6d1f")
-"""By target, in the order of rank at the first ε shown. With more targets than colours, colours come again."""
+"""By target, in the order of rank at the first ε shown."""
+
+GREY = "#c4ccd4"
+"""Of the targets that come after those with a colour."""
 
 PANELS = 3
 """Side by side, at most."""
+
+LARGEST = 400
+"""The longest side of a panel."""
 
 _TOP, _SIDE, _GAP, _FOOT, _LINE = 84, 46, 34, 62, 19
 
@@ -30,18 +36,21 @@ def svg(standings: Sequence[Standing]) -> str | None:
     shown = max(count, key=lambda deployment: count[deployment])
     panels = [group for group in tables if _deployment(group[0]) == shown][-PANELS:]  # the largest ε
     targets = list(dict.fromkeys(one["target"] for group in panels for one in group))
-    colours = {target: PALETTE[i % len(PALETTE)] for i, target in enumerate(targets)}
-    size = (WIDTH - 2 * MARGIN - PANELS * _SIDE - (PANELS - 1) * _GAP) / PANELS
+    colours = dict(zip(targets, PALETTE, strict=False))
+    entries = [(colour, drawing.short(target, 40)) for target, colour in colours.items()]
+    if len(targets) > len(colours):
+        entries.append((GREY, f"{len(targets) - len(colours)} after these in rank"))
+    size = min(LARGEST, (WIDTH - 2 * MARGIN - len(panels) * _SIDE - (len(panels) - 1) * _GAP) / len(panels))
     columns = 3
     legend = _TOP + 26 + size + _FOOT
-    height = legend + _LINE * -(-len(targets) // columns) + 40
+    height = legend + _LINE * -(-len(entries) // columns) + 40
     parts: list[str] = []
     for place, group in enumerate(panels):
         parts += _panel(MARGIN + _SIDE + place * (size + _SIDE + _GAP), _TOP + 26, size, group, colours)
-    for i, target in enumerate(targets):
+    for i, (colour, name) in enumerate(entries):
         x = MARGIN + (i % columns) * (WIDTH - 2 * MARGIN) / columns
         y = legend + _LINE * (i // columns)
-        parts += [_dot(x + 6, y - 4, colours[target], "attacked"), text(x + 18, y, drawing.short(target, 40), "note")]
+        parts += [_dot(x + 6, y - 4, colour, "attacked"), text(x + 18, y, name, "note")]
     parts += _marks(height - 18)
     first = panels[0][0]
     title = "Right answers against answers"
@@ -71,7 +80,7 @@ def _panel(x: float, y: float, size: float, group: Sequence[Standing], colours: 
             parts.append(text(x - 6, at(0, share)[1] + 4, f"{share:.0%}", "level"))
     parts.append(text(x, y + size + 32, "answered →   (up: right)", "note"))
     for one in reversed(group):  # the first in rank is drawn last, on top
-        colour, under = colours[one["target"]], one["under_attack"][-1]
+        colour, under = colours.get(one["target"], GREY), one["under_attack"][-1]
         clean = at(one["clean_answered"]["rate"], one["clean_right"]["rate"])
         attacked = at(under["answered_every"]["rate"], under["right_every"]["rate"])
         certified = at(one["certified_answered"], one["certified_right"])

@@ -9,7 +9,7 @@ from leaderboard_data import texts
 
 from leaderboard.availability import standings
 from leaderboard.board import measured
-from leaderboard.drawn.availability_picture import svg
+from leaderboard.drawn.availability_picture import GREY, PALETTE, svg
 from leaderboard.drawn.availability_tables import by_access, ranking, section
 from leaderboard.drawn.standing_text import standing_text
 from leaderboard.variants import variants
@@ -108,3 +108,16 @@ def test_at_most_three_epsilons_the_largest_are_drawn(store, add):
     picture = svg(standings(measured(store, variants(store.cells()))))
     assert picture is not None
     assert [word for word in texts(picture) if word.startswith("ε = ")] == ["ε = 0.5", "ε = 1.0", "ε = 2.0"]
+
+
+def test_targets_beyond_the_colours_are_grey_and_counted(store, add):
+    for i in range(len(PALETTE) + 2):
+        add({"outcome": lost(9 - i // 2)}, target=f"t{9 - i}")
+    picture = svg(standings(measured(store, variants(store.cells()))))
+    assert picture is not None
+    words = texts(picture)
+    assert [word for word in words if word[1:].isdigit()] == [f"t{i}" for i in range(8)]
+    assert "2 after these in rank" in words
+    # Of each of the two a ring, a disc, a square and the line through them; of all in the legend a disc.
+    assert picture.count(GREY) == 2 * (1 + 2 + 1 + 1) + 2
+    assert all(picture.count(colour) == 7 for colour in PALETTE[:-2])
