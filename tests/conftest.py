@@ -1,4 +1,4 @@
-"""A worker for each core; where the tests find CIFAR-10, which they never download; and Ctrl-C as terminals send it."""
+"""A worker for each core, which waits for no disk; where the tests find CIFAR-10; and Ctrl-C as terminals send it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ MOST_WORKERS = 8
 
 
 LONGEST = (
-    *("test_benchmark_engines.py", "test_readme.py", "test_benchmark_workers.py", "test_benchmark_interrupted.py"),
-    *("test_benchmark_kit_new.py", "test_faults_fuzz_board.py", "test_published.py", "test_faults_killed.py"),
-    *("test_benchmark_determinism.py", "test_benchmark_kit_notices.py", "test_bench_load.py", "test_html_browser.py"),
-    *("test_attacks_contract.py", "test_benchmark_kit_package.py", "test_benchmark_swept.py", "test_wheel.py"),
+    *("test_readme.py", "test_benchmark_workers.py", "test_benchmark_engines.py", "test_benchmark_engine_faults.py"),
+    *("test_benchmark_kit_new.py", "test_attacks_contract.py", "test_benchmark_interrupted.py", "test_published.py"),
+    *("test_faults_fuzz_board.py", "test_benchmark_determinism.py", "test_bench_load.py", "test_faults_killed.py"),
+    *("test_targets_compiled.py", "test_benchmark_kit_package.py", "test_benchmark_swept.py", "test_wheel.py"),
+    *("test_benchmark_data.py", "test_benchmark_recheck_published.py", "test_html_browser.py"),
 )
 """Files that take longest, most of them with few tests. Begun first, none of them is left to one core at the end."""
 
@@ -47,9 +48,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """One thread a worker and a program it starts: two parallel regions on the same cores slow each other tenfold."""
+    """One thread a worker and a program it starts: two parallel regions on the same cores slow each other tenfold.
+
+    And no waiting for the disk in this process: what tests write must outlive kills, but no loss of power.
+    """
     if config.option.benchmark_only:
         return
+    os.fsync = lambda descriptor: None
     os.environ["OMP_NUM_THREADS"] = "1"  # read by whoever loads PyTorch later
     if "torch" in sys.modules:
         import torch
@@ -64,7 +69,7 @@ def cores() -> int:
 
 @pytest.fixture(scope="session")
 def cifar10_folder() -> Path:
-    """The folder that holds ``cifar-10-batches-py``; skips where there is none."""
+    """The folder that holds ``cifar-10-batches-py``, which is never downloaded; skips where there is none."""
     from targets.cache import cache_folder
     from targets.cifar10 import VARIABLE
 
