@@ -1,174 +1,25 @@
-"""Engines: the same records from each, and faults that are injected into workers."""
+"""Engines: the same records from each, and no worker that waits; what is asked of them wrongly."""
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmark_helpers import by_attack, command, error_line, images, records, start, suite_file
+from benchmark_helpers import command, error_line, images, records
+from engines_world import asked, needs_dask, needs_submitit, written
 from pandas.testing import assert_frame_equal
 
 from leaderboard import Store
 
-PLUGIN = '''
-import asyncio
-import os
-import re
-import signal
-import sys
-import time
-from pathlib import Path
-
-import torch
-from attacks import Attack, NoAccess, Transfer, register
-
-HERE = Path(__file__).parent
-
-
-def told(word):
-    with open(HERE / "told.txt", "a") as file:
-        file.write(f"{word} {os.getpid()} {os.getppid()}\\n")
-
-
-class Step(Attack):
-    """A random direction, after a fault."""
-
-    access = NoAccess
-
-    def __call__(self, model, images, labels, epsilon, generator):
-        self.fault()
-        step = generator.normal(images.shape[1:])
-        return (images + 0.9 * epsilon * step / step.flatten(1).norm(dim=1)[:, None, None, None]).clamp(0, 1)
-
-    def fault(self):
-        pass
-
-
-def raises(error):
-    raise error
-
-
-def in_a_c_loop():
-    re.match("(a+)+b", "a" * 60)  # holds Python's lock for years
-
-
-def swallows():
-    while True:
-        try:
-            time.sleep(0.01)
-        except BaseException:
-            pass
-
-
-def kept_its_host_alive():
-    told("hosted")
-    time.sleep(3 if not (HERE / "killed").exists() else 0)
-
-
-FAULTS = {
-    "fine": lambda: None,
-    "exits": lambda: os._exit(3),
-    "ends": lambda: sys.exit(0),
-    "interrupts": lambda: raises(KeyboardInterrupt("mine")),
-    "cancels": lambda: raises(asyncio.CancelledError("mine")),
-    "generator-exit": lambda: raises(GeneratorExit("mine")),
-    "closes": lambda: (sys.stdout.close(), os.close(1)),
-    "moves": lambda: os.chdir("/"),
-    "loops": in_a_c_loop,
-    "swallows": swallows,
-    "eats": lambda: torch.ones(10**9),
-    "hosted": kept_its_host_alive,
-}
-for name, fault in FAULTS.items():
-    known = {"__doc__": Step.__doc__, "__module__": __name__, "fault": staticmethod(fault)}
-    register(name)(type(name.title().replace("-", ""), (Step,), known))
-
-
-def fit(module, images, answers, seed):
-    told("fit")
-    time.sleep(2)
-    with torch.no_grad():
-        module[1].weight.copy_(torch.randn(module[1].weight.shape))
-
-
-@register("uses")
-class Uses(Step):
-    """Trains a surrogate, or has it."""
-
-    access = Transfer
-
-    def __call__(self, model, images, labels, epsilon, generator):
-        made = model.surrogate("its-own", lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3)), fit)
-        return (images + made(images).detach().mean().tanh() * 0.01).clamp(0, 1)
-
-
-def fit_beside_others(module, images, answers, seed):
-    told("fit")
-    begun = time.monotonic()
-    while not (HERE / "went-on").exists():  # the other cells go on while this one trains
-        if time.monotonic() - begun > 300:
-            raise TimeoutError("nobody else went on")
-        time.sleep(0.05)
-
-
-@register("needs")
-class Needs(Step):
-    """Trains a surrogate that another cell needs, too; catches whatever that raises."""
-
-    access = Transfer
-
-    def __call__(self, model, images, labels, epsilon, generator):
-        build = lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))
-        try:
-            model.surrogate("of-both", build, fit_beside_others)
-        except BaseException:
-            told("caught")
-        return super().__call__(model, images, labels, epsilon, generator)
-
-
-@register("went-on")
-class WentOn(Step):
-    """Says that it has been run."""
-
-    def fault(self):
-        (HERE / "went-on").touch()
-'''
-
-needs_dask = pytest.mark.skipif(find_spec("distributed") is None, reason="dask.distributed is not installed")
-needs_submitit = pytest.mark.skipif(find_spec("submitit") is None, reason="submitit is not installed")
-
-ENGINES = [
-    pytest.param(["--workers", 1], id="local-1"),
-    pytest.param(["--workers", 2], id="local-2"),
-    pytest.param(["--engine", "dask", "--workers", 2], id="dask-2", marks=needs_dask),
-    pytest.param(
-        # submitit ends local jobs after two minutes, which a busy machine may take to start one
-        [*("--engine", "submitit", "--workers", 2), *("--engine-options", "cluster=local", "timeout_min=60")],
-        id="submitit-2",
-        marks=needs_submitit,
-    ),
-]
 # Engines that end their workers at exit may do so while sockets are still open.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("engines") / "plugin.py"
-    path.write_text(PLUGIN, encoding="utf-8")
-    return path
-
-
-def asked(plugin: Path, results: Path, attacks: list[str], *more: Any, **values: Any) -> list[Any]:
-    suite = suite_file(results.with_suffix(".toml"), attacks=attacks, **values)
-    return ["run", "--suite", suite, "--plugin", plugin, "--results", results, "--device", "cpu", "--quiet", *more]
+    return written(tmp_path_factory.mktemp("engines"))
 
 
 SAME = ["clean", "nes", "square", "uses"]  # and the best of two
@@ -182,101 +33,53 @@ def whole(plugin: Path) -> Path:
     return results
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_every_engine_and_worker_count_gives_the_same_records(
+def assert_same(one: Path, other: Path, attacks: list[str]) -> None:
+    """Records and images to the bit."""
+    for name in attacks:
+        first, second = (records(results, name) for results in (one, other))
+        assert len(first) == 4
+        assert_frame_equal(first, second, check_exact=True)
+        found = images(other, name)
+        for index, pixels in images(one, name).items():
+            assert (pixels == found[index]).all()
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param(["--workers", 2], id="local-2"),
+        pytest.param(["--engine", "dask", "--workers", 2], id="dask-2", marks=needs_dask),
+    ],
+)
+def test_two_workers_give_the_same_records_and_neither_waits_while_there_are_other_cells(
     plugin: Path, whole: Path, tmp_path: Path, engine: list[Any], capsys: pytest.CaptureFixture[str]
 ):
-    few = "submitit" in engine  # each of its jobs is a process that hosts another
-    attacks, cells = (["uses"], 2) if few else ([*SAME, "best-of score"], 10)
-    ran = [name for name in attacks if name in SAME]
-    assert command(*asked(plugin, tmp_path / "r", ran, *engine, shard=2, query_budgets=[3], best_of=not few)) == 0
-    assert f"{cells} cells run, 0 stored already, 0 failed." in capsys.readouterr().out
-    for name in attacks:
-        order = ["image"]
-        one, two = (records(results, name).sort_values(order, ignore_index=True) for results in (whole, tmp_path / "r"))
-        assert len(one) == 4
-        assert_frame_equal(one, two, check_exact=True)
-        for index, pixels in images(whole, name).items():
-            assert (pixels == images(tmp_path / "r", name)[index]).all()
-
-
-SURVIVED = {"moves": "ok", "closes": "ok", "fine": "ok", "clean": "ok"}
-REASONS = {
-    "exits": "WorkerDied: the process that ran this cell ended 2 times before it was done",
-    "ends": "SystemExit: 0",
-    "interrupts": "KeyboardInterrupt: mine",
-    "cancels": "asyncio.exceptions.CancelledError: mine",
-    "generator-exit": "GeneratorExit: mine",
-    "loops": "TimeLimit: the attack took longer than --cell-timeout 3",
-    "swallows": "TimeLimit: the attack took longer than --cell-timeout 3",
-    "eats": "OutOfMemory: the attack wanted more than --cell-memory 1",
-}
-
-
-@pytest.mark.skipif(not os.path.exists("/proc"), reason="memory is limited on Linux only")
-def test_whatever_an_attack_does_only_its_own_cell_fails_with_the_reason(
-    plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.chdir(tmp_path)
-    limits = ("--cell-timeout", 3, "--cell-memory", 1)
-    assert command(*asked(plugin, Path("r"), [*REASONS, *SURVIVED], *limits)) == 1
-    cells = by_attack(tmp_path / "r")
-    assert {name: cell.status for name, cell in cells.items()} == {**dict.fromkeys(REASONS, "error"), **SURVIVED}
-    for name, reason in REASONS.items():
-        assert (cells[name].error or "").strip().splitlines()[-1].startswith(reason), cells[name].error
-    assert "in in_a_c_loop" in (cells["loops"].error or "")  # where it was when its time was up
-    assert sorted(path.name for path in (tmp_path / "r" / "shared").glob(".*")) == []
-
-
-@pytest.mark.parametrize("engine", ENGINES[1:3])
-def test_no_worker_waits_for_what_another_computes_while_there_are_other_cells(
-    plugin: Path, tmp_path: Path, engine: list[Any]
-):
-    """The surrogate's training ends when the last cell has been run. So whoever waits for it first, waits for ever."""
+    """A surrogate's training ends when the last cell has been run. So whoever waits for it first, waits for ever."""
     told = plugin.parent / "told.txt"
     for path in (told, plugin.parent / "went-on"):
         path.unlink(missing_ok=True)
-    asks = asked(plugin, tmp_path / "r", ["needs", "went-on"], *engine, shard=2, epsilons=[0.25, 0.5])
-    assert command(*asks) == 0
-    cells = Store.read(tmp_path / "r").cells()
-    assert len(cells) == 8
-    assert all(cell.status == "ok" and cell.error is None for cell in cells)
+    attacks = ["needs-first", *SAME, "needs-last", "went-on"]
+    results = tmp_path / "r"
+    assert command(*asked(plugin, results, attacks, *engine, shard=2, query_budgets=[3], best_of=True)) == 0
+    assert "18 cells run, 0 stored already, 0 failed." in capsys.readouterr().out
+    assert_same(whole, results, [*SAME, "best-of score"])
+    assert all(cell.status == "ok" and cell.error is None for cell in Store.read(results).cells())
     words = [line.split()[0] for line in told.read_text().splitlines()]
-    assert words.count("fit") == 1
+    assert words.count("fit") == 2  # of what they need, and of what another attack uses
     assert words.count("caught") >= 1
 
 
-@needs_dask
-def test_a_dask_worker_that_is_killed_costs_no_cell(plugin: Path, tmp_path: Path):
-    def kill() -> None:
-        while not (told.exists() and told.read_text().endswith("\n")):  # it is there before its first line is
-            time.sleep(0.05)
-        (plugin.parent / "killed").touch()
-        (_, _, host) = told.read_text().splitlines()[0].split()
-        os.kill(int(host), signal.SIGKILL)
-
-    told = plugin.parent / "told.txt"
-    told.unlink(missing_ok=True)
-    thread = threading.Thread(target=kill, daemon=True)
-    thread.start()
-    engine = ("--engine", "dask", "--workers", 1)
-    assert command(*asked(plugin, tmp_path / "r", ["hosted", "clean"], *engine)) == 0
-    assert (plugin.parent / "killed").exists()
-    assert {cell.status for cell in Store.read(tmp_path / "r").cells()} == {"ok"}
-    tries = [line for line in told.read_text().splitlines() if line.startswith("hosted")]
-    assert len({line.split()[1] for line in tries}) == 2
-
-
-def test_two_runs_on_one_folder_train_a_surrogate_once(plugin: Path, tmp_path: Path):
-    told = plugin.parent / "told.txt"
-    told.unlink(missing_ok=True)
-    asks = asked(plugin, tmp_path / "r", ["uses", "clean"], "--workers", 0, shard=2)
-    runs = [start(*asks), start(*asks)]
-    for run in runs:
-        assert run.wait(timeout=600) == 0, run.communicate()
-        run.communicate()
-    assert len(Store.read(tmp_path / "r").cells()) == 4
-    assert [line.split()[0] for line in told.read_text().splitlines()] == ["fit"]
+@needs_submitit
+def test_jobs_of_submitit_give_the_same_records(
+    plugin: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Each job is a process that hosts another, so there are only two."""
+    # submitit ends local jobs after two minutes, which a busy machine may take to start one
+    options = ("--engine-options", "cluster=local", "timeout_min=60")
+    asks = asked(plugin, tmp_path / "r", ["uses"], "--engine", "submitit", "--workers", 2, *options, shard=2)
+    assert command(*asks) == 0
+    assert "2 cells run, 0 stored already, 0 failed." in capsys.readouterr().out
+    assert_same(whole, tmp_path / "r", ["uses"])
 
 
 def test_a_dry_run_writes_nothing_and_says_what_is_missing(
