@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from benchmark_cases import TIMES
-from benchmark_helpers import PATIENCE, ROOT, SLOW_PLUGIN, board, environment, records, run, start, suite_file
+from benchmark_forked import Forked
+from benchmark_helpers import PATIENCE, SLOW_PLUGIN, board, environment, records, run, start, suite_file
 
 from leaderboard import Store
 
@@ -45,7 +47,7 @@ def arguments(folder: Path, results: Path) -> list[str]:
     ]
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str] | Forked) -> None:
     end = time.monotonic() + PATIENCE
     while not condition():
         assert process.poll() is None, process.communicate()[1]
@@ -67,81 +69,39 @@ def assert_as_if_never_stopped(folder: Path, results: Path) -> None:
     assert len(Store.read(results).cells()) == CELLS
 
 
-# Imports once, then forks child after child, each of which kills itself at a moment of writing that it counts to:
-# before or after a file is brought to the disk, or put in its place. Between those nothing changes for another run.
-DRIVER = """
-import os, signal, sys
-import benchmark.commands.run
-from benchmark.cli import main
-
-def mortal(call):
-    def counted(*arguments):
-        global left
-        for turn in ("before", "after"):
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            if turn == "before":
-                result = call(*arguments)
-        return result
-    return counted
-
-for moments in map(int, sys.argv[1].split()):
-    child = os.fork()
-    if child == 0:
-        left = moments
-        os.fsync, os.replace = mortal(os.fsync), mortal(os.replace)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os._exit(main(sys.argv[2:]))
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status), f"not killed at moment {moments}"
-sys.exit(main(sys.argv[2:]))
-"""
+def killed(run: Forked) -> bool:
+    """Wait for the end of a run; whether that was a kill."""
+    run.communicate(PATIENCE)
+    return run.returncode == -signal.SIGKILL
 
 
 def test_killed_at_any_moment_of_writing_and_run_to_the_end(folder: Path):
     results = folder / "killed"
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, "1 2 3 5 6 16 41", *arguments(folder, results)],
-        capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=PATIENCE,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert_as_if_never_stopped(folder, results)
-
-
-# The same, but each child is killed from outside, after a time that is drawn, and the next goes on in its folder.
-AT_RANDOM = """
-import os, random, signal, sys, time
-import benchmark.commands.run
-from benchmark.cli import main
-
-chance = random.Random(0)
-for _ in range(int(sys.argv[1])):
-    child = os.fork()
-    if child == 0:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os._exit(main(sys.argv[3:]))
-    time.sleep(chance.expovariate(float(sys.argv[2])))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-sys.exit(main(sys.argv[3:]))
-"""
+    # First while it writes cells and what they share, each time some more; then while it writes their board.
+    for moments in ((1, 2, 3, 5, 6, 16, 41), (1, 2, 7)):
+        for moment in moments:
+            process = Forked(folder, *arguments(folder, results), "--workers", 0, dies_at=moment)
+            assert killed(process), f"not killed at moment {moment}"
+        assert run(folder / "s.toml", results, "--plugin", folder / "slow.py") == 0
+        assert_as_if_never_stopped(folder, results)
 
 
 def test_killed_at_random_instants_and_run_to_the_end(folder: Path):
     """50 instants in the long form. Where a kill falls is luck; what follows is the same wherever it falls."""
-    results = folder / "random"
+    results, chance = folder / "random", random.Random(0)
     instants, a_second = (3, 1.0) if TIMES == 1 else (50, 0.3)
-    done = subprocess.run(
-        [sys.executable, "-c", AT_RANDOM, str(instants), str(a_second), *arguments(folder, results)],
-        capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=PATIENCE,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    for _ in range(instants):
+        process = Forked(folder, *arguments(folder, results), "--workers", 0)
+        time.sleep(chance.expovariate(a_second))
+        process.kill()
+        killed(process)  # or done already
+    assert run(folder / "s.toml", results, "--plugin", folder / "slow.py") == 0
     assert_as_if_never_stopped(folder, results)
 
 
 def test_the_real_program_killed_and_started_again_goes_on(folder: Path, capsys: pytest.CaptureFixture[str]):
     results = folder / "real"
+    # Keys do not depend on how a process happens to hash, which is otherwise in this one.
     process = start(*arguments(folder, results), env=environment(PYTHONHASHSEED="1", HELD_AT="1.0"))
     wait_for(lambda: stored(results) >= 5, process)
     process.kill()
@@ -150,7 +110,6 @@ def test_the_real_program_killed_and_started_again_goes_on(folder: Path, capsys:
     held = stored(results)
     assert 5 <= held < CELLS
 
-    # Keys do not depend on how a process happens to hash, which is otherwise in this one.
     assert run(folder / "s.toml", results, "--plugin", folder / "slow.py") == 0
     assert f"{CELLS - held} cells run, {held} stored already, 0 failed." in capsys.readouterr().out
     assert_as_if_never_stopped(folder, results)
@@ -166,7 +125,7 @@ def assert_stopped(results: Path, err: str) -> None:
 
 def test_ctrl_c_stops_soon_and_says_how_to_go_on(folder: Path):
     results = folder / "stopped"
-    process = start(*arguments(folder, results), env=environment(HELD_AT="0.5"))
+    process = Forked(folder, *arguments(folder, results), HELD_AT="0.5")
     wait_for(lambda: stored(results) >= 2, process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE)  # the attack would take an hour
