@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -64,9 +66,28 @@ def test_mypy_finds_nothing(written: Path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_their_tests_pass(written: Path):
+def blocks(language: str) -> list[str]:
+    """Of docs/kit.md."""
+    page = (ROOT / "docs" / "kit.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The test class of docs/kit.md, beside the attack that the page's first command writes."""
+    folder = tmp_path_factory.mktemp("by_hand")
+    (first, *_), (block,) = "".join(blocks("bash")).splitlines(), blocks("python")
+    words = shlex.split(first)
+    assert words[:4] == ["python", "-m", "benchmark", "new"]
+    assert command(*words[3:], "--output", folder) == 0
+    (folder / "test_by_hand.py").write_text(block, encoding="utf-8")
+    return folder / "test_by_hand.py"
+
+
+def test_their_tests_pass_and_the_page_s(written: Path, by_hand: Path):
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:xdist", str(written)],
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:xdist",
+         str(written), str(by_hand)],
         capture_output=True, text=True, check=False, cwd=written, env=environment(),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
@@ -79,7 +100,7 @@ def test_they_run(written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     quick = ["--images", 2, "--samples", 100, "--ceiling-samples", 100, "--epsilons", 0.5, "--quiet", "--device", "cpu"]
     plugins = [written / file_of(name) for name in NAMES]
     done = command("run", "--plugin", *plugins, "--attacks", *attacks, "--targets", target, *quick, "--no-best-of",
-                   "--workers", 1, "--results", tmp_path / "r")  # fmt: skip
+                   "--workers", 0, "--results", tmp_path / "r")  # fmt: skip
     assert done == 0, capsys.readouterr().err
     assert {row["attack"]: row["status"] for row in board(tmp_path / "r")} == dict.fromkeys(attacks, "ok")
 

@@ -1,37 +1,18 @@
-"""docs/kit.md: its test class passes; its tables are those of the code. `tests/test_readme.py` runs its commands."""
+"""docs/kit.md: its tables are those of the code.
+
+`tests/test_readme.py` runs its commands, `test_benchmark_kit_new.py` its test class.
+"""
 
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-import sys
-from pathlib import Path
 
-from benchmark_helpers import ROOT, command, environment
+from benchmark_helpers import ROOT
 
 from benchmark.kit.attack_clauses import ATTACK_CLAUSES
 from benchmark.kit.target_clauses import TARGET_CLAUSES
 
 PAGE = (ROOT / "docs" / "kit.md").read_text(encoding="utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
-
-
-def test_its_test_class_passes(tmp_path: Path):
-    (first, *_), (block,) = "".join(blocks("bash")).splitlines(), blocks("python")
-    words = shlex.split(first)
-    assert words[:4] == ["python", "-m", "benchmark", "new"]
-    assert command(*words[3:], "--output", tmp_path) == 0
-    (tmp_path / "test_by_hand.py").write_text(block, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:xdist",
-         "test_by_hand.py"],
-        capture_output=True, text=True, check=False, cwd=tmp_path, env=environment(),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
 
 
 def test_it_names_every_clause():
