@@ -1,7 +1,8 @@
-"""A whole run of the real program, and its board published."""
+"""A whole run of the program in a process of its own, and its board published."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -10,7 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmark_helpers import ROOT, TARGET, board, command, environment, error_line, program, suite_file
+from benchmark_forked import Forked
+from benchmark_helpers import PATIENCE, ROOT, TARGET, board, command, environment, error_line, suite_file
 
 from benchmark.commands.publish import run_command
 from benchmark.options import parser
@@ -27,10 +29,14 @@ ROW_KEYS = {
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A folder in which the real program ran a small suite into the default results folder."""
+    """A folder in which the program ran a small suite into the default results folder."""
     folder = tmp_path_factory.mktemp("cli")
     suite = suite_file(folder / "small.toml", epsilons=[0.5, 1.0])
-    return folder, program("run", "--suite", suite, cwd=folder)
+    with contextlib.chdir(folder):
+        run = Forked(tmp_path_factory.mktemp("said"), "run", "--suite", suite)
+        out, err = run.communicate(PATIENCE)
+    assert run.returncode is not None
+    return folder, subprocess.CompletedProcess("run", run.returncode, out, err)
 
 
 def test_a_whole_run_prints_the_board_and_where_it_lies(

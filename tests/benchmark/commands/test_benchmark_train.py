@@ -6,7 +6,6 @@ import dataclasses
 import io
 import re
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from typing import Any
 import pytest
 import torch
 import tqdm
-from benchmark_helpers import PATIENCE, TARGET, command, error_line, start
+from benchmark_forked import Forked, needs_fork
+from benchmark_helpers import PATIENCE, TARGET, command, error_line
 from commands_training import FINISHED, STEPS, Tiny, names, same_weights, train
 from safetensors.torch import load_file
 
@@ -134,10 +134,10 @@ def test_a_device_that_is_not_there(
     assert not (tmp_path / "w").exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_the_real_program_stops_soon_and_says_how_to_go_on(tmp_path: Path):
+@needs_fork
+def test_a_process_of_its_own_stops_soon_and_says_how_to_go_on(tmp_path: Path):
     checkpoint = tmp_path / "w" / f"{TARGET}.checkpoint"
-    process = start("train", TARGET, "--output", tmp_path / "w", "--device", "cpu")
+    process = Forked(tmp_path, "train", TARGET, "--output", tmp_path / "w", "--device", "cpu")
     try:
         end = time.monotonic() + PATIENCE
         while not checkpoint.exists():

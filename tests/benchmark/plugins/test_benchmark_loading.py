@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmark_helpers import SLOW_PLUGIN, board, command, error_line, program, run, suite_file
+from benchmark_helpers import SLOW_PLUGIN, board, command, error_line, run, suite_file
 
 import benchmark.plugins.loading
 from attacks import ATTACKS
@@ -179,17 +179,19 @@ BOOM = HEAD + f'@attacks.register("boom")\nclass Boom(Attack):\n    access = NoA
 )
 
 
-def test_a_good_plugin_is_on_the_board_and_one_that_raises_a_failed_row(tmp_path: Path):
-    """The real program, in a process of its own."""
+def test_a_good_plugin_is_on_the_board_and_one_that_raises_a_failed_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
     good, boom = plugin(tmp_path, GOOD), plugin(tmp_path, BOOM, "boom.py")
     suite = suite_file(tmp_path / "s.toml", attacks=["toward-grey", "boom", "clean"], epsilons=[1.5])
-    done = program("run", "--suite", suite, "--results", "r", "--plugin", good, boom, "--workers", 0, cwd=tmp_path)
-    assert done.returncode == 1
-    assert "toward-grey" in done.stdout
-    assert "boom failed: RuntimeError: boom and bust" in done.stdout
-    assert "2 cells run, 0 stored already, 1 failed." in done.stdout
-    assert "× boom × ε 1.5: failed" in done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
+    assert command("run", "--suite", suite, "--results", "r", "--plugin", good, boom, "--workers", 0) == 1
+    out, err = capsys.readouterr()
+    assert "toward-grey" in out
+    assert "boom failed: RuntimeError: boom and bust" in out
+    assert "2 cells run, 0 stored already, 1 failed." in out
+    assert "× boom × ε 1.5: failed" in err
+    assert "Traceback" not in err + out
 
     rows = {row["attack"]: row for row in board(tmp_path / "r")}
     assert {name: row["status"] for name, row in rows.items()} == {"toward-grey": "ok", "boom": "failed", "clean": "ok"}

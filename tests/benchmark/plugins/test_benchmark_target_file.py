@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from benchmark_helpers import board, command, error_line, program, run, suite_file
+from benchmark_helpers import board, command, error_line, run, suite_file
 
 from benchmark.plugins.loading import load_file
 from leaderboard import Store
@@ -92,16 +92,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_checkpoint_and_a_module_are_on_the_board(folder: Path):
-    """The real program, from another folder than the file's."""
+def test_a_checkpoint_and_a_module_are_on_the_board(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """From another folder than the file's, and in a worker."""
     suite = suite_file(folder / "s.toml", targets=["mine", "any-module"], attacks=["clean", "gaussian"], images=3)
     (folder / "elsewhere").mkdir()
-    done = program(
-        "run", "--suite", suite, "--results", "r", "--plugin", "../colours.py", "../mine.toml",
-        cwd=folder / "elsewhere",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "4 cells run, 0 stored already, 0 failed." in done.stdout
+    monkeypatch.chdir(folder / "elsewhere")
+    assert command("run", "--suite", suite, "--results", "r", "--plugin", "../colours.py", "../mine.toml") == 0
+    assert "4 cells run, 0 stored already, 0 failed." in capsys.readouterr().out
     rows = board(folder / "elsewhere" / "r")
     assert {(row["target"], row["attack"]) for row in rows} == {
         (target, attack) for target in ("mine", "any-module") for attack in ("clean", "gaussian")

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from benchmark_helpers import PATIENCE, by_attack, command, error_line, images, records, start, suite_file
+from benchmark_forked import Forked, needs_fork
+from benchmark_helpers import PATIENCE, by_attack, command, error_line, images, records, suite_file
 from pandas.testing import assert_frame_equal
 
 from benchmark.running.runner import worker_count
@@ -221,7 +222,7 @@ def test_a_data_set_that_is_another_one_in_each_process_ends_a_run_with_workers(
     (tmp_path / "drawn.py").write_text(DRAWN, encoding="utf-8")
     suite = suite_file(tmp_path / "s.toml", targets=["of-drawn"], shard=2)
     run = ["run", "--suite", suite, "--plugin", tmp_path / "drawn.py", "--quiet", "--results", tmp_path / "r"]
-    assert command(*run, "--workers", 2) == 2
+    assert command(*run, "--workers", 1) == 2
     line = error_line("\n".join(line for line in capsys.readouterr().err.splitlines() if "chance" not in line))
     assert line == "error: data set 'drawn' gives other images or labels each time it is loaded; seed its generator"
     assert Store.read(tmp_path / "r").cells() == []
@@ -236,16 +237,19 @@ def test_a_cell_that_is_another_one_in_a_worker_is_refused_with_what_differs():
         check_same(theirs, {**theirs, "content": {"images": "j"}})
 
 
+@needs_fork
 @pytest.mark.parametrize(
     ("numbers", "workers"),
-    [([signal.SIGINT], 2), ([signal.SIGINT, signal.SIGINT], 1), ([signal.SIGTERM], 1), ([signal.SIGKILL], 2)],
+    [([signal.SIGINT], 2), ([signal.SIGINT, signal.SIGINT], 1), ([signal.SIGTERM], 1), ([signal.SIGKILL], 1)],
     ids=lambda value: "-".join(number.name for number in value) if isinstance(value, list) else str(value),
 )
 def test_workers_end_within_seconds_when_the_run_does(
     tmp_path: Path, plugin: Path, numbers: list[signal.Signals], workers: int
 ):
     suite = suite_file(tmp_path / "s.toml", attacks=["clean", "waits"], epsilons=[0.5, 1.0])
-    run = start("run", "--suite", suite, "--plugin", plugin, "--results", tmp_path / "r", "--workers", workers)
+    run = Forked(
+        tmp_path, "run", "--suite", suite, "--plugin", plugin, "--results", tmp_path / "r", "--workers", workers
+    )
     waiting = _until(lambda: len(told(tmp_path, "waits")) == workers, PATIENCE)
     assert waiting, run.communicate(timeout=5)
     begun = time.monotonic()
@@ -280,12 +284,23 @@ def _alive(process: str) -> bool:
     )
 
 
+ENDS = """
+import os, sys
+from benchmark.running.worker_process import _end_with_parent
+
+for parent in (os.getpid(), 2 ** 22):
+    child = os.fork()
+    if child == 0:
+        _end_with_parent(parent)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@needs_fork
 def test_a_worker_whose_run_ended_while_it_started_ends_too():
-    code = "from benchmark.running.worker_process import _end_with_parent as end; end(PARENT); print('lives')"
-    for parent, said in (("__import__('os').getppid()", "lives\n"), ("2 ** 22", "")):
-        asks = [sys.executable, "-c", code.replace("PARENT", parent)]
-        done = subprocess.run(asks, capture_output=True, text=True, timeout=120)
-        assert (done.stdout, done.returncode) == (said, 0 if said else 1), done.stderr
+    done = subprocess.run([sys.executable, "-c", ENDS], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.stdout.split(), done.returncode) == (["0", "1"], 0), done.stderr
 
 
 @pytest.mark.parametrize("workers", ["-1", "99999999999"])
