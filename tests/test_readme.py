@@ -1,8 +1,9 @@
 """README, CONTRIBUTING and docs are true: their commands run, their links lead somewhere, their tables are complete.
 
 Each command of README, then of each page of docs/, is run in order, in one folder, on the files that these pages show,
-in this process. Those that sample or train get few images, noise samples and epochs. What takes hours, or needs a
-network, is in a list here with the reason, and is parsed. The two install commands are run as they are by ``.ci/run``.
+in this process. Those that sample or train get few images, noise samples, steps and epochs. What takes hours, or needs
+a network, is in a list here with the reason, and is parsed. The two install commands are run as they are by
+``.ci/run``.
 """
 
 from __future__ import annotations
@@ -143,8 +144,13 @@ def small(command: str) -> str:
     if " benchmark run " in command:
         # A plugin's run would start a worker process, which takes longer than the run.
         command += " --ceiling-samples 200" + ("" if " --workers " in command else " --workers 0")
+    if " --targets my-resnet20 " in command:
+        command += " --set margin.steps=2"
+    if " benchmark audit " in command:
+        command += " --images 2 --quiet" + ("" if " --samples " in command else " --samples 100")
     if " publish --site " in command:
         command = " ".join(command.split()[:8])  # two boards
+    command = re.sub(r" --recheck \d+", " --recheck 1", command)  # each record samples as much as a ceiling
     return f"{command} {SMALL}" if any(verb in command for verb in SAMPLING) else command
 
 
