@@ -104,17 +104,17 @@ def spot_check(cells: Sequence[tuple[StoredCell, DataFrame]], number: int, devic
     """
     found = Found()
     targets = _targets(cells, device, found)
-    lines = [(cell, records.iloc[i]) for cell, records in cells if cell.key in targets for i in range(len(records))]
-    found.checkable = len(lines)
-    if not lines:
+    places = [(cell, records, i) for cell, records in cells if cell.key in targets for i in range(len(records))]
+    found.checkable = len(places)
+    if not places:
         reasons = "; ".join(f"{count(many, 'record')} {reason}" for reason, many in found.left_out.items())
         raise InputError(f"--recheck: nothing can be checked here: {reasons or 'the board has no records'}")
-    chosen = secrets.SystemRandom().sample(lines, min(number, len(lines)))
+    chosen = secrets.SystemRandom().sample(places, min(number, len(places)))
     found.drawn = len(chosen)
     alike: dict[tuple[Any, ...], list[tuple[StoredCell, Any]]] = defaultdict(list)
-    for cell, record in chosen:
+    for cell, records, i in chosen:
         settings = cell.settings
-        alike[settings["target"], settings["n"], settings["seed"]].append((cell, record))
+        alike[settings["target"], settings["n"], settings["seed"]].append((cell, records.iloc[i]))
     for together in alike.values():
         _check(targets[together[0][0].key], together, found)
     return found
