@@ -1,4 +1,4 @@
-"""A worker for each core, which waits for no disk; where the tests find CIFAR-10; and Ctrl-C as terminals send it."""
+"""Workers for all cores, which wait for no disk; where the tests find CIFAR-10; and Ctrl-C as terminals send it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         return
     single = len(config.args) == 1 and ".py" in config.args[0]
     if option.numprocesses is None and not (single or option.collectonly or option.usepdb):
-        option.numprocesses, option.dist = min(cores(), MOST_WORKERS), "loadfile"
+        # One more than cores: in some tests a worker only waits for processes that it started.
+        option.numprocesses, option.dist = min(cores() + 1, MOST_WORKERS), "loadfile"
         option.loadscopereorder = False  # which would begin with the files of most tests
     if option.numprocesses:
         option.benchmark_disable = True  # its tests are run once each; they would be stopped with a warning otherwise
