@@ -26,7 +26,6 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 SURVIVED = {"moves": "ok", "closes": "ok", "fine": "ok", "clean": "ok"}
 REASONS = {
-    "exits": "WorkerDied: the process that ran this cell ended 2 times before it was done",
     "ends": "SystemExit: 0",
     "interrupts": "KeyboardInterrupt: mine",
     "cancels": "asyncio.exceptions.CancelledError: mine",
