@@ -89,13 +89,14 @@ def frame(columns: Mapping[str, Any]) -> DataFrame:
     lengths = {name: len(columns[name]) for name in COLUMNS}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"records: columns differ in length: {lengths}")
-    series = {}
+    # One index for all columns: pandas would else compare each column's own with every other, for as long again.
+    series, index = {}, pd.RangeIndex(lengths["image"])
     for name, column in COLUMNS.items():
         try:
-            series[name] = pd.Series(np.asarray(columns[name]), dtype=column.dtype)
+            series[name] = pd.Series(np.asarray(columns[name]), index, column.dtype)
         except (TypeError, ValueError) as error:
             raise ValueError(f"records: column {name!r} is not {column.dtype}: {error}") from error
     strange = sorted(set(series["validity"]) - set(VALIDITIES))
     if strange:
         raise ValueError(f"records: unknown validity {strange}; one of {list(VALIDITIES)}")
-    return pd.DataFrame(series)
+    return pd.DataFrame(series, index)
