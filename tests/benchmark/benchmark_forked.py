@@ -6,6 +6,7 @@ it. Both get signals, are killed and end alike.
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and fork")
+"""For what a process is sent, or does, that Windows has not."""
 
 IMPORTED = ["benchmark.commands.run", "benchmark.commands.train", "benchmark.running.dispatch", "pytest"]
 """By the process that the others are forked from. It lives as long as this one."""
@@ -78,12 +80,13 @@ class Forked:
             file, path = tempfile.mkstemp(prefix=f"{name}-", dir=folder)
             os.close(file)
             self._said.append(path)
-        context = multiprocessing.get_context("forkserver")
+        context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
         context.set_forkserver_preload(IMPORTED)
         words = [str(argument) for argument in arguments]
         given = (words, {**os.environ, **variables}, self._said, dies_at)
         self._process = context.Process(target=_main, args=given)
         self._process.start()
+        atexit.register(self._process.kill)  # where its test failed: this process would else wait for its end
 
     @property
     def returncode(self) -> int | None:

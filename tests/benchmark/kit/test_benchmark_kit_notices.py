@@ -91,14 +91,14 @@ def test_a_wrong_import_gets_a_suggestion(line: str, words: str, tmp_path: Path,
     assert "did you mean" not in said or "did you mean" in words
 
 
-def test_global_generators_are_noticed_once_in_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_global_generators_are_noticed_once_in_a_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     body = "        return (images + 0.01 * torch.randn(images.shape)).clamp(0, 1)\n"
     path = plugin(tmp_path, attack("drawing", body))
     suite = suite_file(tmp_path / "s.toml", attacks=["drawing", "gaussian"], epsilons=[0.5, 1.0])
     results = tmp_path / "r"
     assert command("run", "--suite", suite, "--results", results, "--plugin", path, "--workers", 1) == 0
     notice = "notice: attack class Mine draws from torch's global random generator, or seeds it"
-    assert capsys.readouterr().err.count(notice) == 1
+    assert capfd.readouterr().err.count(notice) == 1  # which the worker says
 
 
 def test_a_failure_is_told_with_its_lines_and_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -10,7 +10,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
-from benchmark_forked import Forked, needs_fork
+from benchmark_forked import Forked
 from benchmark_helpers import PATIENCE, environment, program
 
 PROJECT = """
@@ -127,7 +127,6 @@ def forked(folder: Path, installed: dict[str, str], *arguments: object) -> tuple
     return out, err
 
 
-@needs_fork
 def test_list_has_the_good_one_and_names_the_bad_one(installed: dict[str, str], tmp_path: Path):
     done = program("list", "attacks", env=installed)
     assert done.returncode == 0
@@ -140,7 +139,6 @@ def test_list_has_the_good_one_and_names_the_bad_one(installed: dict[str, str], 
     assert LEFT_OUT in err
 
 
-@needs_fork
 def test_they_run_and_are_checked(installed: dict[str, str], tmp_path: Path):
     out, _ = forked(
         tmp_path, installed, "run", "--attacks", "goodpackage-attack", "--targets", "goodpackage-target",

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from benchmark_forked import Forked, needs_fork
+from benchmark_forked import Forked
 from benchmark_helpers import PATIENCE, by_attack, command
 from engines_world import asked, needs_dask, written
 
@@ -72,7 +72,6 @@ def test_a_dask_worker_that_is_killed_costs_no_cell(plugin: Path, tmp_path: Path
     assert len({line.split()[1] for line in tries}) == 2
 
 
-@needs_fork
 def test_two_runs_on_one_folder_train_a_surrogate_once(plugin: Path, tmp_path: Path):
     told = plugin.parent / "told.txt"
     told.unlink(missing_ok=True)
