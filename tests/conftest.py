@@ -18,11 +18,11 @@ MOST_WORKERS = 8
 
 
 LONGEST = (
-    *("test_readme.py", "test_benchmark_workers.py", "test_benchmark_engines.py", "test_benchmark_engine_faults.py"),
-    *("test_benchmark_kit_new.py", "test_attacks_contract.py", "test_benchmark_interrupted.py", "test_published.py"),
+    *("test_benchmark_engines.py", "test_readme.py", "test_benchmark_kit_new.py", "test_benchmark_workers.py"),
+    *("test_benchmark_interrupted.py", "test_benchmark_engine_faults.py", "test_attacks_contract.py"),
+    *("test_published.py", "test_targets_compiled.py", "test_benchmark_kit_package.py", "test_benchmark_swept.py"),
     *("test_faults_fuzz_board.py", "test_benchmark_determinism.py", "test_bench_load.py", "test_faults_killed.py"),
-    *("test_targets_compiled.py", "test_benchmark_kit_package.py", "test_benchmark_swept.py", "test_wheel.py"),
-    *("test_benchmark_data.py", "test_benchmark_recheck_published.py", "test_html_browser.py"),
+    *("test_wheel.py", "test_benchmark_data.py", "test_benchmark_recheck_published.py", "test_html_browser.py"),
 )
 """Files that take longest, most of them with few tests. Begun first, none of them is left to one core at the end."""
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-import time
 from pathlib import Path
 
 import pytest
 from benchmark_forked import Forked
 from benchmark_helpers import PATIENCE, by_attack, command
-from engines_world import asked, needs_dask, written
+from engines_world import asked, written
 
 from leaderboard import Store
 
@@ -49,27 +46,6 @@ def test_whatever_an_attack_does_only_its_own_cell_fails_with_the_reason(
         assert (cells[name].error or "").strip().splitlines()[-1].startswith(reason), cells[name].error
     assert "in in_a_c_loop" in (cells["loops"].error or "")  # where it was when its time was up
     assert sorted(path.name for path in (tmp_path / "r" / "shared").glob(".*")) == []
-
-
-@needs_dask
-def test_a_dask_worker_that_is_killed_costs_no_cell(plugin: Path, tmp_path: Path):
-    def kill() -> None:
-        while not (told.exists() and told.read_text().endswith("\n")):  # it is there before its first line is
-            time.sleep(0.05)
-        (plugin.parent / "killed").touch()
-        (_, _, host) = told.read_text().splitlines()[0].split()
-        os.kill(int(host), signal.SIGKILL)
-
-    told = plugin.parent / "told.txt"
-    told.unlink(missing_ok=True)
-    thread = threading.Thread(target=kill, daemon=True)
-    thread.start()
-    engine = ("--engine", "dask", "--workers", 1)
-    assert command(*asked(plugin, tmp_path / "r", ["hosted", "clean"], *engine)) == 0
-    assert (plugin.parent / "killed").exists()
-    assert {cell.status for cell in Store.read(tmp_path / "r").cells()} == {"ok"}
-    tries = [line for line in told.read_text().splitlines() if line.startswith("hosted")]
-    assert len({line.split()[1] for line in tries}) == 2
 
 
 def test_two_runs_on_one_folder_train_a_surrogate_once(plugin: Path, tmp_path: Path):

@@ -1,8 +1,15 @@
-"""Engines: the same records from each, and no worker that waits; what is asked of them wrongly."""
+"""Engines: the same records from each, no worker that waits, none that is missed; what is asked of them wrongly.
+
+What starts a Dask cluster is all here: two at a time would want the same port.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +74,27 @@ def test_two_workers_give_the_same_records_and_neither_waits_while_there_are_oth
     words = [line.split()[0] for line in told.read_text().splitlines()]
     assert words.count("fit") == 2  # of what they need, and of what another attack uses
     assert words.count("caught") >= 1
+
+
+@needs_dask
+def test_a_dask_worker_that_is_killed_costs_no_cell(plugin: Path, tmp_path: Path):
+    def kill() -> None:
+        while not (told.exists() and told.read_text().endswith("\n")):  # it is there before its first line is
+            time.sleep(0.05)
+        (plugin.parent / "killed").touch()
+        (_, _, host) = told.read_text().splitlines()[0].split()
+        os.kill(int(host), signal.SIGKILL)
+
+    told = plugin.parent / "told.txt"
+    told.unlink(missing_ok=True)
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    engine = ("--engine", "dask", "--workers", 1)
+    assert command(*asked(plugin, tmp_path / "r", ["hosted", "clean"], *engine)) == 0
+    assert (plugin.parent / "killed").exists()
+    assert {cell.status for cell in Store.read(tmp_path / "r").cells()} == {"ok"}
+    tries = [line for line in told.read_text().splitlines() if line.startswith("hosted")]
+    assert len({line.split()[1] for line in tries}) == 2
 
 
 @needs_submitit
