@@ -46,7 +46,8 @@ class Dask:
                     n_workers=workers,
                     threads_per_worker=1,
                     memory_limit=None,  # it would be the Dask worker's, and the cells' processes are others
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",  # without, the port of every other cluster, on all interfaces
+                    scheduler_kwargs={"dashboard": False},
                     silence_logs=logging.CRITICAL,
                 )
         try:
