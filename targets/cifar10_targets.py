@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from targets.defences import Consistency, Defence, Gaussian, Stability
+from targets.defences import Consistency, Defence, Ensemble, Gaussian, Stability
 from targets.mean_logits import trained_by
 from targets.precision import SUFFIX, Precision
 from targets.resnet import ResNet
@@ -20,6 +20,7 @@ TRAINED: tuple[tuple[float, Defence, str], ...] = (
     (0.50, Gaussian(), "2b681abf0833188925ae285f879737fb9964c6cf4111b64bbc68bd244a63d7a7"),
     (0.50, Consistency(), "c3370abd93d097dbac504517c51649ca6360fb5f7361f0c11829e953eab87fba"),
     (0.50, Stability(), "5d5e48fde26e25b7cbe1276fb8eb58caeae1410214540c423e960c2f4d6c9dff"),
+    (0.50, Ensemble(), "dad326148cd4fca77798ca53579a2090fcb09ba776a236c301513d20006c2e3b"),
     (1.00, Consistency(), "2a7363326824c45a8e97f06260a32b234b8f8910afd482cebf5cbd033296d20b"),
     (1.00, Gaussian(), "a93763b7a03209e3f198891c4c2e4a5bcc3e2730e556490378046c2bb8da52e2"),
 )
