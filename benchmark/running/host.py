@@ -25,6 +25,10 @@ from benchmark.running.worker_process import WorkerSettings, begin, run_in_worke
 TRIES = 2
 """How often a cell is tried whose worker dies. The first death may have been for want of memory, beside other cells."""
 
+GROWTH = "4e9"
+"""Bytes by which a worker may grow before loky takes it for a leak and replaces it, with all that it holds. By default
+that is 300 MB, which a data set, a network and what is compiled of it take."""
+
 Ordered = tuple[int, dict[str, Any], bool]
 """A cell that is to be run: its position among its target's cells, its settings, and whether it may wait for others."""
 
@@ -163,7 +167,10 @@ def _new(settings: WorkerSettings, number: int) -> _Worker:
         max_workers=1,
         initializer=begin,
         initargs=(settings, Path(words), os.getpid()),
-        env={"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else None,
+        env={
+            "LOKY_MAX_MEMORY_LEAK_SIZE": GROWTH,
+            **({"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}),
+        },
     )
     return _Worker(executor, number, Path(words))
 

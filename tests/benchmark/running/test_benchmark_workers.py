@@ -100,6 +100,8 @@ class Waits(Step):
 
 def fit(module, images, answers, seed):
     told("fit")
+    if "loky" in sys.modules:
+        told(f"grows-to-{sys.modules['loky'].process_executor._MAX_MEMORY_LEAK_SIZE:.0e}")
     time.sleep(0.5)
     with torch.no_grad():
         module[1].weight.copy_(torch.randn(module[1].weight.shape))
@@ -148,6 +150,7 @@ def test_two_workers_give_the_records_of_one_process_and_train_a_surrogate_once(
         run = ["run", "--suite", suite, "--plugin", plugin, "--quiet", "--workers", workers]
         assert command(*run, "--results", tmp_path / f"{workers}") == 0
         (tmp_path / f"told{workers}.txt").write_text("\n".join(told(tmp_path, "fit")), encoding="utf-8")
+        assert workers == 0 or len(told(tmp_path, "grows-to-4e+09")) == 2
         (tmp_path / "told.txt").unlink()
     names = ["clean", "gaussian", "nes", *(f"uses-{number}" for number in range(4)), "best-of transfer"]
     for name in names:
