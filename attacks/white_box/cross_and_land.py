@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from attacks.search.landing import Landing, Segments
 from attacks.search.probit_gap import probit_gap
 from attacks.search.problem import Problem, Search
 from attacks.search.reach import within_reach
-from targets.noise import Streams
+from targets.noise import Antithetic, Streams
 
 CLOSE = 0.4
 """Probit gap at the original below which the class that leads is decided on four times the samples."""
@@ -37,6 +37,7 @@ class CrossAndLand(Attack):
         landing_rounds: looks on the line, see :class:`attacks.search.landing.Landing`.
         landing_share: noise samples of each look, and of one at the end of the line, as a share of PREDICT's n: the
             band of ties narrows as n grows.
+        antithetic: whether search and landing draw their noise in pairs, see :class:`targets.noise.Antithetic`.
     """
 
     access: ClassVar[type[Access]] = WhiteBox
@@ -49,16 +50,19 @@ class CrossAndLand(Attack):
     clean_samples: int = 500
     landing_rounds: int = 4
     landing_share: float = 0.25
+    antithetic: bool = False
 
     def __call__(self, model: WhiteBox, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:
-        estimates = probabilities(model, generator)
-        p = estimates(images, list(range(len(images))), self.clean_samples)
+        independent = probabilities(model, generator)
+        p = independent(images, list(range(len(images))), self.clean_samples)
         rows = within_reach(model, (p * self.clean_samples).round(), epsilon)
         # If the runner-up were taken for the leader, the search would move away from the tie.
         close = [row for row in rows if float(probit_gap(p, p.argmax(1))[row]) < CLOSE]
-        p[close] = (p[close] + 3 * estimates(images[close], close, 3 * self.clean_samples)) / 4
+        p[close] = (p[close] + 3 * independent(images[close], close, 3 * self.clean_samples)) / 4
         home, rival = p.topk(2, dim=1).indices.unbind(1)
         samples = max(1, round(self.landing_share * model.n))
+        streams = Antithetic(generator) if self.antithetic else generator
+        estimates = probabilities(model, streams)
 
         def gaps(points: Tensor, chosen: list[int]) -> Tensor:
             """Estimates (N,) of the probit gap at points (N, C, H, W), infinity where not ``chosen``."""
@@ -66,7 +70,7 @@ class CrossAndLand(Attack):
             gap[chosen] = probit_gap(estimates(points[chosen], chosen, samples), home[chosen]).double()
             return gap
 
-        search, problem = self.search(), Problem(model, images, home, epsilon, generator)
+        search, problem = self.search(), Problem(model, images, home, epsilon, streams)
         crossed = search(problem, rows)
         gap = gaps(crossed, rows)
         # With several rivals the search may waver between them. Where it fell short, it aims at the runner-up.
@@ -76,6 +80,11 @@ class CrossAndLand(Attack):
         crossed = torch.where(per_image(aimed_gap < gap), aimed, crossed)
         landing = Landing(estimates, samples, self.landing_rounds, beyond=self.beyond_tie())
         return landing(Segments(images, crossed, home, probit_gap(p, home), torch.minimum(gap, aimed_gap)))
+
+    def parameters(self) -> dict[str, Any]:
+        """See :meth:`attacks.base.Attack.parameters`. Results from before ``antithetic`` keep their keys."""
+        parameters = super().parameters()
+        return parameters if self.antithetic else {k: v for k, v in parameters.items() if k != "antithetic"}
 
     def beyond_tie(self) -> float:
         """Probit gap beyond the tie at which the attack lands, where its search got so far."""

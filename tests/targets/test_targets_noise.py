@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from targets.noise import BLOCK, DIGEST, Noise, Stream, Streams, _generator, keyed_generator
+from targets.noise import BLOCK, DIGEST, Antithetic, Noise, Stream, Streams, _generator, keyed_generator
 
 SHAPE = (1, 8, 8)
 PINNED = [-0.06108599156141281, 0.20364966988563538, 0.2733157277107239]
@@ -111,3 +111,17 @@ def test_an_attack_draws_row_by_row_whatever_the_shape(shape):
     expected = np.stack([g.standard_normal(tuple(shape), dtype=np.float32) for g in (nine, four, nine)])
     assert drawn.dtype == torch.float32
     np.testing.assert_array_equal(drawn.numpy(), expected)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 6, 7])
+def test_antithetic_draws_are_the_streams_own_and_their_negatives(samples):
+    drawn = Antithetic(Streams((0, "t"), [4, 9])).normal((samples, 2, 3), [1, 0])
+    own = Streams((0, "t"), [4, 9]).normal((-(-samples // 2), 2, 3), [1, 0])
+    assert drawn.shape == (2, samples, 2, 3)
+    assert torch.equal(drawn, torch.cat([own, -own], 1)[:, :samples])
+
+
+def test_antithetic_draws_go_on_with_the_generators_of_the_streams():
+    streams = Streams((0, "t"), [4])
+    first, paired, last = streams.normal((3,)), Antithetic(streams).normal((2,)), streams.normal((1,))
+    assert torch.equal(torch.cat([first, paired[:, :1], last], 1), Streams((0, "t"), [4]).normal((5,)))
