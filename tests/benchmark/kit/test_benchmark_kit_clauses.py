@@ -137,11 +137,10 @@ def test_another_process(tmp_path: Path, world: World):
         "from attacks import Attack, NoAccess, register\n\n\n"
         "@register('sets')\n"
         "class Sets(Attack):\n"
-        '    """By the order of a set of texts."""\n'
+        '    """By the hash of a text, which differs from process to process."""\n'
         "    access = NoAccess\n"
         "    def __call__(self, model, images, labels, epsilon, generator):\n"
-        "        words = {f'word {i}' for i in range(100)}\n"
-        "        return images * (1 - 1e-3 * int(list(words)[0][5:]) / 100)\n",
+        "        return images * (1 - 0.1 * (hash('a text') % 2**20) / 2**20)\n",
         encoding="utf-8",
     )
     load_file(plugin)
