@@ -7,9 +7,9 @@
 
 from leaderboard.board import rows
 from leaderboard.drawn.matrix import matrices
-from leaderboard.drawn.page import publish
 from leaderboard.drawn.terminal import terminal
 from leaderboard.errors import StoreError
+from leaderboard.publishing.publish import publish
 from leaderboard.row import Row
 from leaderboard.stored.cell import StoredCell
 from leaderboard.stored.store import Store

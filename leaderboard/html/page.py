@@ -32,7 +32,8 @@ def html(content: Mapping[str, Any], details: Details | None = None) -> str:
     """The page of a board.
 
     Args:
-        content: what `leaderboard.json` holds, see `leaderboard.drawn.page.SCHEMA_VERSION`; of earlier versions too.
+        content: what `leaderboard.json` holds, see `leaderboard.publishing.contents.SCHEMA_VERSION`; of earlier
+            versions too.
         details: what rows open to beside what is in them; None where there are no records.
     """
     rows: Sequence[Row] = [complete(row) for row in content["rows"]]

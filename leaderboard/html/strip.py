@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from leaderboard.stored.records import ABSTAIN
@@ -32,7 +33,7 @@ class Strips:
         originals: by image index, the pixels of those that a strip shows.
     """
 
-    def __init__(self, store: Store, variants: list[Variant]) -> None:
+    def __init__(self, store: Store, variants: Sequence[Variant]) -> None:
         """Of what these rows count."""
         self.originals: dict[str, str] = {}
         self._store = store

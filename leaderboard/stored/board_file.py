@@ -11,7 +11,7 @@ from leaderboard.stored.store import PROJECT
 
 NAME = "leaderboard.json"
 SCHEMA_VERSION = 4
-"""Of what `leaderboard.drawn.page` writes, which says what it holds. All earlier ones are read."""
+"""Of what `leaderboard.publishing.contents` writes, which says what it holds. All earlier ones are read."""
 
 
 _FIRST: dict[str, Any] = {

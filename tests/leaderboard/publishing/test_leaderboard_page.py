@@ -63,8 +63,8 @@ def make(store, output, suites=None, force=False):
 
 def test_publish_writes_page_data_and_pictures(board, tmp_path):
     paths = make(board, tmp_path / "deep" / "published")
-    names = ["LEADERBOARD.md", "leaderboard.json", "records.parquet", "board.svg", "index.html"]
-    names += ["standings.svg", "curves-epsilon.svg"]
+    names = ["LEADERBOARD.md", "leaderboard.json", "records.parquet", "board.svg", "standings.svg"]
+    names += ["curves-epsilon.svg", "index.html"]
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in paths[0].parent.iterdir()) == sorted(names)
 
@@ -74,15 +74,14 @@ def test_curves_are_drawn_where_there_is_something_to_draw(store, add, tmp_path)
     assert "curves-queries.svg" not in {path.name for path in make(store, tmp_path)}
     assert "## Curves" not in (tmp_path / "LEADERBOARD.md").read_text(encoding="utf-8")
     add({"outcome": -1}, attack="zoo", access="score", query_budget=30)
-    [*_, picture] = make(store, tmp_path)
-    assert picture.name == "curves-queries.svg"
+    assert "curves-queries.svg" in {path.name for path in make(store, tmp_path)}
     page = (tmp_path / "LEADERBOARD.md").read_text(encoding="utf-8")
     assert "](curves-queries.svg)" in page
     assert "curves-epsilon.svg" not in page
     assert "| toy-sigma0.50 | 1.0 | score | zoo | 0.0% | 0.0% | 100.0% | 50.0% | 200.0% |" in page
     add(suite="another", epsilon=1.0)
     make(store, tmp_path, suites=["another"], force=True)  # in the place of the earlier board
-    assert not picture.exists()
+    assert not (tmp_path / "curves-queries.svg").exists()
 
 
 def test_one_suite_of_several(store, add, tmp_path):

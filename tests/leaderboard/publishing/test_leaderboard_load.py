@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pyarrow.parquet import ParquetFile
 
-from leaderboard.drawn.page import publish
+from leaderboard.publishing.publish import publish
 from leaderboard.stored import archive_writer
 from leaderboard.stored.archive import RECORDS, keys, read
 

@@ -1,0 +1,1 @@
+"""The published board: what it says, as files."""
