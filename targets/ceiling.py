@@ -48,7 +48,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr
-from scipy.stats import binom
 
 from targets.binomial import largest_loser
 from targets.confidence import lower_confidence_bound, upper_confidence_bound
@@ -72,6 +71,8 @@ def no_rejection(a: float, b: float, n: int, alpha: float) -> float:
     total = min(a + b, 1.0)
     if total <= 0:
         return 1.0
+    from scipy.stats import binom  # slow to import, and most commands prove no ceiling
+
     totals = np.arange(n + 1)
     loser = largest_loser(n, alpha)
     weight = binom.pmf(totals, n, total)

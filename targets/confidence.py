@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import beta
+from scipy.special import betaincinv, ndtri
 
 from targets.stopping import ABSTAIN
 
@@ -47,12 +46,12 @@ def lower_confidence_bound(k: NDArray[np.int64], n: NDArray[np.int64], alpha: fl
         Bounds in [0, 1] of that shape; 0 where k is 0.
     """
     with np.errstate(invalid="ignore"):
-        bound: NDArray[np.float64] = np.where(k > 0, beta.ppf(alpha, np.maximum(k, 1), n - k + 1), 0.0)
+        bound: NDArray[np.float64] = np.where(k > 0, betaincinv(np.maximum(k, 1), n - k + 1, alpha), 0.0)
     return bound
 
 
 def upper_confidence_bound(k: NDArray[np.int64], n: NDArray[np.int64], alpha: float) -> NDArray[np.float64]:
     """The one-sided (1 - ``alpha``) Clopper–Pearson upper bound for ``k`` successes of ``n``; 1 where k is n."""
     with np.errstate(invalid="ignore"):
-        bound: NDArray[np.float64] = np.where(k < n, beta.ppf(1 - alpha, k + 1, np.maximum(n - k, 1)), 1.0)
+        bound: NDArray[np.float64] = np.where(k < n, betaincinv(k + 1, np.maximum(n - k, 1), 1 - alpha), 1.0)
     return bound

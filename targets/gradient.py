@@ -36,7 +36,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 FloatArray = NDArray[np.float64]
@@ -229,6 +228,8 @@ def after_shift(p: float, gradient: float, shift: float) -> float:
     steepest = _density(ndtri(p))
     if gradient >= steepest:
         return float(ndtr(ndtri(p) + shift))
+    from scipy.optimize import brentq  # slow to import, and most commands prove no ceiling
+
     left = brentq(lambda t: _density(ndtri(p - t)) - _density(ndtri(t)) - gradient, 0.0, p / 2, xtol=1e-15 * p)
     return float(ndtr(ndtri(left) - shift) + ndtr(ndtri(p - left) + shift))
 
