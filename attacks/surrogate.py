@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from attacks.access import Progress, Transfer
 from targets.data import Split
-from targets.engine import padded
+from targets.engine.engine import padded
 from targets.models import ARCHITECTURES, VERSIONS
 from targets.smoothing import ABSTAIN
 from targets.training import Recipe, train

@@ -12,12 +12,12 @@ from benchmark.suite import Suite
 from leaderboard import Store
 from leaderboard.stored.cell import StoredCell
 from targets import SmoothedClassifier
-from targets.arithmetic import elsewhere
-from targets.digest import Part, content
+from targets.data.digest import Part, content
+from targets.engine.arithmetic import elsewhere
 from targets.models import VERSIONS
 
 Content = Callable[..., dict[str, dict[str, str]]]
-"""Tells what identifies a data set's images and labels: `targets.digest.content`, or what stands for it."""
+"""Tells what identifies a data set's images and labels: `targets.data.digest.content`, or what stands for it."""
 
 
 @dataclass(frozen=True)

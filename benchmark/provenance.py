@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from targets.arithmetic import Arithmetic
+    from targets.engine.arithmetic import Arithmetic
 
 DISTRIBUTION = "abstention-bench"
 PACKAGES = ("torch", "numpy", "scipy", "foolbox", "adversarial-robustness-toolbox")
@@ -41,7 +41,7 @@ def provenance(device: torch.device, arithmetic: Arithmetic | None = None) -> di
     """Versions, commit and device as JSON-able facts, and the arithmetic that a target was computed in."""
     import torch
 
-    from targets.processor import capability
+    from targets.engine.processor import capability
 
     return {
         "version": version(DISTRIBUTION),

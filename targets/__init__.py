@@ -3,16 +3,16 @@
 This package imports nothing from the other three.
 """
 
-from targets import cifar10 as cifar10  # registers the data set
 from targets import cifar10_targets as cifar10_targets  # registers its targets
-from targets import digits as digits  # registers the embedded data set
 from targets import digits_targets as digits_targets  # registers the embedded targets
 from targets import torchvision_networks as torchvision_networks  # registers architectures
 from targets import wide_resnet as wide_resnet  # registers one
 from targets.checkpoint import register_checkpoint
 from targets.data import DATA, DataSet, Split
+from targets.data import cifar10 as cifar10  # registers the data set
+from targets.data import digits as digits  # registers the embedded data set
+from targets.data.given_data import register_data
 from targets.errors import InputError, TargetError
-from targets.given_data import register_data
 from targets.smoothing import ABSTAIN, SmoothedClassifier
 from targets.target import TARGETS, Target, load, register
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from targets.engine import SMALLEST_BATCH, finite, out_of_memory
+from targets.engine.engine import SMALLEST_BATCH, finite, out_of_memory
 from targets.errors import TargetError
 from targets.isolation import isolated
 from targets.noise import keyed_generator

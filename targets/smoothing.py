@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from targets.arithmetic import Arithmetic
 from targets.confidence import certificate
 from targets.data import DATA
 from targets.engine import Engine
+from targets.engine.arithmetic import Arithmetic
 from targets.errors import InputError
 from targets.gradient import HalfSums, Halves
 from targets.kept_noise import KeptNoise

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from targets.allocator import keep_freed_memory
 from targets.data import Split
 from targets.defences import Defence, Gaussian
+from targets.engine.allocator import keep_freed_memory
+from targets.engine.processor import X86, bfloat16_instructions
 from targets.errors import InputError
-from targets.processor import X86, bfloat16_instructions
 from targets.weights import write_whole
 
 

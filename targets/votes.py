@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from targets.arithmetic import SMALL
 from targets.binomial import IntArray
-from targets.engine import NOT_FINITE, Engine
+from targets.engine.arithmetic import SMALL
+from targets.engine.engine import NOT_FINITE, Engine
 from targets.errors import TargetError
 from targets.noise import BLOCK, Key, Noise, Stream
 from targets.stopping import PENDING, Rule

@@ -72,7 +72,7 @@ def cores() -> int:
 def cifar10_folder() -> Path:
     """The folder that holds ``cifar-10-batches-py``, which is never downloaded; skips where there is none."""
     from targets.cache import cache_folder
-    from targets.cifar10 import VARIABLE
+    from targets.data.cifar10 import VARIABLE
 
     named = os.environ.get(VARIABLE)
     beside = Path(__file__).parents[2] / "shared" / "data"
@@ -85,7 +85,7 @@ def cifar10_folder() -> Path:
 @pytest.fixture
 def cifar10(cifar10_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same folder, named by ``ABSTENTION_BENCH_DATA`` during the test."""
-    from targets.cifar10 import VARIABLE
+    from targets.data.cifar10 import VARIABLE
 
     monkeypatch.setenv(VARIABLE, str(cifar10_folder))
     return cifar10_folder

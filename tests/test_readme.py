@@ -33,7 +33,7 @@ from benchmark.suite_file import DEFAULT
 from leaderboard.row import Row
 from leaderboard.stored.records import COLUMNS
 from targets import TARGETS
-from targets.cifar10 import VARIABLE
+from targets.data.cifar10 import VARIABLE
 from targets.models import ARCHITECTURES
 from targets.resnet import ResNet
 from targets.training import train

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmark.api.code import code_version
 from targets import DATA, TARGETS, DataSet, InputError, SmoothedClassifier, Split, Target, load
-from targets.split import SplitName
+from targets.data.split import SplitName
 from targets.weights import module_digest
 
 OneTarget = str | SmoothedClassifier

@@ -16,7 +16,8 @@ from leaderboard.machines import by_command
 from leaderboard.stored import archive, published_arrays, sequential
 from leaderboard.stored.files import printable
 from leaderboard.stored.source import source_of
-from targets import InputError, cifar10
+from targets import InputError
+from targets.data import cifar10
 from targets.limits import check_whole
 from targets.target import device_named
 

@@ -28,7 +28,8 @@ from leaderboard.drawn.numbers import duration
 from leaderboard.drawn.standing_text import standing_text
 from leaderboard.html.page import INDEX
 from leaderboard.variants import variants
-from targets import TARGETS, SmoothedClassifier, cifar10, load
+from targets import TARGETS, SmoothedClassifier, load
+from targets.data import cifar10
 
 COST = {
     "clean": 0.0,

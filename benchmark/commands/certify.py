@@ -13,7 +13,8 @@ from benchmark.tables import tsv
 from benchmark.tables.sweep import Answers, Sweep, share
 from benchmark.tables.tsv import Row
 from benchmark.terminal.notices import announce, warn_at_chance
-from targets import ABSTAIN, SmoothedClassifier, cifar10, load
+from targets import ABSTAIN, SmoothedClassifier, load
+from targets.data import cifar10
 
 STEP = 0.25
 """Step between the radii at which certified accuracy is shown."""

@@ -10,8 +10,8 @@ import numpy as np
 from benchmark.commands.plugins import load_plugins
 from benchmark.running.evaluation import take
 from leaderboard.stored import atomic
-from targets import DATA, TARGETS, InputError, cifar10
-from targets.data import evenly_spaced
+from targets import DATA, TARGETS, InputError
+from targets.data import cifar10, evenly_spaced
 from targets.limits import check_test
 
 

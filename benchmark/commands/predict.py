@@ -12,7 +12,8 @@ from benchmark.commands.signals import interrupt_on_sigterm
 from benchmark.tables import tsv
 from benchmark.tables.sweep import Answers, Sweep, share
 from benchmark.terminal.notices import announce, warn_at_chance
-from targets import ABSTAIN, SmoothedClassifier, cifar10, load
+from targets import ABSTAIN, SmoothedClassifier, load
+from targets.data import cifar10
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -16,7 +16,8 @@ from benchmark.recheck.sequential import ALPHA, MOST
 from benchmark.terminal.progress import reporter
 from leaderboard import Store, rows
 from leaderboard.drawn.landed import landed_text
-from targets import InputError, cifar10
+from targets import InputError
+from targets.data import cifar10
 from targets.target import device_named
 
 WORDS = ("--suite", "--targets", "--attacks", "--epsilons", "--samples", "--alpha", "--seed", "--plugin")

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from benchmark.commands.plugins import load_plugins
 from benchmark.commands.signals import INTERRUPTED, interrupt_on_sigterm
 from leaderboard import Store
-from targets import InputError, cifar10
+from targets import InputError
+from targets.data import cifar10
 from targets.target import device_named
 
 

@@ -32,7 +32,8 @@ from leaderboard.image_sets import TOGETHER, grouped, image_sets
 from leaderboard.row import Row
 from leaderboard.sources import attacked
 from leaderboard.variants import outdated
-from targets import TARGETS, InputError, cifar10
+from targets import TARGETS, InputError
+from targets.data import cifar10
 from targets.target import device_named
 
 MOST_WORKERS = 1024

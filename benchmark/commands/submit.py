@@ -15,7 +15,7 @@ from benchmark.terminal.progress import reporter
 from leaderboard import Store, rows, terminal
 from leaderboard.sources import attacked
 from leaderboard.stored.source import SUBMITTED
-from targets import cifar10
+from targets.data import cifar10
 from targets.target import device_named
 
 

@@ -15,8 +15,8 @@ from benchmark.commands.signals import interrupt_on_sigterm
 from benchmark.running.evaluation import take
 from benchmark.tables.model_card import Measured, Pace, model_card
 from leaderboard.stored import atomic
-from targets import ABSTAIN, TARGETS, InputError, SmoothedClassifier, Target, cifar10
-from targets.data import evenly_spaced
+from targets import ABSTAIN, TARGETS, InputError, SmoothedClassifier, Target
+from targets.data import cifar10, evenly_spaced
 from targets.limits import check_whole
 from targets.mean_logits import networks
 from targets.precision import in_precision

@@ -7,7 +7,7 @@ from collections import Counter
 
 from benchmark.commands.plugins import load_plugins
 from benchmark.recheck.verification import verify
-from targets import cifar10
+from targets.data import cifar10
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from targets import DataSet, SmoothedClassifier, Split
 from targets.abstention import abstention_probability
-from targets.split import SplitName
+from targets.data.split import SplitName
 
 NAME = "closed-form"
 """Of the target and of its data set."""

@@ -16,8 +16,8 @@ from benchmark.kit.clause import Broken, Clause, NotApplicable
 from benchmark.kit.elsewhere import ask
 from targets import ABSTAIN, TARGETS, InputError, SmoothedClassifier, Split, Target, TargetError, load
 from targets.data import evenly_spaced
+from targets.data.split import SplitName
 from targets.isolation import isolated
-from targets.split import SplitName
 
 IMAGES = 50
 """Evaluation images that PREDICT is asked of."""

@@ -24,7 +24,7 @@ from leaderboard.stored.cell import Request
 from leaderboard.stored.records import ABSTAIN
 from leaderboard.stored.source import LANDED_FOR, ORIGIN, SUBMITTED
 from targets import SmoothedClassifier, load
-from targets.digest import content
+from targets.data.digest import content
 from targets.isolation import isolated
 
 

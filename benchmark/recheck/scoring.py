@@ -22,7 +22,7 @@ from benchmark.running.sample_cache import SampleCache
 from leaderboard import Store
 from leaderboard.stored.records import frame
 from targets import DATA, SmoothedClassifier
-from targets.arithmetic import SMALL
+from targets.engine.arithmetic import SMALL
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -22,7 +22,7 @@ from leaderboard import Store, StoredCell
 from leaderboard.sequential import Cost
 from leaderboard.stored.sequential import Drawn
 from targets import ABSTAIN, DATA, SmoothedClassifier, load
-from targets.digest import content
+from targets.data.digest import content
 from targets.isolation import isolated
 
 WHAT = "sequential answers"

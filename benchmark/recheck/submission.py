@@ -23,7 +23,7 @@ from leaderboard.stored.cell import Request
 from leaderboard.stored.records import ABSTAIN
 from leaderboard.stored.source import SUBMITTED, source_of
 from targets import DATA, TARGETS, SmoothedClassifier, load
-from targets.digest import content
+from targets.data.digest import content
 from targets.isolation import isolated
 
 PURPOSE = "submitted"

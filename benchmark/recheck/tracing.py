@@ -15,7 +15,7 @@ from benchmark.running.evaluation import enforce, take
 from leaderboard import Store, StoredCell
 from leaderboard.stored.source import SUBMITTED, source_of
 from targets import DATA, TARGETS, InputError, TargetError, load
-from targets.digest import content
+from targets.data.digest import content
 
 SAME = 1e-6
 """Between a norm in the records and the same one computed here, relative: sums of floats in another order."""

@@ -13,7 +13,7 @@ from benchmark.key import PROTOCOL
 from benchmark.running.resumable import Arrays, Report, computed_once, silent
 from leaderboard import Store
 from targets import DATA, SmoothedClassifier
-from targets.digest import content
+from targets.data.digest import content
 
 PURPOSE = "adversary"
 """Keys the noise of these answers."""

@@ -15,7 +15,7 @@ from benchmark.key import PROTOCOL
 from benchmark.running.resumable import Arrays, Report, computed_once, find, silent
 from leaderboard import Store
 from targets import SmoothedClassifier
-from targets.digest import content
+from targets.data.digest import content
 from targets.gradient import Halves
 from targets.looks import Looks
 

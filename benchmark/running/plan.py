@@ -18,7 +18,7 @@ from benchmark.terminal.progress import clock
 from leaderboard import Store
 from leaderboard.stored.cell import StoredCell
 from targets import DATA, TARGETS, DataSet, load
-from targets.digest import Part
+from targets.data.digest import Part
 
 
 @dataclass(frozen=True)

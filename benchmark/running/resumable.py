@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmark.key import key_of
 from leaderboard import Store
-from targets.arithmetic import elsewhere
+from targets.engine.arithmetic import elsewhere
 
 Arrays = dict[str, NDArray[Any]]
 """Arrays by name, with a row for each image."""

@@ -23,7 +23,7 @@ from benchmark.running.resumable import Arrays, Report, find, silent
 from benchmark.running.shipped import shipped
 from leaderboard import Store
 from targets import DATA, SmoothedClassifier
-from targets.digest import content
+from targets.data.digest import content
 from targets.isolation import isolated
 
 OF_ANSWERS, OF_SAME_DATA = "surrogate", "surrogate of the same data"

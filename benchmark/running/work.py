@@ -30,7 +30,7 @@ from leaderboard.stored.cell import Request, StoredCell
 from leaderboard.stored.lock import Busy, without_waiting
 from leaderboard.stored.records import frame
 from targets import ABSTAIN, DATA, SmoothedClassifier
-from targets.arithmetic import SMALL
+from targets.engine.arithmetic import SMALL
 from targets.isolation import isolated
 
 

@@ -27,7 +27,8 @@ from benchmark.terminal.console import tolerant
 from benchmark.terminal.progress import Quiet, Stages
 from leaderboard import Store
 from leaderboard.stored.cell import Request
-from targets import InputError, cifar10, load
+from targets import InputError, load
+from targets.data import cifar10
 
 WATCH = 1.0
 """Seconds between two checks of a worker that the run which started it still lives."""

@@ -34,7 +34,7 @@ from benchmark.terminal.notices import announce
 from leaderboard import Store
 from leaderboard.row import ROUNDING
 from targets import ABSTAIN, TARGETS, SmoothedClassifier, load
-from targets.digest import Part, content
+from targets.data.digest import Part, content
 
 PAPER_ATTACKS = ("cw-transfer", "tv-transfer")
 WHITE_BOX = ("margin", "cw")

@@ -14,7 +14,7 @@ from typing import Any
 
 from leaderboard.stored import atomic
 from leaderboard.stored.store import PROJECT
-from targets.arithmetic import AS_IS
+from targets.engine.arithmetic import AS_IS
 from targets.errors import InputError
 
 

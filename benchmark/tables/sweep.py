@@ -27,7 +27,7 @@ from leaderboard.stored import atomic
 from leaderboard.stored.lock import sole_writer
 from targets import DATA, InputError, SmoothedClassifier
 from targets.data import Split, evenly_spaced
-from targets.digest import content
+from targets.data.digest import content
 from targets.isolation import isolated
 from targets.noise import BLOCK
 

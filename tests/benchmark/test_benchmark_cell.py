@@ -15,8 +15,8 @@ from benchmark.cell import Cell, cells
 from benchmark.key import key_of, settings_key
 from benchmark.suite import Suite
 from targets import DATA, SmoothedClassifier
-from targets.arithmetic import VARIABLE
 from targets.data import evenly_spaced
+from targets.engine.arithmetic import VARIABLE
 from targets.models import SmallCNN
 from targets.precision import Bfloat16
 

@@ -15,7 +15,7 @@ from benchmark_helpers import TARGET, board, command, error_line, program, run, 
 
 import targets.target
 from targets import TARGETS
-from targets.digits import split
+from targets.data.digits import split
 from targets.models import SmallCNN
 from targets.training import Recipe, train
 

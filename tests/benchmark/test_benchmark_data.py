@@ -16,7 +16,7 @@ import targets
 from benchmark.suite import Suite
 from benchmark.suite_file import load_suite
 from targets import DATA, TARGETS, DataSet, InputError, Split
-from targets.cifar10 import VARIABLE, load_files
+from targets.data.cifar10 import VARIABLE, load_files
 from targets.models import SmallCNN
 
 NAMED = "cifar10-linear"

@@ -11,10 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from targets import arithmetic, engine
 from targets.cache import cache_folder, compiled_folder
-from targets.compiled import CACHE_VARIABLE
-from targets.engine import Engine
+from targets.engine import Engine, arithmetic, engine
+from targets.engine.compiled import CACHE_VARIABLE
 from targets.models import SmallCNN
 from targets.precision import Bfloat16
 

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from targets import InputError
-from targets.arithmetic import choose
 from targets.checkpoint import load_checkpoint
+from targets.engine.arithmetic import choose
 from targets.models import ARCHITECTURES
 from targets.torchvision_networks import DEVIATIONS, MEANS
 from targets.wide_resnet import WideResNet

@@ -6,7 +6,7 @@ import pytest
 
 import targets
 from targets import InputError, SmoothedClassifier, load
-from targets.digits import split
+from targets.data.digits import split
 from targets.limits import (
     LARGEST,
     MOST_SAMPLES,

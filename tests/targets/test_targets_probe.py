@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.nn.modules.module import register_module_forward_hook
 
 from targets import TARGETS, SmoothedClassifier, TargetError, load, register
-from targets.digits import split
+from targets.data.digits import split
 from targets.models import SmallCNN, WideResNet10
 from targets.precision import in_precision
 from targets.probe import probe

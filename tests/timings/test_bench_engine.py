@@ -14,9 +14,10 @@ import pytest
 import torch
 from bench_oracle import transcribed_predict
 
-from targets import ABSTAIN, engine, load, precision, votes
-from targets.arithmetic import AS_IS
+from targets import ABSTAIN, load, precision, votes
 from targets.binomial import decide
+from targets.engine import engine
+from targets.engine.arithmetic import AS_IS
 
 ALPHA = 0.001
 SIZES = [(1000, 20), (10_000, 4), (100_000, 1)]

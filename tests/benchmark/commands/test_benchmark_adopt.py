@@ -13,7 +13,7 @@ from attacks import WhiteBox
 from benchmark.running.clean_columns import PROVEN
 from benchmark.running.evaluation import PREDICT_COLUMNS
 from leaderboard import Store
-from targets.arithmetic import VARIABLE
+from targets.engine.arithmetic import VARIABLE
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from benchmark.commands.certify import average_certified_radius, summary
 from benchmark.tables.tsv import CERTIFY, Row, read
 from leaderboard.statistics import clopper_pearson
 from targets import load
-from targets.digits import split
+from targets.data.digits import split
 
 IMAGES, SETTINGS = 40, {"n0": 50, "n": 500, "alpha": 0.01, "seed": 3}
 

@@ -11,7 +11,7 @@ from benchmark_helpers import command
 from benchmark.tables.tsv import PREDICT, SEQUENTIAL
 from leaderboard.statistics import clopper_pearson
 from targets import load
-from targets.digits import split
+from targets.data.digits import split
 
 NOISY = "digits-sigma1.00"
 

@@ -18,7 +18,7 @@ import benchmark.tables.sweep
 import benchmark.tables.tsv
 import targets
 from targets import SmoothedClassifier
-from targets.digits import split
+from targets.data.digits import split
 
 
 def test_the_images_are_spread_over_the_split_and_keep_their_index(finished: tuple[str, Path]):

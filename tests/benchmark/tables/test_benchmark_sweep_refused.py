@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import targets
 from targets import SmoothedClassifier
-from targets.digits import split
+from targets.data.digits import split
 from targets.models import SmallCNN
 
 

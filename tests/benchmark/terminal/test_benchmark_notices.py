@@ -11,7 +11,7 @@ from torch import nn
 
 import targets
 from benchmark.terminal.notices import warn_at_chance
-from targets.digits import split
+from targets.data.digits import split
 
 
 class Shifted(nn.Module):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from targets.state import State, attribute
+from targets.isolation.state import State, attribute
 
 SMALLEST = 5e-324
 """The smallest float above 0. It reads as 0 while the processor flushes such numbers to 0."""

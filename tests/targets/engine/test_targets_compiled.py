@@ -9,10 +9,10 @@ import torch
 from targets_networks import in_bfloat16, whole, whole_images
 from torch import nn
 
-from targets import compiled
 from targets.cache import compiled_folder
-from targets.compiled import CACHE_VARIABLE, VARIABLE, compiled_alike, compiler_present
-from targets.rewritten import Folded, Rounded
+from targets.engine import compiled
+from targets.engine.compiled import CACHE_VARIABLE, VARIABLE, compiled_alike, compiler_present
+from targets.engine.rewritten import Folded, Rounded
 
 CPU = torch.device("cpu")
 needs_compiler = pytest.mark.skipif(not compiler_present(CPU), reason="no C++ compiler here")

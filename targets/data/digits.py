@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from targets.data import DATA, DataSet, Split, SplitName
-from targets.digest import digest
+from targets.data.digest import digest
 from targets.errors import InputError
 from targets.registry import unknown
 

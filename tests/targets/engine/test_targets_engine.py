@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from targets import SmoothedClassifier, TargetError, arithmetic, engine
-from targets.engine import Engine, batch_size
+from targets import SmoothedClassifier, TargetError
+from targets.engine import arithmetic, engine
+from targets.engine.engine import Engine, batch_size
 from targets.models import SmallCNN
 from targets.precision import Bfloat16, folded
 from targets.resnet import ResNet

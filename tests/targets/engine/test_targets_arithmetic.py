@@ -10,9 +10,9 @@ import torch
 from targets_networks import SHAPE, gradient, in_bfloat16, noisy, trained
 from torch import Tensor, nn
 
-from targets import InputError, SmoothedClassifier, arithmetic, load
-from targets.arithmetic import AS_IS, FOLDED, ROUNDED, VARIABLE, choose, elsewhere
-from targets.engine import Engine
+from targets import InputError, SmoothedClassifier, load
+from targets.engine import Engine, arithmetic
+from targets.engine.arithmetic import AS_IS, FOLDED, ROUNDED, VARIABLE, choose, elsewhere
 from targets.models import SmallCNN
 from targets.precision import Bfloat16
 

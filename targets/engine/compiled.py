@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from targets.cache import compiled_folder
-from targets.processor import capability, tag
+from targets.engine.processor import capability, tag
 
 VARIABLE = "ABSTENTION_BENCH_COMPILE"
 """Environment variable: 0 switches the compiler off."""

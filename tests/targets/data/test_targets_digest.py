@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-import targets.digits
+import targets.data.digits
 from targets import DATA, DataSet, InputError, Split
 from targets.data import SplitName
-from targets.digest import ABSENT, Part, content, digest
+from targets.data.digest import ABSENT, Part, content, digest
 
 IMAGES = torch.arange(2 * 9).view(2, 1, 3, 3) / 32
 LABELS = torch.tensor([1, 0])
@@ -116,8 +116,8 @@ def test_other_digits_than_the_registered_are_refused(monkeypatch: pytest.Monkey
     images, labels = sklearn.datasets.load_digits(return_X_y=True)
     images[0, 20] += 1
     monkeypatch.setattr(sklearn.datasets, "load_digits", lambda return_X_y: (images, labels))
-    targets.digits.shuffled.cache_clear()
+    targets.data.digits.shuffled.cache_clear()
     with pytest.raises(InputError, match=r"scikit-learn \S+ has other digits than .*; install another release"):
-        targets.digits.split("evaluation")
+        targets.data.digits.split("evaluation")
     monkeypatch.undo()
     assert len(DATA["digits"].split("evaluation").labels) == 397

@@ -8,10 +8,10 @@ from numbers import Integral
 
 import numpy as np
 
-from targets.copies import Copies, Kept
+from targets.data.copies import Copies, Kept
+from targets.data.split import Checked, Split, SplitName
 from targets.errors import InputError
 from targets.registry import Registry
-from targets.split import Checked, Split, SplitName
 
 __all__ = ["DATA", "DataSet", "Split", "SplitName", "evenly_spaced"]
 
@@ -29,8 +29,8 @@ class DataSet:
         num_classes: K, at least 2.
         split: loads one split. "train" trains the target and shares no image with the others. A transfer attacker
             trains on "adversary". Attacks are evaluated on "evaluation". The loader given here is called once for each
-            split; the result is checked (:class:`targets.split.Checked`), and every call gets a copy
-            (:mod:`targets.copies`).
+            split; the result is checked (:class:`targets.data.split.Checked`), and every call gets a copy
+            (:mod:`targets.data.copies`).
         held_back: "adversary" holds no evaluation image whose index is a multiple of this. It may hold the others, so a
             transfer attack on those would attack its own training images. With 1 it holds none.
         verified: whether ``split`` itself checks that images and labels are the registered ones. Then the name says

@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from targets import processor
+from targets.engine import processor
 
 ASKED = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 

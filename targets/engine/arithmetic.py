@@ -22,9 +22,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from targets.engine.processor import bfloat16_instructions
 from targets.errors import InputError
 from targets.precision import Bfloat16
-from targets.processor import bfloat16_instructions
 
 AS_IS, FOLDED, ROUNDED = "as-is", "folded", "rounded"
 
@@ -117,7 +117,7 @@ def _wanted(module: nn.Module, large: bool, device: torch.device) -> str:
 
 def _rewritten(module: nn.Module) -> nn.Module:
     # Here, since torch.fx takes a while to import and most commands on small images do without.
-    from targets.rewritten import Folded, Rounded
+    from targets.engine.rewritten import Folded, Rounded
 
     return Rounded(module) if isinstance(module, Bfloat16) else Folded(module)
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 import torch
 
-from targets import allocator
-from targets.allocator import keep_freed_memory
+from targets.engine import allocator
+from targets.engine.allocator import keep_freed_memory
 
 
 @pytest.fixture(autouse=True)

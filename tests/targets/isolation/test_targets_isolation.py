@@ -23,7 +23,7 @@ from torch.optim import optimizer
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from targets.isolation import ENVIRONMENT, STATES, isolated, seeded
+from targets.isolation.isolated import ENVIRONMENT, STATES, isolated, seeded
 
 
 def newer(owner: str, name: str, value: str) -> Callable[[], object]:

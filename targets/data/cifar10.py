@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from targets.cache import cache_folder
-from targets.copies import Copies
 from targets.data import DATA, DataSet, Split, SplitName
+from targets.data.copies import Copies
 from targets.errors import InputError
 from targets.registry import unknown
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from targets.hooks import HOOKS
-from targets.interpreter import INTERPRETER
-from targets.state import AS_IT_IS, State, attribute
+from targets.isolation.hooks import HOOKS
+from targets.isolation.interpreter import INTERPRETER
+from targets.isolation.state import AS_IT_IS, State, attribute
 
 
 def _folder() -> str | None:

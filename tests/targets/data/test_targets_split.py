@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from targets import DataSet, InputError, Split
-from targets.digits import split as digits
-from targets.split import Checked
+from targets.data.digits import split as digits
+from targets.data.split import Checked
 
 SHAPE, CLASSES = (2, 4, 6), 5
 IMAGES = torch.rand(10, *SHAPE, generator=torch.Generator().manual_seed(0))

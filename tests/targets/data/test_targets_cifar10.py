@@ -14,8 +14,8 @@ import torch
 from targets import ABSTAIN, DATA, TARGETS, InputError, load
 from targets.binomial import decide
 from targets.cache import cache_folder
-from targets.cifar10 import HELD_BACK, VARIABLE, load_files, split
 from targets.data import evenly_spaced
+from targets.data.cifar10 import HELD_BACK, VARIABLE, load_files, split
 from targets.precision import SUFFIX
 
 SIZES = {"train": 50_000, "adversary": 9_000, "evaluation": 10_000}
@@ -88,7 +88,7 @@ def test_its_size_is_known_before_it_is_loaded():
 
 
 def test_what_it_lacks_is_said_without_reading(cifar10, nowhere, tmp_path, monkeypatch):
-    from targets.cifar10 import lacking
+    from targets.data.cifar10 import lacking
 
     assert lacking(str(cifar10)) is None
     assert (lacking(str(tmp_path)) or "").startswith(f"CIFAR-10 is not in {tmp_path}, and a run needs it;")

@@ -16,7 +16,7 @@ from torch.optim import optimizer as optimizers
 from torch.utils import _device as devices
 from torch.utils import _python_dispatch as dispatch
 
-from targets.state import State, attribute
+from targets.isolation.state import State, attribute
 
 
 def _fill(hooks: dict[Any, Any], content: dict[Any, Any]) -> None:

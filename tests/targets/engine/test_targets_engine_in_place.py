@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from targets import SmoothedClassifier, engine
+from targets import SmoothedClassifier
 from targets.ceiling import ceilings
-from targets.engine import Engine
+from targets.engine import Engine, engine
 from targets.models import SmallCNN
 from targets.precision import Bfloat16
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from targets.data import DATA, DataSet
+from targets.data.split import Split, SplitName
 from targets.errors import InputError
-from targets.split import Split, SplitName
 
 Labelled = Split | tuple[Tensor, Tensor]
 """Images (N, C, H, W), floating numbers in [0, 1], and labels (N,), whole numbers from 0 to K − 1."""
@@ -79,7 +79,7 @@ _ADVICE: dict[SplitName, str] = {
 
 
 def _made(given: Owned) -> Split:
-    """The split that was given; :class:`targets.split.Checked` says what is wrong with what is in it."""
+    """The split that was given; :class:`targets.data.split.Checked` says what is wrong with what is in it."""
     part = given() if callable(given) else given
     if isinstance(part, Tensor):
         return Split(part, torch.full((len(part),), -1))

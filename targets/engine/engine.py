@@ -1,8 +1,8 @@
 """The engine: runs a base classifier for answers and gradients, fast and in bounded memory.
 
-A base classifier has one arithmetic (:mod:`targets.arithmetic`). It is compiled once that pays
-(:mod:`targets.compiled`), and compiled code is used only where it gives the same logits bit for bit. So answers depend
-neither on a compiler nor on earlier passes.
+A base classifier has one arithmetic (:mod:`targets.engine.arithmetic`). It is compiled once that pays
+(:mod:`targets.engine.compiled`), and compiled code is used only where it gives the same logits bit for bit. So answers
+depend neither on a compiler nor on earlier passes.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from targets.allocator import keep_freed_memory
-from targets.arithmetic import Arithmetic, choose
-from targets.compiled import compiled_alike, compiler_present
+from targets.engine.allocator import keep_freed_memory
+from targets.engine.arithmetic import Arithmetic, choose
+from targets.engine.compiled import compiled_alike, compiler_present
 from targets.errors import TargetError
 
 VALUES = {"cpu": 200 * 3072, "cuda": 4096 * 3072}

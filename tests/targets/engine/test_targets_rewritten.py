@@ -10,9 +10,9 @@ from targets_networks import SHAPE, gradient, in_bfloat16, noisy, trained, whole
 from torch import Tensor, nn
 from torch.nn import functional
 
+from targets.engine.rewritten import Folded, Rounded, rounded, whole_mean
 from targets.precision import Bfloat16
 from targets.resnet import ResNet
-from targets.rewritten import Folded, Rounded, rounded, whole_mean
 
 
 def test_rounding_is_bfloat16_s_and_so_is_the_gradient_s():

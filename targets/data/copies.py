@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from targets.data.split import Split, SplitName
 from targets.isolation import isolated
-from targets.split import Split, SplitName
 
 
 def copy_of(split: Split) -> Split:

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from targets import DATA, DataSet, InputError, Split
-from targets.copies import Copies, Kept
 from targets.data import SplitName
+from targets.data.copies import Copies, Kept
 
 NAMES: tuple[SplitName, ...] = ("train", "adversary", "evaluation")
 HELD = torch.linspace(0, 1, 16).reshape(4, 1, 2, 2)
