@@ -9,8 +9,8 @@ PARSED = {
     "python -m benchmark run --suite cifar10 --samples 10000 --targets cifar10-sigma0.50-bf16 --epsilons 1.0 "
     "--attacks clean cross-and-land": "hours, and CIFAR-10",
     "python -m benchmark run --suite cifar10 --targets 'cifar10-consistency-*-bf16' 'cifar10-stability-*-bf16' "
-    "'cifar10-ensemble-*-bf16' --attacks clean gaussian cross-and-land --epsilons 0.5 1.0 --no-best-of "
-    "--ceiling-samples 10000": "three hours, and CIFAR-10",
+    "'cifar10-ensemble-*-bf16' --attacks clean gaussian cross-and-land same-data-hybrid same-data-transfer "
+    "--epsilons 0.5 1.0 --no-best-of --ceiling-samples 10000": "five hours, and CIFAR-10",
     "python -m benchmark run --all --engine dask --workers 2": "a package that need not be installed",
     "python -m benchmark run --all --engine dask --scheduler tcp://head:8786": "a cluster",
     "python -m benchmark run --suite cifar10 --engine submitit --workers 16 --engine-options slurm_partition=gpu "

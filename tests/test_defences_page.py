@@ -81,6 +81,46 @@ def test_the_advice_gives_the_boards_figures(cifar10: dict[tuple[str, float], di
     assert first["rank"] == 1
 
 
+def test_the_table_of_attackers_without_the_weights_is_the_boards():
+    board = json.loads((PUBLISHED / "cifar10-defences" / "leaderboard.json").read_text(encoding="utf-8"))
+    told = {
+        (
+            row["target"],
+            row["attack"],
+            row["epsilon"],
+        ): f"{percent(1 - row['abstention_rate'])}, {percent(row['accuracy'])}"
+        for row in board["rows"]
+    }
+    table = section("On CIFAR-10").partition("An attacker **without the weights**")[2]
+    rates, empty = r" (\d[^|]*) \|", r"[^|]*\|"
+    lines = re.findall(rf"\| (?:(\d\.\d\d) )?\| (\w+) \|{rates}{rates}{empty}{empty}{rates}", table)
+    assert len(lines) == 8
+    sigma = ""
+    for where, training, *cells in lines:
+        sigma = where or sigma
+        target = f"cifar10-sigma{sigma}-bf16" if training == "Gaussian" else f"cifar10-{training}-sigma{sigma}-bf16"
+        hybrid = [told[target, "same-data-hybrid", epsilon] for epsilon in (0.5, 1.0)]
+        assert cells == [*hybrid, told[target, "same-data-transfer", 1.0]]
+
+
+def test_the_table_of_costs_on_cifar10_is_the_boards():
+    board = json.loads((PUBLISHED / "cifar10-defences" / "leaderboard.json").read_text(encoding="utf-8"))
+    costs = {(one["target"], one["epsilon"]): one for one in board["sequential"]}
+    assert {(one["attack"], one["most"]) for one in board["sequential"]} == {("cross-and-land", 3000)}
+    table = section("What an answer costs").partition("On [CIFAR-10]")[2]
+    lines = re.findall(r"\| (?:(\d\.\d\d) )?\| (\w+) " + r"\| (\d[\d,.]*) " * 5 + r"\|", table)
+    assert len(lines) == 8
+    sigma = ""
+    for where, training, *cells in lines:
+        sigma = where or sigma
+        target = f"cifar10-sigma{sigma}-bf16" if training == "Gaussian" else f"cifar10-{training}-sigma{sigma}-bf16"
+        half, one = costs[target, 0.5], costs[target, 1.0]
+        samples = [f"{mean['mean']:,.0f}" for mean in (half["clean_samples"], half["samples"], one["samples"])]
+        times = [f"{cost['times']['mean']:.1f}" for cost in (half, one)]
+        assert cells == [samples[0], samples[1], times[0], samples[2], times[1]]
+        assert half["clean_samples"]["mean"] == one["clean_samples"]["mean"]
+
+
 def test_what_is_shown_on_the_digits(right: dict[str, list[bool]]):
     first = "smooth-mix-sigma0.25"
     others = [target for target in right if target != first]

@@ -67,7 +67,7 @@ EVIDENCE_FIELDS = set(Evidence.__annotations__)
 ROWS = {
     "cifar10": "d6f76a7dd2cf332cb8b840b6f8ee1093dc6116a8e189779f921eeb431568cb55",
     "cifar10-curves": "da5935a1179f27afb2ef561abdf5f764af6cd6d4e54a82b76e63862158618189",
-    "cifar10-defences": "0b98aa4648a4248a5686db29675032f6a81ef92a8de48b36677de9be8b352284",
+    "cifar10-defences": "df1ae9452d71b3f44070b0547dce524f045b5ee9a914f2cf17a03d66a872202a",
     "cifar10-from-10": "20d49dd37146838eeb56f7f92d6f0421460a3a24bb9d3c23c787a10d7177bef5",
     "cifar10-larger": "bf2aa6550edbdd402f9d804d0dc56c85bce199ebab0b1a48ba40588a0b9384ec",
     "digits": "6f86b2a96914740bd519583005419b6959f8b0ad68f98e0e4a7af99f1111a3a5",
@@ -81,7 +81,7 @@ another."""
 EVIDENCE = {
     "cifar10": "ab189481d321e99dfd3ff8a3d13b2ded30236a36bc9edc0eed21e23192e6edd5",
     "cifar10-curves": "aced2432d904847fc59db0a4bc1f01ee8266a748e88a6253a936a44fd0eef09e",
-    "cifar10-defences": "caa9aa1408941be172e1edc931f8fe10784f149097e639bbc28b104e6b6f80d5",
+    "cifar10-defences": "95d95917d52650b9d37753bbbe75d055b08bdd341799d21431a422cc941ea8c2",
     "cifar10-from-10": "d46132c8cb4dc3d1487b65d6ee84f27c5be295c6cf23f4a9396fd0d46f52b418",
     "cifar10-larger": "9b44af027b5f507a0a5b0182a1a711f2289c10d49008a6ac6c035efd05657124",
     "digits": "c2a985c42391b7df2f53106f76bad2c5feec5c14628d75dd503ba4fa74d0cc73",
