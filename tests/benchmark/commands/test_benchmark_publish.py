@@ -74,8 +74,8 @@ def test_publish_writes_a_page_json_and_a_picture_of_the_rows_that_run_printed(
     folder, _ = finished
     output = tmp_path / "deep" / "published"
     assert command("publish", "--suite", "small", "--results", folder / "results", "--output", output) == 0
-    names = ["LEADERBOARD.md", "leaderboard.json", "records.parquet", "board.svg", "index.html"]
-    names += ["standings.svg", "curves-epsilon.svg"]
+    names = ["LEADERBOARD.md", "leaderboard.json", "records.parquet", "board.svg", "standings.svg"]
+    names += ["curves-epsilon.svg", "index.html"]
     assert capsys.readouterr().out.splitlines() == [str(output / name) for name in names]
     content = json.loads((output / "leaderboard.json").read_text(encoding="utf-8"))
     assert {"schema_version", "commit", "created", "rows"} <= content.keys()
