@@ -22,8 +22,13 @@ SIGMAS = ("0.12", "0.25", "0.50", "1.00")
 
 
 @pytest.fixture(scope="module")
-def cifar10() -> dict[tuple[str, float], dict[str, Any]]:
-    board = json.loads((PUBLISHED / "cifar10-defences" / "leaderboard.json").read_text(encoding="utf-8"))
+def board() -> dict[str, Any]:
+    held: dict[str, Any] = json.loads((PUBLISHED / "cifar10-defences" / "leaderboard.json").read_text(encoding="utf-8"))
+    return held
+
+
+@pytest.fixture(scope="module")
+def cifar10(board: dict[str, Any]) -> dict[tuple[str, float], dict[str, Any]]:
     names = re.compile(r"cifar10-(.*)-bf16")
     return {(names.sub(r"\1", one["target"]), one["epsilon"]): one for one in board["standings"]}
 
@@ -81,43 +86,39 @@ def test_the_advice_gives_the_boards_figures(cifar10: dict[tuple[str, float], di
     assert first["rank"] == 1
 
 
-def test_the_table_of_attackers_without_the_weights_is_the_boards():
-    board = json.loads((PUBLISHED / "cifar10-defences" / "leaderboard.json").read_text(encoding="utf-8"))
+def by_target(table: str, cells: str) -> dict[str, tuple[str, ...]]:
+    """The cells of a table of σ and training, σ given once, by target; ``cells`` is their pattern."""
+    found: dict[str, tuple[str, ...]] = {}
+    sigma = ""
+    for where, training, *values in re.findall(rf"\| (?:(\d\.\d\d) )?\| (\w+) \|{cells}", table):
+        sigma = where or sigma
+        name = f"cifar10-sigma{sigma}-bf16" if training == "Gaussian" else f"cifar10-{training}-sigma{sigma}-bf16"
+        found[name] = tuple(values)
+    assert len(found) == 8
+    return found
+
+
+def test_the_table_of_attackers_without_the_weights_is_the_boards(board: dict[str, Any]):
     told = {
-        (
-            row["target"],
-            row["attack"],
-            row["epsilon"],
-        ): f"{percent(1 - row['abstention_rate'])}, {percent(row['accuracy'])}"
+        (row["target"], row["attack"], row["epsilon"]): (percent(1 - row["abstention_rate"]), percent(row["accuracy"]))
         for row in board["rows"]
     }
-    table = section("On CIFAR-10").partition("An attacker **without the weights**")[2]
     rates, empty = r" (\d[^|]*) \|", r"[^|]*\|"
-    lines = re.findall(rf"\| (?:(\d\.\d\d) )?\| (\w+) \|{rates}{rates}{empty}{empty}{rates}", table)
-    assert len(lines) == 8
-    sigma = ""
-    for where, training, *cells in lines:
-        sigma = where or sigma
-        target = f"cifar10-sigma{sigma}-bf16" if training == "Gaussian" else f"cifar10-{training}-sigma{sigma}-bf16"
-        hybrid = [told[target, "same-data-hybrid", epsilon] for epsilon in (0.5, 1.0)]
-        assert cells == [*hybrid, told[target, "same-data-transfer", 1.0]]
+    table = section("On CIFAR-10").partition("An attacker **without the weights**")[2]
+    for target, cells in by_target(table, rates * 2 + empty * 2 + rates).items():
+        at = ("same-data-hybrid", 0.5), ("same-data-hybrid", 1.0), ("same-data-transfer", 1.0)
+        assert cells == tuple(", ".join(told[target, attack, epsilon]) for attack, epsilon in at)
 
 
-def test_the_table_of_costs_on_cifar10_is_the_boards():
-    board = json.loads((PUBLISHED / "cifar10-defences" / "leaderboard.json").read_text(encoding="utf-8"))
+def test_the_table_of_costs_on_cifar10_is_the_boards(board: dict[str, Any]):
     costs = {(one["target"], one["epsilon"]): one for one in board["sequential"]}
     assert {(one["attack"], one["most"]) for one in board["sequential"]} == {("cross-and-land", 3000)}
     table = section("What an answer costs").partition("On [CIFAR-10]")[2]
-    lines = re.findall(r"\| (?:(\d\.\d\d) )?\| (\w+) " + r"\| (\d[\d,.]*) " * 5 + r"\|", table)
-    assert len(lines) == 8
-    sigma = ""
-    for where, training, *cells in lines:
-        sigma = where or sigma
-        target = f"cifar10-sigma{sigma}-bf16" if training == "Gaussian" else f"cifar10-{training}-sigma{sigma}-bf16"
+    for target, cells in by_target(table, r" (\d[\d,.]*) \|" * 5).items():
         half, one = costs[target, 0.5], costs[target, 1.0]
         samples = [f"{mean['mean']:,.0f}" for mean in (half["clean_samples"], half["samples"], one["samples"])]
         times = [f"{cost['times']['mean']:.1f}" for cost in (half, one)]
-        assert cells == [samples[0], samples[1], times[0], samples[2], times[1]]
+        assert cells == (samples[0], samples[1], times[0], samples[2], times[1])
         assert half["clean_samples"]["mean"] == one["clean_samples"]["mean"]
 
 

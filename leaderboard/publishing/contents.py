@@ -110,7 +110,7 @@ class Contents:
             machines=machines(counted.values(), command),
         )
 
-    def to_json(self, *, commit: str, version: str, created: str) -> dict[str, Any]:
+    def to_dict(self, *, commit: str, version: str, created: str) -> dict[str, Any]:
         """The object of `leaderboard.json`, written at the time `created` (ISO 8601)."""
         return {
             "schema_version": SCHEMA_VERSION,

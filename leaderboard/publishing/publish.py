@@ -55,7 +55,7 @@ def publish(
     cannot be written.
     """
     contents = Contents.of(store, suites, command)
-    says = contents.to_json(commit=commit, version=version, created=created)
+    says = contents.to_dict(commit=commit, version=version, created=created)
     strips = Strips(store, contents.counting)
     files = {
         PAGE: _page(contents, commit=commit, version=version, created=created),
@@ -115,7 +115,7 @@ def _pictures(contents: Contents) -> dict[str, str]:
         BOARD: svg(attacked(contents.rows)),
         STANDINGS: availability_picture.svg(contents.standings),
         BY_N: by_n_picture.svg(contents.availability_by_n),
-        EPSILON: contents.epsilon_panels and epsilon_svg(contents.epsilon_panels),
-        QUERIES: contents.query_panels and query_svg(contents.query_panels),
+        EPSILON: epsilon_svg(contents.epsilon_panels) if contents.epsilon_panels else None,
+        QUERIES: query_svg(contents.query_panels) if contents.query_panels else None,
     }
     return {name: picture for name, picture in pictures.items() if picture}
