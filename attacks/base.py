@@ -30,11 +30,14 @@ class Attack(ABC):
         version: part of the cell's key. Raise it when a change alters what the attack returns.
         minimum_norm: whether it looks for the smallest perturbation whatever the budget, and may return images outside
             it, in whose place the original is sent.
+        later: fields that were added to a published attack. One that has its default is left out of the parameters,
+            so that results from before keep their keys.
     """
 
     access: ClassVar[type[Access]]
     version: ClassVar[int | str] = 1
     minimum_norm: ClassVar[bool] = False
+    later: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -60,7 +63,9 @@ class Attack(ABC):
 
     def parameters(self) -> dict[str, Any]:
         """The hyper-parameters by name, as the key and the board hold them."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+        parameters: dict[str, Any] = dataclasses.asdict(self)  # type: ignore[call-overload]
+        unchanged = {name for name in self.later if parameters[name] == getattr(type(self), name)}
+        return {name: value for name, value in parameters.items() if name not in unchanged}
 
     @classmethod
     def summary(cls) -> str:

@@ -29,9 +29,10 @@ class CrossAndLandHybrid(Attack):
 
     From a surrogate, the direction across the boundary transfers well, and the place of the tie badly. So the search
     goes past the surrogates' tie to the end of the budget, and the target's labels find its own tie on the way back.
-    The first query is where the surrogates tie; most images need one or two more. Two ABSTAIN at one point end the
-    search. Where the target's label is the same even at the end of the way, ways to the surrogates' next classes are
-    tried; a single label shows whether one crosses.
+    The first query is where the surrogates tie; most images need one or two more. The search ends at a point where
+    the answer is ABSTAIN, and ABSTAIN again when it is asked once more (more often: ``confirm``). Where the target's
+    label is the same even at the end of the way, ways to the surrogates' next classes are tried; a single label shows
+    whether one crosses.
 
     Attributes:
         architecture, epochs, batch, learning_rate, crop, flip: see :class:`attacks.surrogate.SurrogateRecipe`.
@@ -40,11 +41,14 @@ class CrossAndLandHybrid(Attack):
         landing_rounds, landing_samples: ``rounds`` and ``samples`` of :class:`attacks.search.landing.Landing` on the
             surrogates, which gives the place of the first query.
         rivals: most of the surrogates' next classes that are tried.
-        queries: most label queries for each image, the one or two at the original included.
+        queries: most label queries for each image, those at the original included.
+        confirm: how many more answers at a point, or at the original, must be ABSTAIN before the search ends there. The
+            first may be luck, at the edge of the band of ties.
     """
 
     access: ClassVar[type[Hybrid]] = Hybrid
     version: ClassVar[int] = 3
+    later: ClassVar[tuple[str, ...]] = ("confirm",)
     architecture: str = "small-cnn"
     members: int = 1
     epochs: int = 100
@@ -60,11 +64,12 @@ class CrossAndLandHybrid(Attack):
     landing_samples: int = 200
     rivals: int = 2
     queries: int = 15
+    confirm: int = 1
 
     def __call__(self, model: Hybrid, images: Tensor, labels: Tensor, epsilon: float, generator: Streams) -> Tensor:
         adversarial = images.clone()
         target = _Labels(model, self.queries, len(images))
-        home = target.originals(images)
+        home = target.originals(images, self.confirm)
         # An image on which the target abstains already stays as it is.
         rows = [row for row in range(len(images)) if int(home[row]) != ABSTAIN]
         if not rows:
@@ -96,6 +101,7 @@ class CrossAndLandHybrid(Attack):
                 home[rows],
                 [target.left(row) for row in rows],
                 start[rows],
+                self.confirm,
             )
             for row, image, across in zip(rows, landed, crossed, strict=True):
                 if across or rival is None:
@@ -125,10 +131,10 @@ class _Labels:
         self._left[images] -= 1
         return self._model.predict(points, images)
 
-    def originals(self, images: Tensor) -> Tensor:
-        """The label of each original (N,), ABSTAIN only where it came twice: once may be luck."""
+    def originals(self, images: Tensor, confirm: int) -> Tensor:
+        """The label of each original (N,); ABSTAIN only where ``confirm`` more answers are, for one may be luck."""
         home = torch.full((len(images),), ABSTAIN, dtype=torch.int64, device=images.device)
-        for _ in range(2):
+        for _ in range(1 + confirm):
             unknown = [row for row in range(len(images)) if int(home[row]) == ABSTAIN and self.left(row) >= 1]
             home[unknown] = self.predict(unknown, images[unknown], list(range(len(unknown)))).to(images.device)
         return home

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -42,6 +42,7 @@ class CrossAndLand(Attack):
 
     access: ClassVar[type[Access]] = WhiteBox
     version: ClassVar[int] = 2
+    later: ClassVar[tuple[str, ...]] = ("antithetic",)
     steps: int = 16
     samples: int = 32
     step_size: float = 0.35
@@ -80,11 +81,6 @@ class CrossAndLand(Attack):
         crossed = torch.where(per_image(aimed_gap < gap), aimed, crossed)
         landing = Landing(estimates, samples, self.landing_rounds, beyond=self.beyond_tie())
         return landing(Segments(images, crossed, home, probit_gap(p, home), torch.minimum(gap, aimed_gap)))
-
-    def parameters(self) -> dict[str, Any]:
-        """See :meth:`attacks.base.Attack.parameters`. Results from before ``antithetic`` keep their keys."""
-        parameters = super().parameters()
-        return parameters if self.antithetic else {k: v for k, v in parameters.items() if k != "antithetic"}
 
     def beyond_tie(self) -> float:
         """Probit gap beyond the tie at which the attack lands, where its search got so far."""

@@ -84,3 +84,28 @@ def test_where_the_surrogate_is_wrong_about_the_nearest_class_the_hybrid_makes_f
     assert float(norms(adversarial - world.images).max()) <= 0.4 + 1e-6
     assert abs(float(abstention_probability(torch.stack([p, 1 - p], dim=1), N, ALPHA).mean()) - abstains) < 0.1
     assert world.meter.queries.max() <= queries
+
+
+def test_more_labels_confirm_a_tie_and_move_from_the_edge_of_the_band_to_its_middle():
+    # From originals inside the band, at its edge and far from it, both sides of the shifted surrogate's tie.
+    margins = (np.linspace(0.05, 2.0, 100) * SIGMA).tolist()
+
+    def land(confirm: int) -> tuple[float, float]:
+        world = Perfect(len(margins), 0.25)
+        images = world.base.images(margins)
+        model = Hybrid(world.surrogate, not_asked, world.predict, lambda: images, DEPLOYMENT, world.meter)
+        attack = ATTACKS["cross-and-land-hybrid"](confirm=confirm)
+        adversarial = attack(model, images, torch.zeros(len(margins)), 1.0, streams(len(margins)))
+        assert world.meter.queries.max() <= attack.queries
+        return float(abstention(world.base, adversarial).mean()), float(world.meter.queries.mean())
+
+    (usual, few), (confirmed, more) = land(1), land(4)
+    assert confirmed > usual + 0.02
+    assert confirmed > 0.95
+    assert few < more < 11
+
+
+def test_results_from_before_a_setting_keep_their_keys():
+    for name in ("cross-and-land-hybrid", "same-data-hybrid"):
+        assert "confirm" not in ATTACKS[name]().parameters()
+        assert ATTACKS[name](confirm=4).parameters()["confirm"] == 4

@@ -28,6 +28,7 @@ def test_list_as_a_table_and_as_json(what: str, capsys: pytest.CaptureFixture[st
         "cifar10",
         "cifar10-curves",
         "cifar10-from-10",
+        "cifar10-hybrid",
         "cifar10-larger",
         "digits",
         "digits-curves",
