@@ -68,17 +68,19 @@ def test_the_advice_gives_the_boards_figures(cifar10: dict[tuple[str, float], di
     kept = f"answers {percent(every(consistency, 'right'))} of the images rightly, Gaussian training "
     assert kept + f"{percent(every(gaussian, 'right'))}." in said
     clean = [percent(one["clean_right"]["rate"]) for one in (consistency, gaussian)]
-    assert f"answers {clean[0]} rightly in place of {clean[1]}:" in said
+    assert f"answers {clean[0]} rightly in place of {clean[1]}." in said
     assert percent(consistency["certified_right"]) == percent(gaussian["certified_right"]) == "0.0%"
     consistency, gaussian = (cifar10[f"{name}sigma0.25", 0.5] for name in ("consistency-", ""))
     abstains = [percent(1 - every(one, "answered")) for one in (consistency, gaussian)]
     assert f"fewer images, {abstains[0]} in place of {abstains[1]}," in said
     assert f"wrongly, {wrong(consistency)} in place of {wrong(gaussian)}." in said
+    certified = [percent(one["certified_right"]) for one in (consistency, gaussian)]
+    assert f"right answers below {certified[0]}, or below {certified[1]} after" in said
     consistency, stability, gaussian = (cifar10[f"{name}sigma0.50", 1.0] for name in ("consistency-", "stability-", ""))
     lost = [100 * (gaussian["clean_right"]["rate"] - one["clean_right"]["rate"]) for one in (consistency, stability)]
     assert f"consistency has {lost[0]:.1f} points fewer, stability {lost[1]:.1f}." in said
     certified = [percent(one["certified_right"]) for one in (consistency, gaussian)]
-    assert f"on {certified[0]} of the images in place of {certified[1]}." in said
+    assert f"right answers below {certified[0]}, or below {certified[1]} after" in said
     first = cifar10["consistency-sigma0.25", 1.0]
     assert percent(first["clean_right"]["rate"]) == percent(gaussian["clean_right"]["rate"]) == "64.5%"
     kept = f"keep {percent(every(first, 'right'))} and {percent(every(gaussian, 'right'))}"
