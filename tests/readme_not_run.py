@@ -4,6 +4,7 @@ PARSED = {
     "python -m benchmark run --suite digits-defences": "five minutes",
     "python -m benchmark reproduce": "hours, and CIFAR-10",
     "python -m benchmark reproduce --images 5 --query-samples 100 --samples 100 --epochs 1": "minutes, and CIFAR-10",
+    "python -m benchmark run --suite cifar10-hybrid": "hours, and CIFAR-10",
     "python -m benchmark run --suite cifar10-larger": "hours, and CIFAR-10",
     "python -m benchmark run --suite cifar10-from-10 --ceiling-samples 10000": "an hour, and CIFAR-10",
     "python -m benchmark run --suite cifar10 --samples 10000 --targets cifar10-sigma0.50-bf16 --epsilons 1.0 "
