@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,16 @@ def test_the_table_of_costs_on_cifar10_is_the_boards(board: dict[str, Any]):
         times = [f"{cost['times']['mean']:.1f}" for cost in (half, one)]
         assert cells == (samples[0], samples[1], times[0], samples[2], times[1])
         assert half["clean_samples"]["mean"] == one["clean_samples"]["mean"]
+    attacked, clean = (
+        [
+            costs[f"cifar10-sigma{sigma}-bf16", epsilon][cost]["mean"]
+            - costs[f"cifar10-consistency-sigma{sigma}-bf16", epsilon][cost]["mean"]
+            for sigma, epsilon in product(("0.25", "0.50", "1.00"), (0.5, 1.0))
+        ]
+        for cost in ("samples", "clean_samples")
+    )
+    assert f"takes {min(attacked):.0f} to {max(attacked):.0f} samples an image less" in table
+    assert f"Unattacked it takes {min(clean):.0f} to {max(clean):.0f} less" in table
 
 
 def test_what_is_shown_on_the_digits(right: dict[str, list[bool]]):
