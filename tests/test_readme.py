@@ -314,3 +314,17 @@ def test_the_mean_shares_of_the_docs_are_the_board_s():
         for attack, share in zip(re.findall(r"`([a-z-]+)`", line), said, strict=True):
             assert len(shares[attack]) == 9  # of 12, since three ceilings are vacuous
             assert 100 * sum(shares[attack]) / 9 == pytest.approx(share, abs=0.501)
+
+
+def test_what_the_note_says_of_three_surrogates_is_the_board_s():
+    board = json.loads((ROOT / "leaderboard/published/cifar10-hybrid/leaderboard.json").read_text(encoding="utf-8"))
+    rows = [row for row in board["rows"] if row["attack"] == "same-data-hybrid"]
+    note = (ROOT / "docs" / "notes" / "labels.md").read_text(encoding="utf-8")
+    for row in rows:
+        sigma = re.search(r"sigma([\d.]+)-", row["target"])
+        said = f"{row['abstention_rate']:.1%}, {row['queries_mean']:.1f}"
+        assert sigma
+        assert re.search(rf"\| {sigma[1]} \| {row['epsilon']} \| [^|]* \| {re.escape(said)} \|", note)
+    mean = sum(row["share_of_ceiling"] for row in rows) / len(rows)
+    assert len(rows) == 9
+    assert f"goes from 0.64 to {mean:.2f};" in " ".join(note.split())
