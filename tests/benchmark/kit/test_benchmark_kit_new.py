@@ -15,10 +15,13 @@ from benchmark_helpers import ROOT, board, command, environment, error_line
 from benchmark.kit.writing import ACCESS
 
 NAMES = {f"my-{access}.idea": ("attack", access) for access in ACCESS}
+NAMES["shapes-sigma0.50"] = ("target", "")
+TESTED = list(NAMES)
+"""Those whose tests are run, which takes seconds each: one of each kind."""
+
 NAMES["x"] = ("attack", "white-box")
 NAMES["a-name-of-thirty-characters-xx"] = ("attack", "hybrid")
 NAMES["a-target-of-thirty-characters0"] = ("target", "")
-NAMES["shapes-sigma0.50"] = ("target", "")
 """What is written, by its name."""
 
 
@@ -87,7 +90,7 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_their_tests_pass_and_the_page_s(written: Path, by_hand: Path):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:xdist",
-         str(written), str(by_hand)],
+         *(str(written / f"test_{file_of(name)}") for name in TESTED), str(by_hand)],
         capture_output=True, text=True, check=False, cwd=written, env=environment(),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
