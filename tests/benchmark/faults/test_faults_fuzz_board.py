@@ -45,7 +45,7 @@ def adopted(folder: Path) -> int:
     return code
 
 
-@cases(60)
+@cases(40)
 @given(damages())
 def test_damaged_records(made: Path, folder: Path, damage: Damage):
     fresh(made / "p", folder / "p")
@@ -65,7 +65,7 @@ def with_texts(table: pa.Table, edit: Edit, is_rekeyed: bool) -> pa.Table:
     return table.set_column(0, "cell", pa.array(changed, pa.large_string()))
 
 
-@cases(60)
+@cases(40)
 @given(edits(), st.booleans())
 def test_edited_settings(made: Path, folder: Path, edit: Edit, is_rekeyed: bool):
     fresh(made / "p", folder / "p")
@@ -105,7 +105,7 @@ def test_damaged_shared_files(made: Path, folder: Path, damage: Damage, suffix: 
     adopted(folder)
 
 
-@cases(60)
+@cases(40)
 @given(damages(), edits(), st.booleans(), st.booleans())
 def test_shared_files_that_are_sealed_again(
     made: Path, folder: Path, damage: Damage, edit: Edit, of_json: bool, named: bool
