@@ -7,6 +7,10 @@ PARSED = {
     "python -m benchmark run --suite cifar10-hybrid": "hours, and CIFAR-10",
     "python -m benchmark run --suite cifar10-larger": "hours, and CIFAR-10",
     "python -m benchmark run --suite cifar10-from-10 --ceiling-samples 10000": "an hour, and CIFAR-10",
+    "python -m benchmark run --suite audit-cifar10 --targets 'cifar10-sigma*-bf16' --attacks cross-and-land "
+    "--epsilons 0.25 0.5 1.0": "twenty minutes, and CIFAR-10",
+    "python -m benchmark run --suite cifar10 --targets cifar10-sigma0.25-bf16 --attacks clean --epsilons 1.0 "
+    "--ceiling-samples-max 1280000": "hours, and CIFAR-10",
     "python -m benchmark run --suite cifar10 --samples 10000 --targets cifar10-sigma0.50-bf16 --epsilons 1.0 "
     "--attacks clean cross-and-land": "hours, and CIFAR-10",
     "python -m benchmark run --suite cifar10 --targets 'cifar10-consistency-*-bf16' 'cifar10-stability-*-bf16' "

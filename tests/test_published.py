@@ -65,11 +65,11 @@ def test_the_page_says_what_the_certificates_say(sigma):
 EVIDENCE_FIELDS = set(Evidence.__annotations__)
 
 ROWS = {
-    "cifar10": "d6f76a7dd2cf332cb8b840b6f8ee1093dc6116a8e189779f921eeb431568cb55",
+    "cifar10": "abf1fa97a9bf5859968f36772532955459a5dea1c55262221d025f9bcb47b4d0",
     "cifar10-curves": "da5935a1179f27afb2ef561abdf5f764af6cd6d4e54a82b76e63862158618189",
     "cifar10-defences": "df1ae9452d71b3f44070b0547dce524f045b5ee9a914f2cf17a03d66a872202a",
     "cifar10-from-10": "da519a4bc01ba74d5a092e396f449bc5222ee72b9d39947acc747c17299278ba",
-    "cifar10-hybrid": "a6b5c10fae833091017302cc549938a672968e5de3b70b2fdc5224e924373c2a",
+    "cifar10-hybrid": "3a6b4d6e16fbfca0f10e1f1788b2a0a91e47efa219ee9b62619eb671b797f0b6",
     "cifar10-larger": "bf2aa6550edbdd402f9d804d0dc56c85bce199ebab0b1a48ba40588a0b9384ec",
     "digits": "6f86b2a96914740bd519583005419b6959f8b0ad68f98e0e4a7af99f1111a3a5",
     "digits-curves": "0cb3b7e58aca81a09183ac35b09a9b1c8434a6eea3f9a654a8504e775d1019c4",
@@ -80,11 +80,11 @@ ROWS = {
 another."""
 
 EVIDENCE = {
-    "cifar10": "ab189481d321e99dfd3ff8a3d13b2ded30236a36bc9edc0eed21e23192e6edd5",
+    "cifar10": "225e3e16b8005af088ba0e9d6ff562a63eaf3fb73e213ed2dc2d2be4355d1376",
     "cifar10-curves": "aced2432d904847fc59db0a4bc1f01ee8266a748e88a6253a936a44fd0eef09e",
     "cifar10-defences": "95d95917d52650b9d37753bbbe75d055b08bdd341799d21431a422cc941ea8c2",
     "cifar10-from-10": "3994370d9ab8bc356f9751f7cfa92298e29ad09e42633cf4029ee7aee482305d",
-    "cifar10-hybrid": "c7e59e782992868bf5bfe2783a98f19c091beb015f625b32b3fe17a62590da2c",
+    "cifar10-hybrid": "d8c41e2d8a0e76489c8ea1f004118884f6c7381381728261cbaafc4d2dc745f3",
     "cifar10-larger": "9b44af027b5f507a0a5b0182a1a711f2289c10d49008a6ac6c035efd05657124",
     "digits": "c2a985c42391b7df2f53106f76bad2c5feec5c14628d75dd503ba4fa74d0cc73",
     "digits-curves": "dca3a6b92957b1a2da9942789a8c9b424502f61dc990f85c8e30ee6043c3be8c",
