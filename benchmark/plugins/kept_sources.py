@@ -8,14 +8,15 @@ second.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from benchmark.plugins.sources import Code, Module
+from benchmark.plugins.sources import OURS, Code, Module, is_local
 from targets.errors import InputError
 
 
@@ -39,17 +40,32 @@ class KeptModules(MetaPathFinder):
         self._modules: dict[str, Module] = {}
         self.folders: set[str] = set()
         """The plugins' folders, which are now entries of ``sys.path``."""
+        self._is_loading = False
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Called by Python's import system."""
         module = self._modules.get(fullname)
+        if module is None and self._is_loading:
+            return _compiled_anew(fullname, path)
         if module is None or module.path is None or module.path.suffix != ".py":
             return None  # Python finds compiled modules, and packages without a file, by itself
         loader = Source(fullname, module.path, module.content)
         folders = [*module.folders] or None
         return spec_from_file_location(fullname, module.path, loader=loader, submodule_search_locations=folders)
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """While a plugin runs: local modules in folders that it puts on ``sys.path`` are compiled from their text.
+
+        They are known only afterwards, when their text is read for the version.
+        """
+        self._is_loading = True
+        try:
+            yield
+        finally:
+            self._is_loading = False
 
     def keep(self, code: Code, plugin: str, folder: str) -> None:
         """From now on, import a plugin's local modules as they were read.
@@ -94,6 +110,20 @@ class KeptModules(MetaPathFinder):
         for name in {*self._modules} - {*snapshot._modules}:
             sys.modules.pop(name, None)
         self._modules, self.folders = dict(snapshot._modules), set(snapshot.folders)
+
+
+def _compiled_anew(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+    """Where Python finds a local module, with a loader that reuses no compiled code; None for all others."""
+    if name.partition(".")[0] in OURS:
+        return None
+    spec = PathFinder.find_spec(name, path)
+    if spec is None or spec.origin is None or type(spec.loader) is not SourceFileLoader:
+        return None
+    file = Path(spec.origin)
+    if not is_local(file):
+        return None
+    spec.loader = Source(name, file, file.read_bytes())
+    return spec
 
 
 def _full(name: str, plugin: str) -> str:

@@ -93,7 +93,8 @@ def _import(path: Path) -> None:
     for name in (module_name, module.__name__):  # the dataclass decorator looks its module up
         sys.modules[name] = module
     try:
-        with isolated(0, environment=False):  # a plugin may set environment variables that libraries read later
+        # A plugin may set environment variables that libraries read later.
+        with isolated(0, environment=False), KEPT.loading():
             spec.loader.exec_module(module)
             _check(before.added())
         code = sources.of_file(path, KEPT.folders, code)  # again: it may have put folders on sys.path

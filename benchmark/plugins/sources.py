@@ -210,8 +210,7 @@ class _Scan:
             distributions = _distributions(name)
             self.distributions.update(distributions)
             return None if distributions else spec
-        standard = {sysconfig.get_path(key) for key in ("stdlib", "platstdlib")}
-        return None if any(where.is_relative_to(folder) for folder in standard) else spec
+        return spec if is_local(where) else None
 
     def _take_folder(self, module: Module) -> None:
         """Add every file that a module could run without naming it: those below the plugin's folder or its package's.
@@ -246,6 +245,12 @@ class _Scan:
             name += "+"
         self.modules[name] = self.known.get(name) or Module(name, path, path.read_bytes())
         self.pending.append(self.modules[name])
+
+
+def is_local(path: Path) -> bool:
+    """Whether a module's file is neither installed nor of the standard library."""
+    standard = {sysconfig.get_path(key) for key in ("stdlib", "platstdlib")}
+    return not INSTALLED & set(path.parts) and not any(path.is_relative_to(folder) for folder in standard)
 
 
 def _below(path: Path, folder: str) -> bool:

@@ -58,13 +58,16 @@ def site(
     for name in names:
         if names.count(name) > 1:
             raise StoreError(f"two boards are named {name}; rename one of the folders")
+    from markupsafe import Markup
+
     files: dict[Path, bytes] = {}
     entries = []
     for name, board in zip(names, boards, strict=True):
         content = _content(board)
         page = board / INDEX
         try:
-            entries.append(Entry(name, content, overview(attacked([complete(row) for row in content["rows"]]))))
+            entry = Entry(name, content, overview(attacked([complete(row) for row in content["rows"]])))
+            entries.append(Markup(render("site_entry.html.j2", entry=entry)))
             text = page.read_bytes() if page.is_file() else html(content, _details(board, key_of, command)).encode()
         except StoreError:
             raise

@@ -147,7 +147,8 @@ def pushed(folder: Path) -> tuple[str, float]:
 
 @pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")  # as long as Python has it, plugins do
 @pytest.mark.parametrize("case", CASES)
-def test_a_module_that_a_plugin_imports_is_in_its_version(case: str, tmp_path: Path):
+def test_a_module_that_a_plugin_imports_is_in_its_version(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # which an environment variable may say
     text, files = CASES[case]
     # Of the same length within the same second, Python's cache of compiled code takes two texts for one.
     other = 0.75 if "computed" not in case else 0.5

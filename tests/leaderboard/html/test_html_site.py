@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from html_pages import PUBLISHED, command
 
@@ -31,6 +33,21 @@ def test_a_folder_without_a_board(tmp_path):
     with pytest.raises(StoreError, match="has no published board"):
         make([tmp_path], tmp_path / "site")
     assert not (tmp_path / "site").exists()
+
+
+@pytest.mark.parametrize("missing", ["data", "of_images", "n", "abstention_rate", "created"])
+def test_a_board_that_lacks_what_the_index_says(missing, board, published, tmp_path):
+    folder = published().parent  # which has a page of its own, so none is made
+    content = json.loads((folder / "leaderboard.json").read_text(encoding="utf-8"))
+    for entry in (content, *content["rows"]):
+        entry.pop(missing, None)
+    (folder / "leaderboard.json").write_text(json.dumps(content), encoding="utf-8")
+    if missing == "of_images":  # as in boards from before it was there
+        make([folder], tmp_path / "site")
+    else:
+        with pytest.raises(StoreError, match="none that publish wrote"):
+            make([folder], tmp_path / "site")
+        assert not (tmp_path / "site").exists()
 
 
 def test_two_boards_of_one_name(board, published, tmp_path):
