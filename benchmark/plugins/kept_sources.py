@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import FrozenImporter, ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -59,13 +59,14 @@ class KeptModules(MetaPathFinder):
     def loading(self) -> Iterator[None]:
         """While a plugin runs: local modules in folders that it puts on ``sys.path`` are compiled from their text.
 
-        They are known only afterwards, when their text is read for the version.
+        They are known only afterwards, when their text is read for the version: a file that is edited in between has
+        the version of its new text.
         """
-        self._is_loading = True
+        was, self._is_loading = self._is_loading, True
         try:
             yield
         finally:
-            self._is_loading = False
+            self._is_loading = was
 
     def keep(self, code: Code, plugin: str, folder: str) -> None:
         """From now on, import a plugin's local modules as they were read.
@@ -114,7 +115,8 @@ class KeptModules(MetaPathFinder):
 
 def _compiled_anew(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
     """Where Python finds a local module, with a loader that reuses no compiled code; None for all others."""
-    if name.partition(".")[0] in OURS:
+    is_python_s = name in sys.builtin_module_names or FrozenImporter.find_spec(name) is not None
+    if is_python_s or name.partition(".")[0] in OURS:
         return None
     spec = PathFinder.find_spec(name, path)
     if spec is None or spec.origin is None or type(spec.loader) is not SourceFileLoader:

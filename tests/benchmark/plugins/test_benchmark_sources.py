@@ -162,6 +162,18 @@ def test_a_module_that_a_plugin_imports_is_in_its_version(case: str, tmp_path: P
     assert again == (first, weak)
 
 
+def test_a_file_with_the_name_of_a_built_in_module_does_not_hide_it(tmp_path: Path):
+    text = "import sys\nfrom pathlib import Path\nsys.path.insert(0, str(Path(__file__).parent / 'lib'))\n"
+    text += "import faulthandler\nassert 'built-in' in repr(faulthandler)\nSTRENGTH = 0.25"
+    write(tmp_path, {"mine.py": plugin(text), "lib/faulthandler.py": "STRENGTH = 0.75"})
+    held = sys.modules.pop("faulthandler", None)
+    try:
+        assert pushed(tmp_path)[1] == 0.25
+    finally:
+        if held is not None:
+            sys.modules["faulthandler"] = held
+
+
 def test_a_plugin_alone_has_the_version_that_it_always_had(tmp_path: Path):
     """Also with modules of Python, of this project and of what it computes with."""
     outer = "import os.path\nimport numpy as np\nfrom torch import nn\nfrom targets.data import DATA\nSTRENGTH = 0.25"
